@@ -1,0 +1,374 @@
+//! The frozen graph: one dense, line-aligned matrix of ids, and small upper layers.
+
+use crinoid_quant::{
+    Buffer,
+    codes::{Arrays, PartsError},
+};
+use serde::{Deserialize, Serialize};
+
+/// The id in unused slots. Used slots come first, so a list ends at the first `NONE`.
+pub const NONE: u32 = u32::MAX;
+
+/// Ids per cache line: rows of the base layer span whole lines.
+const IDS_PER_LINE: usize = 16;
+
+/// A directed graph over the rows of a vector set, frozen: built once, then only walked.
+///
+/// The base layer holds every node. Above it lie any number of smaller [`Layer`]s that lead from
+/// the entry point towards a query's region (none for flat graphs such as Vamana).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    links: Buffer<u32>,
+    len: usize,
+    degree: usize,
+    entry: u32,
+    layers: Vec<Layer>,
+}
+
+/// A layer above the base: some of the nodes, numbered by *slots* `0..len` of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// The node at each slot, ascending.
+    pub nodes: Buffer<u32>,
+    /// `len x degree` slots of this layer, padded with [`NONE`].
+    pub links: Buffer<u32>,
+    /// Where each slot's node is one layer below: a slot there, or the node itself on the base.
+    pub below: Buffer<u32>,
+    /// Slots per row.
+    pub degree: usize,
+}
+
+/// Arrays that are no graph.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// The adjacency has another size than nodes and degree say.
+    #[error("{got} link slots where {want} are expected")]
+    Size {
+        /// Number of slots found.
+        got: usize,
+        /// Number of slots expected.
+        want: usize,
+    },
+    /// A link leads to a node that is not there, or follows an unused slot.
+    #[error("layer {layer}, row {row}: link to {link} is not to one of {len} nodes")]
+    Link {
+        /// 0 for the base layer.
+        layer: usize,
+        /// The offending row.
+        row: usize,
+        /// Where the link leads.
+        link: u32,
+        /// How many nodes the layer has.
+        len: usize,
+    },
+    /// The entry point is no node of the top layer.
+    #[error("entry {entry} is not one of {len} nodes")]
+    Entry {
+        /// The entry.
+        entry: u32,
+        /// How many nodes the top layer has.
+        len: usize,
+    },
+    /// A layer's nodes or their places below contradict the layers under it.
+    #[error("layer {layer}, slot {slot}: node or place below does not exist")]
+    Layer {
+        /// The offending layer (1 is the first above the base).
+        layer: usize,
+        /// The offending slot.
+        slot: usize,
+    },
+    /// A stored array is missing or has the wrong size.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+}
+
+/// The small state of a stored graph.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GraphMeta {
+    len: u64,
+    degree: u64,
+    entry: u32,
+    /// Node count and degree of each upper layer.
+    layers: Vec<(u64, u64)>,
+}
+
+/// The base layer as plain slices, for hot loops.
+#[derive(Clone, Copy, Debug)]
+pub struct Adjacency<'a> {
+    links: &'a [u32],
+    stride: usize,
+}
+
+impl<'a> Adjacency<'a> {
+    /// The whole row of `node`: a multiple of 16 slots, unused ones [`NONE`].
+    #[inline(always)]
+    pub fn row(self, node: u32) -> &'a [u32] {
+        let start = node as usize * self.stride;
+        &self.links[start..start + self.stride]
+    }
+
+    /// The neighbours of `node`.
+    #[inline(always)]
+    pub fn neighbors(self, node: u32) -> &'a [u32] {
+        trim(self.row(node))
+    }
+
+    /// All links, for prefetching: row `node` starts at `node * stride()`.
+    #[inline(always)]
+    pub fn links(self) -> &'a [u32] {
+        self.links
+    }
+
+    /// Slots per row.
+    #[inline(always)]
+    pub fn stride(self) -> usize {
+        self.stride
+    }
+}
+
+impl Graph {
+    /// Freezes adjacency lists of at most `degree` ids each.
+    ///
+    /// `entry` is a slot of the top layer, or a node where `layers` is empty. An empty graph has
+    /// the entry [`NONE`].
+    ///
+    /// # Errors
+    /// When a list is longer than `degree` or leads out of the graph, or the layers do not fit
+    /// together.
+    pub fn from_lists<L: AsRef<[u32]>>(
+        lists: &[L],
+        degree: usize,
+        entry: u32,
+        layers: Vec<Layer>,
+    ) -> Result<Self, GraphError> {
+        let stride = stride_of(degree);
+        let mut links = Buffer::<u32>::zeroed(lists.len() * stride);
+        let slots = links.make_mut();
+        slots.fill(NONE);
+        for (row, list) in lists.iter().enumerate() {
+            let list = list.as_ref();
+            if list.len() > degree {
+                return Err(GraphError::Size { got: list.len(), want: degree });
+            }
+            slots[row * stride..row * stride + list.len()].copy_from_slice(list);
+        }
+        Self::new(links, lists.len(), degree, entry, layers)
+    }
+
+    /// Freezes a padded matrix of `len` rows, each `degree` rounded up to 16 slots.
+    ///
+    /// # Errors
+    /// As [`from_lists`](Self::from_lists).
+    pub fn new(
+        links: Buffer<u32>,
+        len: usize,
+        degree: usize,
+        entry: u32,
+        layers: Vec<Layer>,
+    ) -> Result<Self, GraphError> {
+        let graph = Self { links, len, degree, entry, layers };
+        graph.validate()?;
+        Ok(graph)
+    }
+
+    /// How many nodes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The most neighbours a node may have on the base layer.
+    pub fn degree(&self) -> usize {
+        self.degree
+    }
+
+    /// The base layer.
+    #[inline]
+    pub fn base(&self) -> Adjacency<'_> {
+        Adjacency { links: &self.links, stride: stride_of(self.degree) }
+    }
+
+    /// The neighbours of `node` on the base layer.
+    ///
+    /// # Panics
+    /// When `node >= len()`.
+    pub fn neighbors(&self, node: u32) -> &[u32] {
+        self.base().neighbors(node)
+    }
+
+    /// Where a search starts: a slot of the top layer, or a node where there are no layers.
+    pub fn entry(&self) -> u32 {
+        self.entry
+    }
+
+    /// The entry as a node of the base layer; `None` for the empty graph.
+    pub fn entry_node(&self) -> Option<u32> {
+        match self.layers.last() {
+            Some(top) => top.nodes.get(self.entry as usize).copied(),
+            None => (self.entry != NONE).then_some(self.entry),
+        }
+    }
+
+    /// The layers above the base, lowest first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Bytes of all adjacency.
+    pub fn bytes(&self) -> usize {
+        let layers = self.layers.iter();
+        4 * (self.links.len()
+            + layers.map(|l| l.nodes.len() + l.links.len() + l.below.len()).sum::<usize>())
+    }
+
+    /// A digest of every byte that a search can see: equal graphs, equal digests.
+    pub fn digest(&self) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        for number in [self.len as u64, self.degree as u64, u64::from(self.entry)] {
+            hash.update(&number.to_le_bytes());
+        }
+        hash.update(self.links.as_bytes());
+        for layer in &self.layers {
+            hash.update(&(layer.degree as u64).to_le_bytes());
+            for array in [&layer.nodes, &layer.links, &layer.below] {
+                hash.update(&(array.len() as u64).to_le_bytes());
+                hash.update(array.as_bytes());
+            }
+        }
+        hash.digest()
+    }
+
+    /// The small state and the bulk arrays, as they go into a container.
+    pub fn parts(&self) -> (GraphMeta, Vec<(String, &[u8])>) {
+        let meta = GraphMeta {
+            len: self.len as u64,
+            degree: self.degree as u64,
+            entry: self.entry,
+            layers: self.layers.iter().map(|l| (l.nodes.len() as u64, l.degree as u64)).collect(),
+        };
+        let mut arrays = vec![("links".to_owned(), self.links.as_bytes())];
+        for (index, layer) in self.layers.iter().enumerate() {
+            arrays.push((format!("layer{index}.nodes"), layer.nodes.as_bytes()));
+            arrays.push((format!("layer{index}.links"), layer.links.as_bytes()));
+            arrays.push((format!("layer{index}.below"), layer.below.as_bytes()));
+        }
+        (meta, arrays)
+    }
+
+    /// Puts a graph together again from what [`parts`](Self::parts) gave.
+    ///
+    /// # Errors
+    /// When an array is missing or wrong in size, or a link leads out of the graph.
+    pub fn from_parts(meta: &GraphMeta, arrays: &mut Arrays<'_>) -> Result<Self, GraphError> {
+        let oversized = || PartsError::Invalid {
+            name: "links".to_owned(),
+            why: "node count or degree is out of range".to_owned(),
+        };
+        let size = |a: u64, b: u64| {
+            usize::try_from(a)
+                .ok()
+                .zip(usize::try_from(b).ok())
+                .and_then(|(a, b)| a.checked_mul(b.checked_add(IDS_PER_LINE)?).map(|_| (a, b)))
+                .ok_or_else(oversized)
+        };
+        let (len, degree) = size(meta.len, meta.degree)?;
+        let links = arrays.take("links", len * stride_of(degree))?;
+        let mut layers = Vec::new();
+        for (index, &(nodes, slots)) in meta.layers.iter().enumerate() {
+            let (nodes, degree) = size(nodes, slots)?;
+            layers.push(Layer {
+                nodes: arrays.take(&format!("layer{index}.nodes"), nodes)?,
+                links: arrays.take(&format!("layer{index}.links"), nodes * degree)?,
+                below: arrays.take(&format!("layer{index}.below"), nodes)?,
+                degree,
+            });
+        }
+        Self::new(links, len, degree, meta.entry, layers)
+    }
+
+    fn validate(&self) -> Result<(), GraphError> {
+        let stride = stride_of(self.degree);
+        check_links(0, &self.links, self.len, stride, self.degree)?;
+        let mut below = self.len;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (number, nodes) = (index + 1, layer.nodes.as_slice());
+            check_links(number, &layer.links, nodes.len(), layer.degree, layer.degree)?;
+            if layer.below.len() != nodes.len() {
+                return Err(GraphError::Size { got: layer.below.len(), want: nodes.len() });
+            }
+            let lower = index.checked_sub(1).map(|lower| &self.layers[lower].nodes);
+            for (slot, (&node, &place)) in nodes.iter().zip(layer.below.as_slice()).enumerate() {
+                let ascending = slot == 0 || nodes[slot - 1] < node;
+                let same = match lower {
+                    Some(lower) => lower.get(place as usize) == Some(&node),
+                    None => place == node,
+                };
+                if !ascending || !same || place as usize >= below || node as usize >= self.len {
+                    return Err(GraphError::Layer { layer: number, slot });
+                }
+            }
+            below = nodes.len();
+        }
+        let entry_is_valid = match below {
+            0 => self.entry == NONE && self.layers.is_empty(),
+            len => (self.entry as usize) < len,
+        };
+        if entry_is_valid {
+            Ok(())
+        } else {
+            Err(GraphError::Entry { entry: self.entry, len: below })
+        }
+    }
+}
+
+impl Layer {
+    /// The neighbours of `slot`, as slots.
+    #[inline]
+    pub fn neighbors(&self, slot: u32) -> &[u32] {
+        let start = slot as usize * self.degree;
+        trim(&self.links[start..start + self.degree])
+    }
+}
+
+/// Slots of a base row: `degree` rounded up to whole cache lines.
+pub fn stride_of(degree: usize) -> usize {
+    degree.next_multiple_of(IDS_PER_LINE)
+}
+
+/// The used slots of a padded row.
+#[inline(always)]
+fn trim(row: &[u32]) -> &[u32] {
+    &row[..row.partition_point(|&id| id != NONE)]
+}
+
+fn check_links(
+    layer: usize,
+    links: &[u32],
+    len: usize,
+    stride: usize,
+    degree: usize,
+) -> Result<(), GraphError> {
+    if links.len() != len * stride {
+        return Err(GraphError::Size { got: links.len(), want: len * stride });
+    }
+    if stride == 0 {
+        return Ok(());
+    }
+    for (row, slots) in links.chunks_exact(stride).enumerate() {
+        let used = slots.iter().position(|&id| id == NONE).unwrap_or(stride);
+        let stray = slots[used..].iter().find(|&&id| id != NONE);
+        let outside = slots[..used].iter().find(|&&id| id as usize >= len);
+        if let Some(&link) = stray.or(outside) {
+            return Err(GraphError::Link { layer, row, link, len });
+        }
+        if used > degree {
+            return Err(GraphError::Size { got: used, want: degree });
+        }
+    }
+    Ok(())
+}

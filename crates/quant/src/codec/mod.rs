@@ -1,0 +1,1 @@
+//! The published codecs, one per file.

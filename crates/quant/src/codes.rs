@@ -1,0 +1,177 @@
+//! What a codec is: codes at rest, a scorer per query, a space to build graphs in.
+
+use crate::{buffer::Buffer, isa::Isa, metric::Metric, vectors::Vectors};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// `n` encoded vectors and everything needed to measure queries against them.
+///
+/// Vectors and queries are *prepared* ([`Preparation`](crate::Preparation)): cosine has become
+/// L2. A codec is trained on the prepared documents and serves L2 and inner product.
+pub trait Codes: Send + Sync + Sized + 'static {
+    /// A query in the codec's form. Reused from query to query: encoding into it allocates
+    /// nothing once it has been used with this codec.
+    type Query: Default + Send + Sync + 'static;
+
+    /// One query at one SIMD level, borrowed from both sides.
+    type Scorer<'a, I: Isa>: Scorer
+    where
+        Self: 'a;
+
+    /// What is stored beside the arrays: scales, dimensions, anything small.
+    type Meta: Serialize + DeserializeOwned;
+
+    /// The version, `name@number`.
+    const VERSION: &'static str;
+
+    /// Whether [`Space`] distances are integers, so that a graph built on them is the same on
+    /// every machine.
+    const INTEGER: bool;
+
+    /// Learns from the prepared `vectors` and encodes them. Deterministic at any thread count.
+    fn train(vectors: &Vectors, metric: Metric) -> Self;
+
+    /// How many vectors.
+    fn len(&self) -> usize;
+
+    /// Whether there is no vector.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Dimension of the prepared vectors.
+    fn dim(&self) -> usize;
+
+    /// Bytes that a search touches for one vector (its row and its constants).
+    fn bytes_per_vector(&self) -> usize;
+
+    /// Encodes a prepared query of [`dim`](Self::dim) values. Debug builds assert the length;
+    /// callers check it (a typed error) in `Preparation::apply`.
+    fn encode_query(&self, query: &[f32], out: &mut Self::Query);
+
+    /// A scorer for an encoded query.
+    fn scorer<'a, I: Isa>(&'a self, isa: I, query: &'a Self::Query) -> Self::Scorer<'a, I>;
+
+    /// The distances between the encoded vectors themselves, for building graphs, at the current
+    /// SIMD level.
+    fn space(&self) -> Box<dyn Space + '_>;
+
+    /// Writes vector `id` as decoded floats into `out` (of length [`dim`](Self::dim)).
+    fn decode(&self, id: u32, out: &mut [f32]);
+
+    /// The small state and the bulk arrays, as they go into a container.
+    fn parts(&self) -> (Self::Meta, Vec<(&'static str, &[u8])>);
+
+    /// Puts a codec together again from what [`parts`](Self::parts) gave.
+    ///
+    /// # Errors
+    /// When an array is missing or its length contradicts the others.
+    fn from_parts(meta: Self::Meta, arrays: &mut Arrays<'_>) -> Result<Self, PartsError>;
+}
+
+/// A query measured against stored vectors.
+///
+/// Distances travel as order-preserving `u32` keys ([`crate::key`]); only answers are converted.
+pub trait Scorer: Copy {
+    /// The key of the distance to vector `id`.
+    ///
+    /// # Panics
+    /// When `id` is out of range.
+    fn key(&self, id: u32) -> u32;
+
+    /// The keys of `ids`, in order, into `keys` (of the same length).
+    fn keys(&self, ids: &[u32], keys: &mut [u32]);
+
+    /// Prefetches the first `lines` cache lines of row `id`.
+    fn prefetch(&self, id: u32, lines: usize);
+
+    /// How many cache lines a row spans.
+    fn lines(&self) -> usize;
+
+    /// The distance that a key stands for, in the units of the metric.
+    fn distance(&self, key: u32) -> f32;
+
+    /// The key that stands for a distance (rounded down): the inverse of
+    /// [`distance`](Self::distance), for range limits and stop rules.
+    fn key_of(&self, distance: f32) -> u32;
+}
+
+/// The stored vectors as points of a symmetric space in which a graph is built.
+///
+/// Under L2 (and the cosine) this is the distance between the codes. Under the inner product it
+/// is the distance after the MIPS-to-L2 augmentation (every document gets the coordinate
+/// `sqrt(max |x|^2 - |x|^2)`, queries get 0), so that builders always work with a metric: the
+/// nearest document of a query is the one of largest inner product.
+///
+/// One call measures a whole batch, so the virtual call is paid once per visited list.
+pub trait Space: Sync {
+    /// How many points.
+    fn len(&self) -> usize;
+
+    /// Whether there is no point.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the keys of the distances between `from` and each of `to` into `keys`, which has
+    /// the same length as `to`. Prefetches as it goes.
+    ///
+    /// # Panics
+    /// When an id is out of range or the lengths differ.
+    fn keys(&self, from: u32, to: &[u32], keys: &mut [u32]);
+
+    /// A number proportional to the squared L2 distance that a key stands for, exact for integer
+    /// spaces; pruning rules compare multiples of it.
+    fn value(&self, key: u32) -> f64;
+
+    /// Whether distances are integers, equal on every machine.
+    fn is_integer(&self) -> bool;
+}
+
+/// The arrays of a container section, handed to [`Codes::from_parts`] by name.
+pub struct Arrays<'a> {
+    lookup: &'a mut dyn FnMut(&str) -> Option<Buffer<u8>>,
+}
+
+/// Stored parts do not make a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartsError {
+    /// No array of this name.
+    #[error("array `{0}` is missing")]
+    Missing(String),
+    /// The array has the wrong size, or content that contradicts the rest.
+    #[error("array `{name}`: {why}")]
+    Invalid {
+        /// The array.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl<'a> Arrays<'a> {
+    /// Arrays found by `lookup`.
+    pub fn new(lookup: &'a mut dyn FnMut(&str) -> Option<Buffer<u8>>) -> Self {
+        Self { lookup }
+    }
+
+    /// The array `name` as exactly `len` values of `T`.
+    ///
+    /// # Errors
+    /// When it is missing or has another length.
+    pub fn take<T: bytemuck::Pod>(
+        &mut self,
+        name: &str,
+        len: usize,
+    ) -> Result<Buffer<T>, PartsError> {
+        let bytes = (self.lookup)(name).ok_or_else(|| PartsError::Missing(name.to_owned()))?;
+        let found = bytes.len();
+        match bytes.reinterpret::<T>() {
+            Ok(array) if array.len() == len => Ok(array),
+            _ => Err(PartsError::Invalid {
+                name: name.to_owned(),
+                why: format!("{found} bytes where {len} x {} are expected", size_of::<T>()),
+            }),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Architecture tokens: which instructions a piece of code may use.
+//!
+//! A token (`Portable`, `Avx2`, `Avx512`, ...) is a zero-sized proof that the CPU has a level; it
+//! can only be made where that is true. Code that is generic over [`Isa`] and run through
+//! [`dispatch`] is compiled once per level, with the whole call tree inlined into a function that
+//! has the level's target features, so a search loop pays for dispatch once per query and never
+//! per distance.
+//!
+//! `CRINOID_ISA=portable|avx2|avx512|neon` forces a lower level than the best available, for tests
+//! and comparisons. A level that the CPU lacks, or an unknown name, is ignored.
+
+mod portable;
+
+pub use portable::Portable;
+use std::{fmt, str::FromStr, sync::OnceLock};
+
+/// A SIMD level, in ascending order of preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Plain Rust, vectorised as far as the compiler sees fit.
+    Portable,
+    /// aarch64 NEON with dot products.
+    Neon,
+    /// x86-64 AVX2 and FMA.
+    Avx2,
+    /// x86-64 AVX-512 F, BW, VL, DQ, CD with VNNI, VPOPCNTDQ, BITALG and VBMI.
+    Avx512,
+}
+
+/// The proof that a SIMD level may be used, and its kernels.
+///
+/// All slices of one call must have equal length; kernels panic otherwise, never truncate.
+/// Integer kernels return the exact value, the same on every level. Float kernels sum in a fixed
+/// order per level; levels differ by rounding only, within `d * 2^-23` of the sum of the absolute
+/// terms.
+///
+/// The `*_rows` forms measure one query against `N` rows, which shares the loads of the query and
+/// overlaps the reductions; they return exactly what `N` single calls return.
+pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
+    /// Which level this is.
+    const LEVEL: Level;
+
+    /// Runs `work` compiled for this level. `work` should be `#[inline(always)]` all the way down.
+    fn run<R>(self, work: impl FnOnce() -> R) -> R;
+
+    /// Squared L2 distances of `query` and each row.
+    fn l2_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N];
+
+    /// Inner products of `query` and each row.
+    fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N];
+
+    /// Inner products of `u8` rows with an `i8` query. Exact while `len <= 65_536`
+    /// (`255 * 128 * 65_536 < 2^31`).
+    fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N];
+
+    /// Numbers of differing bits.
+    fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N];
+
+    /// Asks for the cache line at `slice[index]`, or does nothing where `index` is out of range.
+    fn prefetch<T>(self, slice: &[T], index: usize);
+
+    /// Squared L2 distance.
+    #[inline(always)]
+    fn l2_f32(self, a: &[f32], b: &[f32]) -> f32 {
+        let [distance] = self.l2_f32_rows([a], b);
+        distance
+    }
+
+    /// Inner product.
+    #[inline(always)]
+    fn dot_f32(self, a: &[f32], b: &[f32]) -> f32 {
+        let [product] = self.dot_f32_rows([a], b);
+        product
+    }
+
+    /// Inner product of unsigned with signed bytes.
+    #[inline(always)]
+    fn dot_u8_i8(self, a: &[u8], b: &[i8]) -> i32 {
+        let [product] = self.dot_u8_i8_rows([a], b);
+        product
+    }
+
+    /// Number of differing bits.
+    #[inline(always)]
+    fn hamming(self, a: &[u64], b: &[u64]) -> u32 {
+        let [bits] = self.hamming_rows([a], b);
+        bits
+    }
+}
+
+/// Work that is compiled once per level; see [`dispatch`].
+pub trait OnIsa {
+    /// What the work returns.
+    type Output;
+
+    /// Does the work with the kernels of `isa`. Mark it `#[inline(always)]`.
+    fn on<I: Isa>(self, isa: I) -> Self::Output;
+}
+
+/// Does `work` at `level`, or at the best level below it that the CPU has.
+#[inline]
+pub fn dispatch<W: OnIsa>(level: Level, work: W) -> W::Output {
+    match level {
+        Level::Portable | Level::Neon | Level::Avx2 | Level::Avx512 => {
+            let isa = Portable;
+            isa.run(|| work.on(isa))
+        }
+    }
+}
+
+impl Level {
+    /// The names that `CRINOID_ISA` and reports use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            Level::Neon => "neon",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+
+    /// The level to use: the best that the CPU has, lowered by `CRINOID_ISA`. Detected once.
+    pub fn current() -> Self {
+        static CURRENT: OnceLock<Level> = OnceLock::new();
+        *CURRENT.get_or_init(|| {
+            let available = Self::available();
+            let forced = std::env::var("CRINOID_ISA").ok().and_then(|name| name.parse().ok());
+            match forced {
+                Some(level) if available.contains(&level) => level,
+                _ => available.last().copied().unwrap_or(Level::Portable),
+            }
+        })
+    }
+
+    /// Every level this CPU has, ascending.
+    pub fn available() -> Vec<Self> {
+        vec![Level::Portable]
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512]
+            .into_iter()
+            .find(|level| level.name() == text)
+            .ok_or_else(|| format!("unknown SIMD level `{text}` (portable, neon, avx2, avx512)"))
+    }
+}

@@ -1,0 +1,64 @@
+//! The level that every CPU has: the scalar reference in a form that compilers vectorise.
+
+use super::{Isa, Level};
+
+/// The token of the portable level.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+/// How many partial sums a float kernel keeps.
+const LANES: usize = 16;
+
+/// Sums `term(a_i, b_i)` in `LANES` interleaved partial sums.
+#[inline(always)]
+fn sum_f32(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    assert_eq!(a.len(), b.len(), "kernel operands differ in length");
+    let mut lanes = [0.0f32; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let tail = a_chunks.remainder().iter().zip(b_chunks.remainder());
+    let rest: f32 = tail.map(|(&x, &y)| term(x, y)).sum();
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] += term(x[lane], y[lane]);
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}
+
+impl Isa for Portable {
+    const LEVEL: Level = Level::Portable;
+
+    #[inline(always)]
+    fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    #[inline(always)]
+    fn l2_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
+        rows.map(|row| sum_f32(row, query, |x, y| (x - y) * (x - y)))
+    }
+
+    #[inline(always)]
+    fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
+        rows.map(|row| sum_f32(row, query, |x, y| x * y))
+    }
+
+    #[inline(always)]
+    fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+        rows.map(|row| {
+            assert_eq!(row.len(), query.len(), "kernel operands differ in length");
+            row.iter().zip(query).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum()
+        })
+    }
+
+    #[inline(always)]
+    fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N] {
+        rows.map(|row| {
+            assert_eq!(row.len(), query.len(), "kernel operands differ in length");
+            row.iter().zip(query).map(|(x, y)| (x ^ y).count_ones()).sum()
+        })
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(self, _slice: &[T], _index: usize) {}
+}

@@ -1,0 +1,32 @@
+//! Vector codes and distances: the lowest floor of Crinoid.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`Metric`], [`Vectors`], [`Neighbor`], [`Buffer`] | the words every crate above speaks |
+//! | [`prepare`] | truncation, normalisation and validation, the same for documents and queries |
+//! | [`isa`] | architecture tokens: which SIMD level runs, chosen once per query |
+//! | [`codes`] | the traits a codec implements: codes at rest, a query's scorer, the build space |
+//! | [`codec`] | the published codecs |
+//! | [`versions`] | the table of published versions |
+//!
+//! Distances are squared L2 or negated inner products; **lower is closer** everywhere.
+
+pub mod buffer;
+pub mod codec;
+pub mod codes;
+pub mod isa;
+pub mod key;
+pub mod metric;
+pub mod neighbor;
+pub mod prepare;
+pub mod vectors;
+pub mod versions;
+
+pub use buffer::Buffer;
+pub use codes::{Codes, Scorer, Space};
+pub use isa::{Isa, Level};
+pub use metric::Metric;
+pub use neighbor::Neighbor;
+pub use prepare::Preparation;
+pub use vectors::{VectorError, Vectors};
+pub use versions::Version;

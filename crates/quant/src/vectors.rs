@@ -1,0 +1,203 @@
+//! The base set: `n` rows of `d` floats.
+
+use crate::buffer::Buffer;
+use rayon::prelude::*;
+
+/// `n x d` floats, row-major, 64-byte aligned at the start, rows adjacent.
+///
+/// Every value is finite: construction checks it and names the first offender.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Vectors {
+    data: Buffer<f32>,
+    dim: usize,
+}
+
+/// A vector, or a set of them, that cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VectorError {
+    /// The dimension is 0.
+    #[error("vectors need at least one dimension")]
+    NoDimensions,
+    /// The values do not fill whole rows.
+    #[error("{values} values are no whole number of {dim}-dimensional rows")]
+    Ragged {
+        /// How many values there are.
+        values: usize,
+        /// Dimension of a row.
+        dim: usize,
+    },
+    /// More rows than a `u32` id can name.
+    #[error("{rows} rows are more than 32-bit ids can name")]
+    TooMany {
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// A vector has another dimension than the set it is used with.
+    #[error("row {row}: {got} dimensions where {want} are expected")]
+    Dimension {
+        /// The offending row (0 for a single query).
+        row: usize,
+        /// Its dimension.
+        got: usize,
+        /// The dimension of the set.
+        want: usize,
+    },
+    /// NaN or an infinity.
+    #[error("row {row}, dimension {dim}: {value} is not a finite number")]
+    NotFinite {
+        /// The offending row (0 for a single query).
+        row: usize,
+        /// The offending dimension.
+        dim: usize,
+        /// The value found there.
+        value: f32,
+    },
+    /// A vector of length zero (or one whose length over- or underflows), which has no direction
+    /// and therefore no cosine.
+    #[error("row {row}: a vector of length {norm} cannot be normalised for the cosine")]
+    ZeroNorm {
+        /// The offending row (0 for a single query).
+        row: usize,
+        /// Its length.
+        norm: f32,
+    },
+}
+
+impl Vectors {
+    /// Takes `data` as rows of `dim` floats.
+    ///
+    /// # Errors
+    /// When `dim` is 0, `data` is not a whole number of rows, there are more than `u32::MAX - 1`
+    /// rows, or a value is NaN or infinite (the row and dimension are named).
+    pub fn new(data: impl Into<Buffer<f32>>, dim: usize) -> Result<Self, VectorError> {
+        let data = data.into();
+        if dim == 0 {
+            return Err(VectorError::NoDimensions);
+        }
+        if data.len() % dim != 0 {
+            return Err(VectorError::Ragged { values: data.len(), dim });
+        }
+        let rows = data.len() / dim;
+        if rows >= u32::MAX as usize {
+            return Err(VectorError::TooMany { rows });
+        }
+        let offender = data
+            .par_chunks(dim)
+            .enumerate()
+            .find_map_first(|(row, values)| check_finite(row, values).err());
+        match offender {
+            Some(error) => Err(error),
+            None => Ok(Self { data, dim }),
+        }
+    }
+
+    /// Takes one row per inner slice.
+    ///
+    /// # Errors
+    /// As [`Vectors::new`], and when a row's dimension differs from the first one's.
+    pub fn from_rows<R: AsRef<[f32]>>(rows: &[R]) -> Result<Self, VectorError> {
+        let want = rows.first().map_or(0, |row| row.as_ref().len());
+        let mut data = Vec::with_capacity(rows.len() * want);
+        for (row, values) in rows.iter().enumerate() {
+            let got = values.as_ref().len();
+            if got != want {
+                return Err(VectorError::Dimension { row, got, want });
+            }
+            data.extend_from_slice(values.as_ref());
+        }
+        Self::new(data.as_slice(), want)
+    }
+
+    /// No rows of `dim` dimensions.
+    pub fn empty(dim: usize) -> Self {
+        Self { data: Buffer::default(), dim }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.data.len().checked_div(self.dim).unwrap_or(0)
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// Dimension of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Row `id`.
+    ///
+    /// # Panics
+    /// When `id >= len()`.
+    #[inline]
+    pub fn row(&self, id: usize) -> &[f32] {
+        &self.data.as_slice()[id * self.dim..(id + 1) * self.dim]
+    }
+
+    /// All rows in order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> + Clone {
+        self.data.as_slice().chunks_exact(self.dim.max(1))
+    }
+
+    /// All values, row-major.
+    pub fn as_slice(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The buffer the values live in.
+    pub fn buffer(&self) -> &Buffer<f32> {
+        &self.data
+    }
+}
+
+/// Checks that every value is finite.
+///
+/// # Errors
+/// [`VectorError::NotFinite`] names `row` and the first offending dimension.
+pub fn check_finite(row: usize, values: &[f32]) -> Result<(), VectorError> {
+    // A sum of products with zero is NaN exactly when some value is not finite, and it vectorises;
+    // the search for the culprit runs only when there is one.
+    if values.iter().fold(0.0f32, |sum, value| sum + value * 0.0) == 0.0 {
+        return Ok(());
+    }
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(dim) => Err(VectorError::NotFinite { row, dim, value: values[dim] }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_sets_are_refused_by_name() {
+        assert_eq!(Vectors::new(&[1.0][..], 0), Err(VectorError::NoDimensions));
+        assert_eq!(
+            Vectors::new(&[1.0, 2.0, 3.0][..], 2),
+            Err(VectorError::Ragged { values: 3, dim: 2 })
+        );
+        assert!(matches!(
+            Vectors::new(&[1.0, 2.0, 3.0, f32::NAN][..], 2),
+            Err(VectorError::NotFinite { row: 1, dim: 1, .. })
+        ));
+        assert!(matches!(
+            Vectors::new(&[1.0, f32::INFINITY][..], 1),
+            Err(VectorError::NotFinite { row: 1, dim: 0, .. })
+        ));
+        assert_eq!(
+            Vectors::from_rows(&[vec![1.0, 2.0], vec![1.0]]),
+            Err(VectorError::Dimension { row: 1, got: 1, want: 2 })
+        );
+    }
+
+    #[test]
+    fn an_empty_set_has_rows_of_its_dimension() {
+        let empty = Vectors::new(&[][..], 5).unwrap();
+        assert_eq!((empty.len(), empty.dim(), empty.rows().count()), (0, 5, 0));
+    }
+}

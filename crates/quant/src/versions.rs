@@ -1,0 +1,68 @@
+//! The published codecs.
+
+/// One published version of a module: `name@number`, immutable once it is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The kind, e.g. `sq8`.
+    pub name: &'static str,
+    /// The number, counted from 1.
+    pub number: u32,
+    /// What it is or what changed, in one line.
+    pub summary: &'static str,
+    /// The paper, record or system it comes from.
+    pub source: &'static str,
+}
+
+impl Version {
+    /// A row of a version table.
+    pub const fn new(
+        name: &'static str,
+        number: u32,
+        summary: &'static str,
+        source: &'static str,
+    ) -> Self {
+        Self { name, number, summary, source }
+    }
+
+    /// The version called `text` (`name@number`) among `versions`.
+    ///
+    /// # Errors
+    /// [`UnknownVersion`] lists the known ones.
+    pub fn find(versions: &'static [Version], text: &str) -> Result<&'static Self, UnknownVersion> {
+        versions.iter().find(|version| version.to_string() == text).ok_or_else(|| UnknownVersion {
+            wanted: text.to_owned(),
+            known: versions.iter().map(Version::to_string).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.name, self.number)
+    }
+}
+
+/// No version of a module has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown version `{wanted}` (known: {known})")]
+pub struct UnknownVersion {
+    /// What was asked for.
+    pub wanted: String,
+    /// The published names, separated by commas.
+    pub known: String,
+}
+
+/// Every published codec, oldest first; the last of the table is not necessarily the champion:
+/// see [`CHAMPION`] and [`PREDECESSOR`].
+pub const VERSIONS: &[Version] = &[
+    Version::new("float", 1, "f32 values as they come", "reference"),
+    Version::new("sign", 1, "one bit per dimension, x > 0, Hamming distance", "record, Baseline"),
+    Version::new("int8-maxabs", 1, "per-vector max-abs int8", "record, Baseline"),
+    Version::new("sq8", 1, "per-dimension centring, one global scale, int8", "GLASS; CRINN 2.3"),
+];
+
+/// The codec that the default recipe uses.
+pub const CHAMPION: &str = "sq8@1";
+
+/// The codec that the champion replaced.
+pub const PREDECESSOR: &str = "int8-maxabs@1";

@@ -1,0 +1,2 @@
+//! The command line over eval and evolve.
+fn main() {}
