@@ -1,1 +1,106 @@
 //! The published codecs, one per file.
+//!
+//! | file | codec | row | distance |
+//! |---|---|---|---|
+//! | `float` | `float@1` | `f32`, zero-padded to whole cache lines | squared L2 or `-<q, x>` |
+//! | `sq8` | `sq8@1` | `u8`, one step for all dimensions, centred | integer L2 or inner product |
+//! | `int8_maxabs` | `int8-maxabs@1` | `u8`, a step per vector | integer dot, two floats per row |
+//! | `sign` | `sign@1` | one bit per dimension | Hamming |
+//!
+//! `bytes` holds what codecs with byte rows share: the rows, their scorer, their build space.
+
+mod batch;
+mod bytes;
+mod float;
+mod int8_maxabs;
+mod sign;
+mod sq8;
+
+#[cfg(test)]
+mod tests;
+
+pub use bytes::ByteScorer;
+pub use float::{Float, FloatMeta, FloatQuery, FloatScorer};
+pub use int8_maxabs::{Int8MaxAbs, Int8MaxAbsMeta, Int8MaxAbsQuery, Int8MaxAbsScorer};
+pub use sign::{Sign, SignMeta, SignQuery, SignScorer};
+pub use sq8::{Sq8, Sq8Meta, Sq8Query};
+
+use crate::{codes::PartsError, vectors::Vectors};
+use rayon::prelude::*;
+
+/// Bytes of a cache line, to which rows are padded.
+const LINE: usize = 64;
+
+/// Rows per task where sums of floats are taken: fixed, so that the result does not depend on the
+/// number of threads.
+const CHUNK: usize = 1024;
+
+/// A contradiction in stored parts.
+fn invalid(name: &str, why: impl Into<String>) -> PartsError {
+    PartsError::Invalid { name: name.to_owned(), why: why.into() }
+}
+
+/// `rows * stride`, or an error where a damaged length overflows.
+fn checked_area(name: &str, rows: usize, stride: usize) -> Result<usize, PartsError> {
+    rows.checked_mul(stride)
+        .filter(|&area| area <= isize::MAX as usize / 8)
+        .ok_or_else(|| invalid(name, format!("{rows} rows of {stride} values are too many")))
+}
+
+/// Checks what every codec's meta says about its size.
+fn check_size(len: usize, dim: usize) -> Result<(), PartsError> {
+    if dim == 0 {
+        return Err(invalid("meta", "dimension 0"));
+    }
+    if len >= u32::MAX as usize {
+        return Err(invalid("meta", format!("{len} rows are more than 32-bit ids can name")));
+    }
+    Ok(())
+}
+
+/// The mean vector, summed in f64 in a fixed order; zeroes when there is no row.
+fn mean(vectors: &Vectors) -> Vec<f32> {
+    let dim = vectors.dim();
+    let partial: Vec<Vec<f64>> = vectors
+        .as_slice()
+        .par_chunks(dim * CHUNK)
+        .map(|rows| {
+            let mut sum = vec![0.0f64; dim];
+            for row in rows.chunks_exact(dim) {
+                for (total, &value) in sum.iter_mut().zip(row) {
+                    *total += f64::from(value);
+                }
+            }
+            sum
+        })
+        .collect();
+    let count = vectors.len().max(1) as f64;
+    (0..dim).map(|i| (partial.iter().map(|sum| sum[i]).sum::<f64>() / count) as f32).collect()
+}
+
+/// `sum x^2` in f64.
+fn squared_norm(values: &[f32]) -> f64 {
+    values.iter().map(|&x| f64::from(x) * f64::from(x)).sum()
+}
+
+/// The largest absolute value.
+fn max_abs(values: impl Iterator<Item = f32>) -> f32 {
+    values.fold(0.0, |max, value| max.max(value.abs()))
+}
+
+/// The coordinate that makes inner products a metric: `sqrt(max |x|^2 - |x|^2)` of each row.
+fn augmentation(vectors: &Vectors) -> Vec<f32> {
+    let norms: Vec<f64> = vectors.as_slice().par_chunks(vectors.dim()).map(squared_norm).collect();
+    let max = norms.iter().copied().fold(0.0, f64::max);
+    norms.iter().map(|norm| (max - norm).sqrt() as f32).collect()
+}
+
+/// The integer nearest to `value`, ties to even, clipped to `+-limit` (at most 127).
+///
+/// Adding 1.5 * 2^23 leaves the integer in the low mantissa bits: unlike `round_ties_even` this
+/// is three plain instructions on every CPU and vectorises. NaN cannot occur (inputs are checked).
+#[inline(always)]
+fn to_i8(value: f32, limit: f32) -> i8 {
+    const MAGIC: f32 = 12_582_912.0;
+    (value.clamp(-limit, limit) + MAGIC).to_bits() as i8
+}

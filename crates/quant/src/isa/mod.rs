@@ -49,8 +49,8 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     /// Inner products of `query` and each row.
     fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N];
 
-    /// Inner products of `u8` rows with an `i8` query. Exact while `len <= 65_536`
-    /// (`255 * 128 * 65_536 < 2^31`).
+    /// Inner products of `u8` rows with an `i8` query. Exact modulo 2^32 always, and
+    /// exact while `len <= 65_793` (`255 * 128 * 65_793 < 2^31`).
     fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N];
 
     /// Numbers of differing bits.

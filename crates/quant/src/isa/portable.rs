@@ -47,7 +47,8 @@ impl Isa for Portable {
     fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
         rows.map(|row| {
             assert_eq!(row.len(), query.len(), "kernel operands differ in length");
-            row.iter().zip(query).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum()
+            let terms = row.iter().zip(query).map(|(&x, &y)| i32::from(x) * i32::from(y));
+            terms.fold(0, i32::wrapping_add)
         })
     }
 

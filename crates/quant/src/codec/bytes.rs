@@ -1,0 +1,325 @@
+//! What codecs with byte rows share: rows, scorer, build space.
+//!
+//! A row holds `u = v + 128` for integers `v` in `-128..=127`; a query holds `w` in the same range.
+//! One kernel, `dot = sum u_i w_i = <v, w> + 128 sum w`, then serves both metrics exactly:
+//!
+//! ```text
+//! |v - w|^2 = |v|^2 + (|w|^2 + 256 sum w) - 2 dot      row bias + query bias - 2 dot
+//!  -<v, w>  =   0   + (128 sum w)         -   dot
+//! ```
+//!
+//! Intermediate values wrap around 2^32 and the wraps cancel; the result itself is exact while it
+//! fits an `i32`, which the codecs see to when they choose the range of `v`.
+
+use super::{
+    LINE,
+    batch::{in_batches, in_batches_ahead},
+    checked_area,
+};
+use crate::{
+    buffer::Buffer,
+    codes::{Arrays, PartsError, Scorer, Space},
+    isa::{self, Isa, Level, OnIsa},
+    key,
+};
+use rayon::prelude::*;
+use std::cell::RefCell;
+
+/// The byte that stands for zero, with which rows are padded.
+const ZERO: u8 = 128;
+
+/// How many rows one kernel call measures.
+const BATCH: usize = 8;
+
+/// `n` rows of bytes, each padded to whole cache lines, and the squared norm of each.
+pub(super) struct ByteRows {
+    rows: Buffer<u8>,
+    norms: Buffer<i32>,
+    stride: usize,
+}
+
+impl ByteRows {
+    /// Encodes `len` rows; `encode(row, out)` writes the row's integers into `out` (of length
+    /// `dim`).
+    pub(super) fn encode(len: usize, dim: usize, encode: impl Fn(usize, &mut [i8]) + Sync) -> Self {
+        let stride = dim.next_multiple_of(LINE);
+        let mut rows = Buffer::<u8>::zeroed(len * stride);
+        let mut norms = Buffer::<i32>::zeroed(len);
+        rows.make_mut().par_chunks_mut(stride).zip(norms.make_mut()).enumerate().for_each_init(
+            || vec![0i8; dim],
+            |codes, (row, (out, norm))| {
+                encode(row, codes);
+                *norm = squared_norm(codes);
+                let (values, padding) = out.split_at_mut(dim);
+                for (byte, &code) in values.iter_mut().zip(&*codes) {
+                    *byte = code as u8 ^ ZERO;
+                }
+                padding.fill(ZERO);
+            },
+        );
+        Self { rows, norms, stride }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    /// Bytes of a row.
+    pub(super) fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Row `id`, with its padding.
+    pub(super) fn row(&self, id: u32) -> &[u8] {
+        &self.rows[id as usize * self.stride..][..self.stride]
+    }
+
+    /// The squared norm of each row's integers.
+    pub(super) fn norms(&self) -> &[i32] {
+        &self.norms
+    }
+
+    /// Makes row `id` the query.
+    pub(super) fn row_as_query(&self, id: u32, query: &mut ByteQuery) {
+        let row = self.row(id);
+        query.encode(row.len(), |codes| {
+            for (code, &byte) in codes.iter_mut().zip(row) {
+                *code = (byte ^ ZERO) as i8;
+            }
+        });
+    }
+
+    pub(super) fn arrays(&self) -> Vec<(&'static str, &[u8])> {
+        vec![("rows", self.rows.as_bytes()), ("norms", self.norms.as_bytes())]
+    }
+
+    pub(super) fn from_arrays(
+        len: usize,
+        dim: usize,
+        arrays: &mut Arrays<'_>,
+    ) -> Result<Self, PartsError> {
+        let stride = dim.next_multiple_of(LINE);
+        let rows = arrays.take("rows", checked_area("rows", len, stride)?)?;
+        let norms = arrays.take("norms", len)?;
+        Ok(Self { rows, norms, stride })
+    }
+
+    /// Scores squared L2 distances against integers in the rows' own scale; `unit` is the
+    /// distance that 1 stands for.
+    pub(super) fn l2_scorer<'a, I: Isa>(
+        &'a self,
+        isa: I,
+        query: &'a ByteQuery,
+        unit: f32,
+    ) -> ByteScorer<'a, I> {
+        let ByteQuery { codes, sum, norm } = query;
+        let query_bias = norm.wrapping_add(sum.wrapping_mul(256));
+        ByteScorer {
+            isa,
+            rows: &self.rows,
+            bias: &self.norms,
+            stride: self.stride,
+            query: codes,
+            query_bias,
+            use_bias: -1,
+            mult: 2,
+            unit,
+            offset: 0.0,
+        }
+    }
+
+    /// Scores `offset - unit <v, w>`.
+    pub(super) fn dot_scorer<'a, I: Isa>(
+        &'a self,
+        isa: I,
+        query: &'a ByteQuery,
+        unit: f32,
+        offset: f32,
+    ) -> ByteScorer<'a, I> {
+        ByteScorer {
+            query_bias: query.sum.wrapping_mul(128),
+            use_bias: 0,
+            mult: 1,
+            offset,
+            ..self.l2_scorer(isa, query, unit)
+        }
+    }
+
+    /// The build space of the rows. `augment` is the integer extra coordinate of each row that
+    /// makes inner products a metric; empty for L2.
+    pub(super) fn space<'a>(&'a self, augment: &'a [i32]) -> Box<dyn Space + 'a> {
+        Box::new(ByteSpace { rows: self, augment })
+    }
+}
+
+impl ByteQuery {
+    /// The squared norm of the integers.
+    pub(super) fn norm(&self) -> i32 {
+        self.norm
+    }
+}
+
+fn squared_norm(codes: &[i8]) -> i32 {
+    codes.iter().map(|&v| i32::from(v) * i32::from(v)).fold(0, i32::wrapping_add)
+}
+
+/// A query as integers, zero-padded to a row's length.
+#[derive(Debug, Default)]
+pub(super) struct ByteQuery {
+    codes: Buffer<i8>,
+    sum: i32,
+    norm: i32,
+}
+
+impl ByteQuery {
+    /// Encodes into `dim` integers; `encode` writes them.
+    pub(super) fn encode(&mut self, dim: usize, encode: impl FnOnce(&mut [i8])) {
+        let stride = dim.next_multiple_of(LINE);
+        if self.codes.len() != stride {
+            self.codes = Buffer::zeroed(stride);
+        }
+        let codes = self.codes.make_mut();
+        encode(&mut codes[..dim]);
+        codes[dim..].fill(0);
+        self.sum = codes.iter().map(|&w| i32::from(w)).sum();
+        self.norm = squared_norm(codes);
+    }
+}
+
+/// An integer query against byte rows; serves every codec whose rows are bytes on one scale.
+#[derive(Clone, Copy, Debug)]
+pub struct ByteScorer<'a, I> {
+    isa: I,
+    rows: &'a [u8],
+    bias: &'a [i32],
+    stride: usize,
+    query: &'a [i8],
+    query_bias: i32,
+    /// All ones where the row's bias counts (L2), zero where it does not: a mask costs less than
+    /// a branch.
+    use_bias: i32,
+    mult: i32,
+    unit: f32,
+    offset: f32,
+}
+
+impl<I: Isa> ByteScorer<'_, I> {
+    #[inline(always)]
+    fn row(&self, id: u32) -> &[u8] {
+        &self.rows[id as usize * self.stride..][..self.stride]
+    }
+
+    #[inline(always)]
+    fn key_of_dot(&self, id: u32, dot: i32) -> u32 {
+        let bias = (self.bias[id as usize] & self.use_bias).wrapping_add(self.query_bias);
+        key::from_i32(bias.wrapping_sub(self.mult.wrapping_mul(dot)))
+    }
+}
+
+impl<I: Isa> Scorer for ByteScorer<'_, I> {
+    #[inline(always)]
+    fn key(&self, id: u32) -> u32 {
+        self.key_of_dot(id, self.isa.dot_u8_i8(self.row(id), self.query))
+    }
+
+    #[inline(always)]
+    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
+        in_batches::<BATCH>(
+            ids,
+            keys,
+            |ids| {
+                let dots = self.isa.dot_u8_i8_rows(ids.map(|id| self.row(id)), self.query);
+                std::array::from_fn(|i| self.key_of_dot(ids[i], dots[i]))
+            },
+            |id| self.key(id),
+        );
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, id: u32, lines: usize) {
+        for line in 0..lines {
+            self.isa.prefetch(self.rows, id as usize * self.stride + line * LINE);
+        }
+    }
+
+    #[inline(always)]
+    fn lines(&self) -> usize {
+        self.stride / LINE
+    }
+
+    #[inline(always)]
+    fn distance(&self, key: u32) -> f32 {
+        key::to_i32(key) as f32 * self.unit + self.offset
+    }
+
+    #[inline(always)]
+    fn key_of(&self, distance: f32) -> u32 {
+        // The cast saturates, which is what a limit beyond every distance should do.
+        key::from_i32(((distance - self.offset) / self.unit).floor() as i32)
+    }
+}
+
+/// Byte rows as points; see [`ByteRows::space`].
+struct ByteSpace<'a> {
+    rows: &'a ByteRows,
+    augment: &'a [i32],
+}
+
+/// One row measured against many.
+struct Measure<'a> {
+    rows: &'a ByteRows,
+    query: &'a ByteQuery,
+    to: &'a [u32],
+    keys: &'a mut [u32],
+}
+
+impl OnIsa for Measure<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) {
+        let scorer = self.rows.l2_scorer(isa, self.query, 1.0);
+        in_batches_ahead::<BATCH>(
+            self.to,
+            self.keys,
+            |id| scorer.prefetch(id, scorer.lines()),
+            |ids| {
+                let mut keys = [0; BATCH];
+                scorer.keys(&ids, &mut keys);
+                keys
+            },
+            |id| scorer.key(id),
+        );
+    }
+}
+
+impl Space for ByteSpace<'_> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn keys(&self, from: u32, to: &[u32], keys: &mut [u32]) {
+        thread_local! {
+            static QUERY: RefCell<ByteQuery> = RefCell::default();
+        }
+        QUERY.with_borrow_mut(|query| {
+            self.rows.row_as_query(from, query);
+            let measure = Measure { rows: self.rows, query, to, keys: &mut *keys };
+            isa::dispatch(Level::current(), measure);
+        });
+        if let Some(&own) = self.augment.get(from as usize) {
+            for (key, &id) in keys.iter_mut().zip(to) {
+                let apart = self.augment[id as usize] - own;
+                *key = key::from_i32(key::to_i32(*key).wrapping_add(apart.wrapping_mul(apart)));
+            }
+        }
+    }
+
+    fn value(&self, key: u32) -> f64 {
+        f64::from(key::to_i32(key))
+    }
+
+    fn is_integer(&self) -> bool {
+        true
+    }
+}

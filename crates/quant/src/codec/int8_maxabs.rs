@@ -1,0 +1,303 @@
+//! `int8-maxabs@1`: int8 with a step per vector, as the record's baseline has it.
+//!
+//! `v_i = round(127 x_i / max |x|)`, decoded as `s v` with `s = max |x| / 127`; documents and queries
+//! alike. The dot product of the codes is an exact integer; distances are
+//! `(s^2 |v|^2 + t^2 |w|^2) - 2 s t <v, w>` or `-s t <v, w>` for a query `t w`.
+
+use super::{
+    augmentation,
+    batch::{in_batches, in_batches_ahead},
+    bytes::{ByteQuery, ByteRows, ByteScorer},
+    check_size, max_abs, to_i8,
+};
+use crate::{
+    buffer::Buffer,
+    codes::{Arrays, Codes, PartsError, Scorer, Space},
+    isa::{self, Isa, Level, OnIsa},
+    key,
+    metric::Metric,
+    vectors::Vectors,
+};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+
+/// How many rows one kernel call measures.
+const BATCH: usize = 8;
+
+/// The largest code.
+const LIMIT: f32 = 127.0;
+
+/// Vectors as bytes, each with its own step.
+pub struct Int8MaxAbs {
+    meta: Int8MaxAbsMeta,
+    rows: ByteRows,
+    /// The step of each row.
+    scales: Buffer<f32>,
+    /// Under the inner product, each row's extra coordinate; else empty.
+    augment: Buffer<f32>,
+}
+
+/// What [`Int8MaxAbs`] stores beside its arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Int8MaxAbsMeta {
+    /// The prepared metric: L2 or inner product.
+    pub metric: Metric,
+    /// How many vectors.
+    pub len: usize,
+    /// Their dimension.
+    pub dim: usize,
+}
+
+/// A query of [`Int8MaxAbs`].
+#[derive(Debug, Default)]
+pub struct Int8MaxAbsQuery {
+    bytes: ByteQuery,
+    scale: f32,
+}
+
+/// The step of a vector; 1 for a vector of zeroes.
+fn step(values: &[f32]) -> f32 {
+    let step = max_abs(values.iter().copied()) / LIMIT;
+    if step.is_normal() { step } else { 1.0 }
+}
+
+fn quantise(values: &[f32], step: f32, out: &mut [i8]) {
+    for (code, &value) in out.iter_mut().zip(values) {
+        *code = to_i8(value / step, LIMIT);
+    }
+}
+
+impl Int8MaxAbs {
+    #[inline(always)]
+    fn measure<'a, I: Isa>(
+        &'a self,
+        isa: I,
+        bytes: &'a ByteQuery,
+        scale: f32,
+        metric: Metric,
+    ) -> Int8MaxAbsScorer<'a, I> {
+        // The inner scorer's integer is -<v, w>; norms and steps are applied here.
+        let norm = bytes.norm() as f32 * (scale * scale);
+        let l2 = if metric == Metric::InnerProduct { 0.0 } else { 1.0 };
+        Int8MaxAbsScorer {
+            dots: self.rows.dot_scorer(isa, bytes, 1.0, 0.0),
+            norms: self.rows.norms(),
+            scales: &self.scales,
+            scale,
+            norm: norm * l2,
+            l2,
+        }
+    }
+}
+
+impl Codes for Int8MaxAbs {
+    type Query = Int8MaxAbsQuery;
+    type Scorer<'a, I: Isa> = Int8MaxAbsScorer<'a, I>;
+    type Meta = Int8MaxAbsMeta;
+    const VERSION: &'static str = "int8-maxabs@1";
+    const INTEGER: bool = false;
+
+    fn train(vectors: &Vectors, metric: Metric) -> Self {
+        let (len, dim) = (vectors.len(), vectors.dim());
+        let mut scales = Buffer::<f32>::zeroed(len);
+        scales
+            .make_mut()
+            .par_iter_mut()
+            .zip(vectors.as_slice().par_chunks(dim))
+            .for_each(|(scale, row)| *scale = step(row));
+        let rows = ByteRows::encode(len, dim, |row, out| {
+            quantise(vectors.row(row), scales[row], out);
+        });
+        let augment = match metric {
+            Metric::InnerProduct => augmentation(vectors).as_slice().into(),
+            Metric::L2 | Metric::Cosine => Buffer::default(),
+        };
+        Self { meta: Int8MaxAbsMeta { metric, len, dim }, rows, scales, augment }
+    }
+
+    fn len(&self) -> usize {
+        self.meta.len
+    }
+
+    fn dim(&self) -> usize {
+        self.meta.dim
+    }
+
+    fn bytes_per_vector(&self) -> usize {
+        self.rows.stride() + size_of::<i32>() + size_of::<f32>()
+    }
+
+    fn encode_query(&self, query: &[f32], out: &mut Self::Query) {
+        debug_assert_eq!(query.len(), self.meta.dim, "query dimension");
+        out.scale = step(query);
+        out.bytes.encode(self.meta.dim, |codes| quantise(query, out.scale, codes));
+    }
+
+    fn scorer<'a, I: Isa>(&'a self, isa: I, query: &'a Self::Query) -> Self::Scorer<'a, I> {
+        self.measure(isa, &query.bytes, query.scale, self.meta.metric)
+    }
+
+    fn space(&self) -> Box<dyn Space + '_> {
+        Box::new(Int8MaxAbsSpace { codes: self })
+    }
+
+    fn decode(&self, id: u32, out: &mut [f32]) {
+        let scale = self.scales[id as usize];
+        for (out, &byte) in out.iter_mut().zip(self.rows.row(id)) {
+            *out = f32::from(i16::from(byte) - 128) * scale;
+        }
+    }
+
+    fn parts(&self) -> (Self::Meta, Vec<(&'static str, &[u8])>) {
+        let mut arrays = self.rows.arrays();
+        arrays.push(("scales", self.scales.as_bytes()));
+        if self.meta.metric == Metric::InnerProduct {
+            arrays.push(("augment", self.augment.as_bytes()));
+        }
+        (self.meta, arrays)
+    }
+
+    fn from_parts(meta: Self::Meta, arrays: &mut Arrays<'_>) -> Result<Self, PartsError> {
+        let Int8MaxAbsMeta { metric, len, dim } = meta;
+        check_size(len, dim)?;
+        let rows = ByteRows::from_arrays(len, dim, arrays)?;
+        let scales = arrays.take("scales", len)?;
+        let augment = match metric {
+            Metric::InnerProduct => arrays.take("augment", len)?,
+            Metric::L2 | Metric::Cosine => Buffer::default(),
+        };
+        Ok(Self { meta, rows, scales, augment })
+    }
+}
+
+/// An int8 query against int8 rows, each with its own step.
+#[derive(Clone, Copy, Debug)]
+pub struct Int8MaxAbsScorer<'a, I> {
+    dots: ByteScorer<'a, I>,
+    norms: &'a [i32],
+    scales: &'a [f32],
+    /// Step of the query.
+    scale: f32,
+    /// Squared norm of the decoded query under L2, else 0.
+    norm: f32,
+    /// 1 under L2, 0 under the inner product.
+    l2: f32,
+}
+
+impl<I: Isa> Int8MaxAbsScorer<'_, I> {
+    #[inline(always)]
+    fn finish(&self, id: u32, negated_dot: u32) -> u32 {
+        let (step, negated_dot) = (self.scales[id as usize], key::to_i32(negated_dot) as f32);
+        let cross = (1.0 + self.l2) * (self.scale * step) * negated_dot;
+        let norm = self.l2 * (step * step) * self.norms[id as usize] as f32;
+        key::from_f32((self.norm + norm) + cross)
+    }
+}
+
+impl<I: Isa> Scorer for Int8MaxAbsScorer<'_, I> {
+    #[inline(always)]
+    fn key(&self, id: u32) -> u32 {
+        self.finish(id, self.dots.key(id))
+    }
+
+    #[inline(always)]
+    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
+        in_batches::<BATCH>(
+            ids,
+            keys,
+            |ids| {
+                let mut keys = [0; BATCH];
+                self.dots.keys(&ids, &mut keys);
+                std::array::from_fn(|i| self.finish(ids[i], keys[i]))
+            },
+            |id| self.key(id),
+        );
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, id: u32, lines: usize) {
+        self.dots.prefetch(id, lines);
+    }
+
+    #[inline(always)]
+    fn lines(&self) -> usize {
+        self.dots.lines()
+    }
+
+    #[inline(always)]
+    fn distance(&self, key: u32) -> f32 {
+        key::to_f32(key)
+    }
+
+    #[inline(always)]
+    fn key_of(&self, distance: f32) -> u32 {
+        key::from_f32(distance)
+    }
+}
+
+struct Int8MaxAbsSpace<'a> {
+    codes: &'a Int8MaxAbs,
+}
+
+/// One row measured against many.
+struct Measure<'a> {
+    codes: &'a Int8MaxAbs,
+    query: &'a ByteQuery,
+    scale: f32,
+    to: &'a [u32],
+    keys: &'a mut [u32],
+}
+
+impl OnIsa for Measure<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) {
+        let scorer = self.codes.measure(isa, self.query, self.scale, Metric::L2);
+        in_batches_ahead::<BATCH>(
+            self.to,
+            self.keys,
+            |id| scorer.prefetch(id, scorer.lines()),
+            |ids| {
+                let mut keys = [0; BATCH];
+                scorer.keys(&ids, &mut keys);
+                keys
+            },
+            |id| scorer.key(id),
+        );
+    }
+}
+
+impl Space for Int8MaxAbsSpace<'_> {
+    fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    fn keys(&self, from: u32, to: &[u32], keys: &mut [u32]) {
+        thread_local! {
+            static QUERY: RefCell<ByteQuery> = RefCell::default();
+        }
+        let codes = self.codes;
+        QUERY.with_borrow_mut(|query| {
+            codes.rows.row_as_query(from, query);
+            let scale = codes.scales[from as usize];
+            let measure = Measure { codes, query, scale, to, keys: &mut *keys };
+            isa::dispatch(Level::current(), measure);
+        });
+        if let Some(&own) = codes.augment.get(from as usize) {
+            for (key, &id) in keys.iter_mut().zip(to) {
+                let apart = codes.augment[id as usize] - own;
+                *key = key::from_f32(key::to_f32(*key) + apart * apart);
+            }
+        }
+    }
+
+    fn value(&self, key: u32) -> f64 {
+        f64::from(key::to_f32(key))
+    }
+
+    fn is_integer(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,184 @@
+//! `sq8@1`: int8 with one step for all dimensions, centred per dimension.
+//!
+//! `v_i = round((x_i - c_i) / s)` with the mean vector `c` and the step `s = max |x_i - c_i| / L`,
+//! `L = 127`. One step for all dimensions is what makes the distance an integer: `|x - y|^2` is
+//! `s^2 |v - w|^2`, exact in `i32`. Centring costs nothing at search time, since it cancels in L2 and is
+//! one constant per query under the inner product.
+//!
+//! Beyond 16,643 dimensions `L` shrinks so that `d (2 L)^2 <= 2^30`: distances always fit.
+
+use super::{
+    augmentation,
+    bytes::{ByteQuery, ByteRows, ByteScorer},
+    check_size, invalid, max_abs, mean, to_i8,
+};
+use crate::{
+    buffer::Buffer,
+    codes::{Arrays, Codes, PartsError, Space},
+    isa::Isa,
+    metric::Metric,
+    vectors::Vectors,
+};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Vectors as centred bytes on one scale.
+pub struct Sq8 {
+    meta: Sq8Meta,
+    rows: ByteRows,
+    center: Buffer<f32>,
+    /// Under the inner product, each row's extra coordinate in steps; else empty.
+    augment: Buffer<i32>,
+}
+
+/// What [`Sq8`] stores beside its arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sq8Meta {
+    /// The prepared metric: L2 or inner product.
+    pub metric: Metric,
+    /// How many vectors.
+    pub len: usize,
+    /// Their dimension.
+    pub dim: usize,
+    /// The step between neighbouring codes, in the vectors' own units.
+    pub scale: f32,
+}
+
+/// A query of [`Sq8`].
+#[derive(Debug, Default)]
+pub struct Sq8Query {
+    bytes: ByteQuery,
+    /// Step of the query's codes.
+    scale: f32,
+    /// `-<q, c>` under the inner product.
+    offset: f32,
+}
+
+/// The largest code: 127, less where `d (2 L)^2` would exceed 2^30.
+fn limit(dim: usize) -> f32 {
+    ((1u64 << 28) as f64 / dim as f64).sqrt().floor().clamp(1.0, 127.0) as f32
+}
+
+/// The step that maps `max` onto `limit`.
+fn step(max: f32, limit: f32) -> f32 {
+    let step = max.min(f32::MAX) / limit;
+    if step.is_normal() { step } else { 1.0 }
+}
+
+/// Writes `round((x_i - c_i) / scale)`, ties to even, clipped to `+-limit`.
+fn quantise(x: &[f32], center: &[f32], scale: f32, limit: f32, out: &mut [i8]) {
+    let per_step = 1.0 / scale;
+    for ((code, &x), &c) in out.iter_mut().zip(x).zip(center) {
+        *code = to_i8((x - c) * per_step, limit);
+    }
+}
+
+impl Codes for Sq8 {
+    type Query = Sq8Query;
+    type Scorer<'a, I: Isa> = ByteScorer<'a, I>;
+    type Meta = Sq8Meta;
+    const VERSION: &'static str = "sq8@1";
+    const INTEGER: bool = true;
+
+    fn train(vectors: &Vectors, metric: Metric) -> Self {
+        let (len, dim) = (vectors.len(), vectors.dim());
+        let center = mean(vectors);
+        let spread = vectors
+            .as_slice()
+            .par_chunks(dim)
+            .map(|row| max_abs(row.iter().zip(&center).map(|(x, c)| x - c)))
+            .reduce(|| 0.0, f32::max);
+        let scale = step(spread, limit(dim));
+        let rows = ByteRows::encode(len, dim, |row, out| {
+            quantise(vectors.row(row), &center, scale, limit(dim), out);
+        });
+        let augment = match metric {
+            Metric::InnerProduct => {
+                // 2^15 steps squared, plus the 2^30 of the codes, still fit an i32.
+                let steps = |w: f32| (w / scale).round_ties_even().min(32_767.0) as i32;
+                augmentation(vectors).into_iter().map(steps).collect()
+            }
+            Metric::L2 | Metric::Cosine => Buffer::default(),
+        };
+        let meta = Sq8Meta { metric, len, dim, scale };
+        Self { meta, rows, center: center.as_slice().into(), augment }
+    }
+
+    fn len(&self) -> usize {
+        self.meta.len
+    }
+
+    fn dim(&self) -> usize {
+        self.meta.dim
+    }
+
+    fn bytes_per_vector(&self) -> usize {
+        self.rows.stride() + size_of::<i32>()
+    }
+
+    fn encode_query(&self, query: &[f32], out: &mut Self::Query) {
+        let Sq8Meta { metric, dim, scale, .. } = self.meta;
+        debug_assert_eq!(query.len(), dim, "query dimension");
+        let Sq8Query { bytes, scale: query_scale, offset } = out;
+        match metric {
+            Metric::InnerProduct => {
+                *query_scale = step(max_abs(query.iter().copied()), limit(dim));
+                let dot =
+                    query.iter().zip(&*self.center).map(|(&q, &c)| f64::from(q) * f64::from(c));
+                *offset = -dot.sum::<f64>() as f32;
+                let per_step = 1.0 / *query_scale;
+                bytes.encode(dim, |codes| {
+                    for (code, &q) in codes.iter_mut().zip(query) {
+                        *code = to_i8(q * per_step, limit(dim));
+                    }
+                });
+            }
+            Metric::L2 | Metric::Cosine => {
+                (*query_scale, *offset) = (scale, 0.0);
+                bytes.encode(dim, |codes| quantise(query, &self.center, scale, limit(dim), codes));
+            }
+        }
+    }
+
+    fn scorer<'a, I: Isa>(&'a self, isa: I, query: &'a Self::Query) -> Self::Scorer<'a, I> {
+        let unit = self.meta.scale * query.scale;
+        match self.meta.metric {
+            Metric::InnerProduct => self.rows.dot_scorer(isa, &query.bytes, unit, query.offset),
+            Metric::L2 | Metric::Cosine => self.rows.l2_scorer(isa, &query.bytes, unit),
+        }
+    }
+
+    fn space(&self) -> Box<dyn Space + '_> {
+        self.rows.space(&self.augment)
+    }
+
+    fn decode(&self, id: u32, out: &mut [f32]) {
+        for ((out, &byte), &c) in out.iter_mut().zip(self.rows.row(id)).zip(&*self.center) {
+            *out = f32::from(i16::from(byte) - 128) * self.meta.scale + c;
+        }
+    }
+
+    fn parts(&self) -> (Self::Meta, Vec<(&'static str, &[u8])>) {
+        let mut arrays = self.rows.arrays();
+        arrays.push(("center", self.center.as_bytes()));
+        if self.meta.metric == Metric::InnerProduct {
+            arrays.push(("augment", self.augment.as_bytes()));
+        }
+        (self.meta, arrays)
+    }
+
+    fn from_parts(meta: Self::Meta, arrays: &mut Arrays<'_>) -> Result<Self, PartsError> {
+        let Sq8Meta { metric, len, dim, scale } = meta;
+        check_size(len, dim)?;
+        if !(scale.is_normal() && scale > 0.0) {
+            return Err(invalid("meta", format!("step {scale}")));
+        }
+        let rows = ByteRows::from_arrays(len, dim, arrays)?;
+        let center = arrays.take("center", dim)?;
+        let augment = match metric {
+            Metric::InnerProduct => arrays.take("augment", len)?,
+            Metric::L2 | Metric::Cosine => Buffer::default(),
+        };
+        Ok(Self { meta, rows, center, augment })
+    }
+}

@@ -1,0 +1,236 @@
+//! Every codec through one table: recall against a float oracle, keys, parts, determinism.
+
+use super::*;
+use crate::{
+    Buffer, Codes, Metric, Scorer, Vectors,
+    codes::{Arrays, PartsError},
+    isa::Portable,
+};
+use std::collections::BTreeMap;
+
+const METRICS: [Metric; 2] = [Metric::L2, Metric::InnerProduct];
+
+/// A number in `[-1, 1)`.
+fn noise(seed: u64, index: u64) -> f32 {
+    let mut z = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ z >> 31) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+}
+
+/// Points around 16 centres that lie away from the origin.
+fn clustered(n: usize, dim: usize, seed: u64) -> Vectors {
+    let values: Buffer<f32> = (0..n * dim)
+        .map(|i| {
+            let (row, column) = (i / dim, i % dim);
+            let cluster = (row % 16) as u64;
+            0.3 + noise(7, cluster << 32 | column as u64) + 0.7 * noise(seed, i as u64)
+        })
+        .collect();
+    Vectors::new(values, dim).unwrap()
+}
+
+fn exact(metric: Metric, q: &[f32], x: &[f32]) -> f64 {
+    let pairs = q.iter().zip(x).map(|(&q, &x)| (f64::from(q), f64::from(x)));
+    match metric {
+        Metric::InnerProduct => -pairs.map(|(q, x)| q * x).sum::<f64>(),
+        _ => pairs.map(|(q, x)| (q - x) * (q - x)).sum(),
+    }
+}
+
+fn nearest<K: PartialOrd + Copy>(k: usize, keys: impl Iterator<Item = K>) -> Vec<usize> {
+    let mut order: Vec<(usize, K)> = keys.enumerate().collect();
+    order.sort_by(|a, b| a.1.partial_cmp(&b.1).unwrap().then(a.0.cmp(&b.0)));
+    order.truncate(k);
+    order.into_iter().map(|(id, _)| id).collect()
+}
+
+/// Share of the exact top 10 among the best `within` by code, over all queries.
+fn recall<C: Codes>(base: &Vectors, queries: &Vectors, metric: Metric, within: usize) -> f64 {
+    let codes = C::train(base, metric);
+    let ids: Vec<u32> = (0..base.len() as u32).collect();
+    let (mut keys, mut query) = (vec![0; base.len()], C::Query::default());
+    let mut found = 0;
+    for q in queries.rows() {
+        codes.encode_query(q, &mut query);
+        codes.scorer(Portable, &query).keys(&ids, &mut keys);
+        let truth = nearest(10, base.rows().map(|x| exact(metric, q, x)));
+        let best = nearest(within, keys.iter().copied());
+        found += truth.iter().filter(|id| best.contains(id)).count();
+    }
+    found as f64 / (10 * queries.len()) as f64
+}
+
+fn rebuilt<C: Codes>(
+    codes: &C,
+    damage: impl Fn(&mut BTreeMap<String, Vec<u8>>),
+) -> Result<C, PartsError>
+where
+    C::Meta: Clone,
+{
+    let (meta, arrays) = codes.parts();
+    let mut stored: BTreeMap<String, Vec<u8>> =
+        arrays.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+    damage(&mut stored);
+    let mut lookup = |name: &str| stored.get(name).map(|bytes| Buffer::from_slice(bytes));
+    C::from_parts(meta, &mut Arrays::new(&mut lookup))
+}
+
+fn all_keys<C: Codes>(codes: &C, query: &[f32]) -> Vec<u32> {
+    let mut encoded = C::Query::default();
+    codes.encode_query(query, &mut encoded);
+    let scorer = codes.scorer(Portable, &encoded);
+    (0..codes.len() as u32).map(|id| scorer.key(id)).collect()
+}
+
+fn contract<C: Codes>()
+where
+    C::Meta: Clone + PartialEq + std::fmt::Debug,
+{
+    for metric in METRICS {
+        for (n, dim) in [(0, 3), (1, 1), (40, 25), (33, 128), (50, 200)] {
+            let base = clustered(n, dim, 1);
+            let codes = C::train(&base, metric);
+            assert_eq!((codes.len(), codes.dim()), (n, dim));
+            let query = clustered(1, dim, 2);
+            let keys = all_keys(&codes, query.row(0));
+
+            // Batches give what single calls give, at every length.
+            let mut encoded = C::Query::default();
+            codes.encode_query(query.row(0), &mut encoded);
+            let scorer = codes.scorer(Portable, &encoded);
+            for len in 0..n.min(20) {
+                let ids: Vec<u32> = (0..len as u32).rev().collect();
+                let mut out = vec![0; len];
+                scorer.keys(&ids, &mut out);
+                assert!(ids.iter().zip(&out).all(|(&id, &key)| keys[id as usize] == key));
+                for &id in &ids {
+                    scorer.prefetch(id, scorer.lines() + 3);
+                }
+            }
+
+            // Keys and distances are inverse to each other, and monotone.
+            for &key in &keys {
+                let distance = scorer.distance(key);
+                assert!(distance.is_finite());
+                let back = scorer.distance(scorer.key_of(distance));
+                assert!(
+                    (back - distance).abs() <= 1e-2 * (1.0 + distance.abs()),
+                    "{distance} {back}"
+                );
+            }
+
+            // The space is symmetric, a point is closest to itself.
+            let space = codes.space();
+            assert_eq!((space.len(), space.is_integer()), (n, C::INTEGER));
+            let ids: Vec<u32> = (0..n as u32).collect();
+            let rows: Vec<Vec<u32>> = ids
+                .iter()
+                .map(|&from| {
+                    let mut keys = vec![0; n];
+                    space.keys(from, &ids, &mut keys);
+                    keys
+                })
+                .collect();
+            for (a, row) in rows.iter().enumerate() {
+                for (b, &key) in row.iter().enumerate() {
+                    let (there, own) = (space.value(key), space.value(row[a]));
+                    assert!((there - space.value(rows[b][a])).abs() <= 1e-3);
+                    assert!(own <= there || own.abs() < 1e-3);
+                }
+            }
+
+            // Parts make the whole; any damage is an error.
+            let whole = rebuilt(&codes, |_| ()).map_err(|e| e.to_string()).unwrap();
+            assert_eq!(all_keys(&whole, query.row(0)), keys);
+            assert_eq!(whole.parts(), codes.parts());
+            for (name, bytes) in codes.parts().1 {
+                let missing = rebuilt(&codes, |stored| {
+                    stored.remove(name);
+                });
+                assert_eq!(missing.err(), Some(PartsError::Missing(name.to_owned())));
+                for len in [0, bytes.len().saturating_sub(1), bytes.len() + 1, bytes.len() + 64] {
+                    if len != bytes.len() {
+                        let cut = rebuilt(&codes, |stored| {
+                            if let Some(array) = stored.get_mut(name) {
+                                array.resize(len, 0);
+                            }
+                        });
+                        assert!(matches!(cut, Err(PartsError::Invalid { .. })), "{name} {len}");
+                    }
+                }
+            }
+        }
+
+        // The same bytes at any number of threads.
+        let base = clustered(3000, 40, 3);
+        let parts = [1, 2, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let codes = pool.install(|| C::train(&base, metric));
+            let (meta, arrays) = codes.parts();
+            (meta, arrays.into_iter().map(|(n, b)| (n, b.to_vec())).collect::<Vec<_>>())
+        });
+        assert!(parts[0] == parts[1] && parts[1] == parts[2]);
+    }
+}
+
+#[test]
+fn codecs_keep_their_contract() {
+    contract::<Float>();
+    contract::<Sq8>();
+    contract::<Int8MaxAbs>();
+    contract::<Sign>();
+}
+
+#[test]
+fn codes_find_the_exact_neighbours() {
+    let (base, queries) = (clustered(2000, 64, 1), clustered(50, 64, 9));
+    for metric in METRICS {
+        assert_eq!(recall::<Float>(&base, &queries, metric, 10), 1.0);
+        assert!(recall::<Sq8>(&base, &queries, metric, 10) >= 0.97);
+        assert!(recall::<Int8MaxAbs>(&base, &queries, metric, 10) >= 0.95);
+    }
+    assert!(recall::<Sign>(&base, &queries, Metric::L2, 100) >= 0.6);
+}
+
+#[test]
+fn identical_and_extreme_vectors_are_coded() {
+    for value in [0.0, 1e-40, 1.0, 3e38] {
+        let base = Vectors::from_rows(&[[value; 5], [value; 5], [-value; 5]]).unwrap();
+        let codes = Sq8::train(&base, Metric::L2);
+        let keys = all_keys(&codes, base.row(0));
+        assert_eq!(keys[0], keys[1]);
+        assert!(keys[0] <= keys[2]);
+    }
+}
+
+#[test]
+fn sq8_distances_are_close_and_integer_exact() {
+    let base = clustered(100, 96, 1);
+    let codes = Sq8::train(&base, Metric::L2);
+    let mut query = Sq8Query::default();
+    codes.encode_query(base.row(3), &mut query);
+    let scorer = codes.scorer(Portable, &query);
+    let mut decoded = [vec![0.0; 96], vec![0.0; 96]];
+    codes.decode(3, &mut decoded[0]);
+    for id in 0..100 {
+        codes.decode(id, &mut decoded[1]);
+        let between = exact(Metric::L2, &decoded[0], &decoded[1]);
+        let scored = f64::from(scorer.distance(scorer.key(id)));
+        assert!((between - scored).abs() < 1e-4 * (1.0 + between), "{between} {scored}");
+    }
+}
+
+#[test]
+fn sign_bits_are_golden() {
+    let mut values = vec![-1.0f32; 70];
+    for i in [0, 2, 63, 64, 69] {
+        values[i] = 0.5;
+    }
+    values[1] = 0.0;
+    values[3] = -0.0;
+    let codes = Sign::train(&Vectors::from_rows(&[values]).unwrap(), Metric::L2);
+    assert_eq!(codes.row(0), [1 | 1 << 2 | 1 << 63, 1 | 1 << 5]);
+    let keys = all_keys(&codes, &[-1.0; 70]);
+    assert_eq!(keys, [5]);
+}
