@@ -9,8 +9,18 @@
 //! `CRINOID_ISA=portable|avx2|avx512|neon` forces a lower level than the best available, for tests
 //! and comparisons. A level that the CPU lacks, or an unknown name, is ignored.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
+#[cfg(test)]
+mod tests;
 
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
 pub use portable::Portable;
 use std::{fmt, str::FromStr, sync::OnceLock};
 
@@ -56,7 +66,8 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     /// Numbers of differing bits.
     fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N];
 
-    /// Asks for the cache line at `slice[index]`, or does nothing where `index` is out of range.
+    /// Asks for the cache line at `slice[index]`; an index out of range is harmless. Does nothing
+    /// at the portable level.
     fn prefetch<T>(self, slice: &[T], index: usize);
 
     /// Squared L2 distance.
@@ -100,12 +111,33 @@ pub trait OnIsa {
 /// Does `work` at `level`, or at the best level below it that the CPU has.
 #[inline]
 pub fn dispatch<W: OnIsa>(level: Level, work: W) -> W::Output {
-    match level {
-        Level::Portable | Level::Neon | Level::Avx2 | Level::Avx512 => {
-            let isa = Portable;
-            isa.run(|| work.on(isa))
+    #[cfg(target_arch = "x86_64")]
+    {
+        if level >= Level::Avx512
+            && let Some(isa) = Avx512::new()
+        {
+            return isa.dispatch(work);
+        }
+        if level >= Level::Avx2
+            && let Some(isa) = Avx2::new()
+        {
+            return isa.dispatch(work);
         }
     }
+    let _ = level;
+    work.on(Portable)
+}
+
+/// The length that all slices of a kernel call share.
+///
+/// # Panics
+/// When a row is not as long as the query.
+#[inline(always)]
+fn lengths<T, const N: usize>(rows: &[&[T]; N], len: usize) -> usize {
+    for row in rows {
+        assert_eq!(row.len(), len, "kernel operands differ in length");
+    }
+    len
 }
 
 impl Level {
@@ -134,7 +166,13 @@ impl Level {
 
     /// Every level this CPU has, ascending.
     pub fn available() -> Vec<Self> {
-        vec![Level::Portable]
+        let mut levels = vec![Level::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            levels.extend(Avx2::new().map(|_| Level::Avx2));
+            levels.extend(Avx512::new().map(|_| Level::Avx512));
+        }
+        levels
     }
 }
 

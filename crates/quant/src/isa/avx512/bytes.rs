@@ -1,0 +1,61 @@
+//! Dot products of bytes.
+
+use super::{Avx512, reduce};
+use crate::isa::lengths;
+use std::arch::x86_64::*;
+
+/// Bytes of a register.
+const LANES: usize = 64;
+
+/// `sum u_i w_i` by VPDPBUSD, which multiplies unsigned by signed bytes and adds four products to
+/// each `i32` lane without saturation: a lane holds `len / 16` products of magnitude at most
+/// `255 * 128`, so nothing wraps while `len <= 16 * 65_793`, and the total is exact modulo 2^32.
+#[inline(always)]
+pub(super) fn dot_u8_i8<const N: usize>(isa: Avx512, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+    // With few rows, several partial sums per row hide the latency of the chain.
+    match N {
+        1 => dot_u8_i8_unrolled::<N, 4>(isa, rows, query),
+        2 | 3 => dot_u8_i8_unrolled::<N, 2>(isa, rows, query),
+        _ => dot_u8_i8_unrolled::<N, 1>(isa, rows, query),
+    }
+}
+
+#[inline(always)]
+fn dot_u8_i8_unrolled<const N: usize, const UNROLL: usize>(
+    isa: Avx512,
+    rows: [&[u8]; N],
+    query: &[i8],
+) -> [i32; N] {
+    let len = lengths(&rows, query.len());
+    // SAFETY: the token is proof of the features. Every slice has `len` bytes; whole registers
+    // are read at offsets `at` with `at + LANES <= len`, the rest under a mask of `len - at` bytes.
+    unsafe {
+        let mut sums = [[_mm512_setzero_si512(); UNROLL]; N];
+        let mut at = 0;
+        while at + UNROLL * LANES <= len {
+            for part in 0..UNROLL {
+                let at = at + part * LANES;
+                let w = _mm512_loadu_epi8(query.as_ptr().add(at));
+                for (sum, row) in sums.iter_mut().zip(&rows) {
+                    let u = _mm512_loadu_epi8(row.as_ptr().add(at).cast());
+                    sum[part] = _mm512_dpbusd_epi32(sum[part], u, w);
+                }
+            }
+            at += UNROLL * LANES;
+        }
+        while at < len {
+            let mask = _bzhi_u64(u64::MAX, (len - at).min(LANES) as u32);
+            let w = _mm512_maskz_loadu_epi8(mask, query.as_ptr().add(at));
+            for (sum, row) in sums.iter_mut().zip(&rows) {
+                let u = _mm512_maskz_loadu_epi8(mask, row.as_ptr().add(at).cast());
+                sum[0] = _mm512_dpbusd_epi32(sum[0], u, w);
+            }
+            at += LANES;
+        }
+        let total = |parts: [__m512i; UNROLL]| {
+            let zero = _mm512_setzero_si512();
+            parts.into_iter().fold(zero, |sum, part| _mm512_add_epi32(sum, part))
+        };
+        reduce::sums_i32(isa, sums.map(total))
+    }
+}

@@ -1,0 +1,101 @@
+//! x86-64 with AVX-512: 64 bytes per instruction, VNNI dot products, vector popcounts, masked tails.
+
+mod bits;
+mod bytes;
+mod float;
+mod reduce;
+
+use super::{Isa, Level, OnIsa};
+use std::{
+    arch::x86_64::{_MM_HINT_T0, _mm_prefetch},
+    sync::OnceLock,
+};
+
+/// The token of the AVX-512 level: F, BW, VL, DQ, CD, VNNI, VPOPCNTDQ, BITALG and VBMI, and what
+/// comes with them (AVX2, FMA, F16C, BMI, POPCNT). Ice Lake, Zen 4 and later.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// The token, where the CPU has the level. Detected once.
+    #[inline]
+    pub fn new() -> Option<Self> {
+        static AVAILABLE: OnceLock<bool> = OnceLock::new();
+        let available = *AVAILABLE.get_or_init(|| {
+            is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512cd")
+                && is_x86_feature_detected!("avx512vnni")
+                && is_x86_feature_detected!("avx512vpopcntdq")
+                && is_x86_feature_detected!("avx512bitalg")
+                && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt")
+        });
+        available.then_some(Self(()))
+    }
+
+    /// Does `work` compiled for this level.
+    #[inline]
+    pub(super) fn dispatch<W: OnIsa>(self, work: W) -> W::Output {
+        // SAFETY: the token is proof that the CPU has every feature that `enter` enables.
+        unsafe { enter(self, work) }
+    }
+}
+
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vpopcntdq,avx512bitalg,avx512vbmi,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
+)]
+fn enter<W: OnIsa>(isa: Avx512, work: W) -> W::Output {
+    work.on(isa)
+}
+
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vpopcntdq,avx512bitalg,avx512vbmi,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
+)]
+fn call<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+impl Isa for Avx512 {
+    const LEVEL: Level = Level::Avx512;
+
+    #[inline(always)]
+    fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        // SAFETY: the token is proof that the CPU has every feature that `call` enables.
+        unsafe { call(work) }
+    }
+
+    #[inline(always)]
+    fn l2_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
+        float::rows::<N, float::L2>(self, rows, query)
+    }
+
+    #[inline(always)]
+    fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
+        float::rows::<N, float::Dot>(self, rows, query)
+    }
+
+    #[inline(always)]
+    fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+        bytes::dot_u8_i8(self, rows, query)
+    }
+
+    #[inline(always)]
+    fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N] {
+        bits::hamming(self, rows, query)
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(self, slice: &[T], index: usize) {
+        // SAFETY: a prefetch is a hint: it does not fault, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(slice.as_ptr().wrapping_add(index).cast()) }
+    }
+}

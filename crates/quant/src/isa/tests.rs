@@ -1,0 +1,162 @@
+//! Every kernel through one runner, at every level the CPU has, against a naive reference.
+
+use super::*;
+use proptest::prelude::*;
+
+/// Lengths and alignments that every kernel is run with: all of 0..=300, at two offsets each.
+fn shapes() -> impl Iterator<Item = (usize, usize)> {
+    (0..=300).flat_map(|len| [(len, 0), (len, 1 + len % 7)])
+}
+
+fn hash(seed: u64, index: usize) -> u64 {
+    let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ z >> 31
+}
+
+/// `N` rows of `len`, cut out of one array at `offset`, at distances that break alignment.
+fn rows<T, const N: usize>(data: &[T], offset: usize, len: usize) -> [&[T]; N] {
+    std::array::from_fn(|i| &data[offset + i * (len + 1)..][..len])
+}
+
+/// Runs every kernel at `I` for one shape and compares.
+struct Check {
+    len: usize,
+    offset: usize,
+    seed: u64,
+}
+
+impl OnIsa for Check {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) {
+        self.batch::<I, 1>(isa);
+        self.batch::<I, 2>(isa);
+        self.batch::<I, 4>(isa);
+        self.batch::<I, 5>(isa);
+        self.batch::<I, 8>(isa);
+        self.batch::<I, 13>(isa);
+    }
+}
+
+impl Check {
+    fn batch<I: Isa, const N: usize>(&self, isa: I) {
+        let Self { len, offset, seed } = *self;
+        let size = offset + N * (len + 1);
+
+        let bytes: Vec<u8> = (0..size).map(|i| extreme(hash(seed, i)) as u8).collect();
+        let signed: Vec<i8> = (0..size).map(|i| extreme(hash(!seed, i)) as i8).collect();
+        let query = &signed[offset..offset + len];
+        let want = rows::<_, N>(&bytes, offset, len).map(|row| {
+            row.iter().zip(query).map(|(&u, &w)| i64::from(u) * i64::from(w)).sum::<i64>() as i32
+        });
+        assert_eq!(isa.dot_u8_i8_rows(rows::<_, N>(&bytes, offset, len), query), want);
+
+        let words: Vec<u64> = (0..size).map(|i| hash(seed, i)).collect();
+        let other: Vec<u64> = (0..size).map(|i| hash(!seed, i)).collect();
+        let query = &other[offset..offset + len];
+        let want = rows::<_, N>(&words, offset, len)
+            .map(|row| row.iter().zip(query).map(|(x, y)| (x ^ y).count_ones()).sum::<u32>());
+        assert_eq!(isa.hamming_rows(rows::<_, N>(&words, offset, len), query), want);
+
+        let float = |word: &u64| (*word >> 40) as f32 / (1 << 20) as f32 - 8.0;
+        let base: Vec<f32> = words.iter().map(float).collect();
+        let other: Vec<f32> = other.iter().map(float).collect();
+        let query = &other[offset..offset + len];
+        let rows = rows::<_, N>(&base, offset, len);
+        let l2 = isa.l2_f32_rows(rows, query);
+        let dot = isa.dot_f32_rows(rows, query);
+        for (i, row) in rows.iter().enumerate() {
+            let pairs = || row.iter().zip(query).map(|(&x, &y)| (f64::from(x), f64::from(y)));
+            close(l2[i], pairs().map(|(x, y)| (x - y) * (x - y)), len);
+            close(dot[i], pairs().map(|(x, y)| x * y), len);
+            assert_eq!(l2[i], isa.l2_f32(row, query), "batches and single calls agree");
+            assert_eq!(dot[i], isa.dot_f32(row, query), "batches and single calls agree");
+        }
+    }
+}
+
+/// Random bytes of which a third are the extremes.
+fn extreme(hash: u64) -> u64 {
+    match hash % 6 {
+        0 => 0x00,
+        1 => [0xFF, 0x7F, 0x80][hash as usize / 6 % 3],
+        _ => hash >> 8,
+    }
+}
+
+/// The documented bound: `len * 2^-23` of the sum of the absolute terms.
+fn close(got: f32, terms: impl Iterator<Item = f64> + Clone, len: usize) {
+    let want: f64 = terms.clone().sum();
+    let bound = len as f64 * 2f64.powi(-23) * terms.map(f64::abs).sum::<f64>();
+    assert!((f64::from(got) - want).abs() <= bound, "{got} {want} {bound}");
+}
+
+#[test]
+fn kernels_agree_with_the_reference_at_every_length_and_level() {
+    for level in Level::available() {
+        for (len, offset) in shapes() {
+            dispatch(level, Check { len, offset, seed: len as u64 });
+        }
+    }
+}
+
+#[test]
+fn the_largest_products_do_not_saturate() {
+    struct Largest;
+    impl OnIsa for Largest {
+        type Output = [i32; 2];
+        #[inline(always)]
+        fn on<I: Isa>(self, isa: I) -> [i32; 2] {
+            let (row, low, high) = (vec![255u8; 65_536], vec![-128i8; 65_536], vec![127; 65_536]);
+            [isa.dot_u8_i8(&row, &low), isa.dot_u8_i8(&row, &high)]
+        }
+    }
+    for level in Level::available() {
+        assert_eq!(dispatch(level, Largest), [-255 * 128 * 65_536, 255 * 127 * 65_536]);
+    }
+}
+
+#[test]
+fn lengths_that_differ_are_refused() {
+    struct Differ;
+    impl OnIsa for Differ {
+        type Output = i32;
+        #[inline(always)]
+        fn on<I: Isa>(self, isa: I) -> i32 {
+            isa.dot_u8_i8(&[1; 64], &[1; 63])
+        }
+    }
+    for level in Level::available() {
+        assert!(std::panic::catch_unwind(|| dispatch(level, Differ)).is_err(), "{level}");
+    }
+}
+
+#[test]
+fn the_level_that_was_asked_for_runs_or_one_below() {
+    struct Which;
+    impl OnIsa for Which {
+        type Output = Level;
+        fn on<I: Isa>(self, _: I) -> Level {
+            I::LEVEL
+        }
+    }
+    let available = Level::available();
+    for level in [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512] {
+        let best = available.iter().copied().filter(|&have| have <= level).max();
+        assert_eq!(Some(dispatch(level, Which)), best);
+        assert_eq!(level.name().parse(), Ok(level));
+    }
+    assert!(available.contains(&Level::current()));
+}
+
+proptest! {
+    #[test]
+    fn kernels_agree_on_random_shapes(len in 0usize..2000, offset in 0usize..64, seed: u64) {
+        for level in Level::available() {
+            dispatch(level, Check { len, offset, seed });
+        }
+    }
+}
