@@ -1,2 +1,39 @@
-//! The command line over eval and evolve.
-fn main() {}
+//! The command line over the laboratory: `cargo xtask COMMAND`.
+//!
+//! One file per command. A command parses its arguments, calls [`crinoid_eval`] and prints; what
+//! it decides is decided there.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line talks to its user through these two streams"
+)]
+
+mod versions;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Crinoid's laboratory: measure, compare, gate, inspect.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Versions(versions::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Versions(args) => args.run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        // The same code as the gate's verdict "broken": nothing was measured.
+        ExitCode::from(3)
+    })
+}
