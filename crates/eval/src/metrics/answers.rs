@@ -1,0 +1,88 @@
+//! What a subject said.
+
+use super::MetricError;
+
+/// The ids returned for each query, best first; queries may have different numbers of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// End of each query's ids in `ids`.
+    ends: Vec<usize>,
+    ids: Vec<u32>,
+}
+
+impl Answers {
+    /// No answers yet, with room for `queries` lists of `k`.
+    pub fn with_capacity(queries: usize, k: usize) -> Self {
+        let ids = Vec::with_capacity(queries.saturating_mul(k));
+        Self { ends: Vec::with_capacity(queries), ids }
+    }
+
+    /// From `queries x k` ids, row-major, where `u32::MAX` (also -1 as `i32`) pads lists that are
+    /// shorter than `k`.
+    ///
+    /// # Errors
+    /// When `k` is 0 or the ids are no whole number of rows.
+    pub fn from_padded(ids: &[u32], k: usize) -> Result<Self, MetricError> {
+        if k == 0 || !ids.len().is_multiple_of(k) {
+            return Err(MetricError::Ragged { ids: ids.len(), k });
+        }
+        let mut answers = Self::with_capacity(ids.len() / k, k);
+        for row in ids.chunks_exact(k) {
+            answers.ids.extend(row.iter().filter(|&&id| id != u32::MAX));
+            answers.ends.push(answers.ids.len());
+        }
+        Ok(answers)
+    }
+
+    /// Adds the answers to the next query.
+    pub fn push(&mut self, ids: impl IntoIterator<Item = u32>) {
+        self.ids.extend(ids);
+        self.ends.push(self.ids.len());
+    }
+
+    /// How many queries.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no query.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The answers to `query`, best first.
+    ///
+    /// # Panics
+    /// When `query >= len()`.
+    pub fn of(&self, query: usize) -> &[u32] {
+        let start = if query == 0 { 0 } else { self.ends[query - 1] };
+        &self.ids[start..self.ends[query]]
+    }
+
+    /// The answers to each query in turn.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u32]> + '_ {
+        (0..self.len()).map(|query| self.of(query))
+    }
+
+    /// The same answers put back into another order: the `i`-th list becomes that of query
+    /// `order[i]`. Undoes a permutation of the queries.
+    ///
+    /// # Errors
+    /// When `order` is not a permutation of the queries.
+    pub fn unshuffled(&self, order: &[u32]) -> Result<Self, MetricError> {
+        let mut place = vec![usize::MAX; self.len()];
+        let error = MetricError::Queries { got: order.len(), want: self.len() };
+        for (list, &query) in order.iter().enumerate() {
+            match place.get_mut(query as usize) {
+                Some(slot) if *slot == usize::MAX => *slot = list,
+                _ => return Err(error),
+            }
+        }
+        if place.contains(&usize::MAX) || order.len() != self.len() {
+            return Err(error);
+        }
+        let mut out = Self::with_capacity(self.len(), 0);
+        place.iter().for_each(|&list| out.push(self.of(list).iter().copied()));
+        Ok(out)
+    }
+}
