@@ -1,0 +1,15 @@
+//! The published searches.
+
+use crinoid_quant::Version;
+
+/// Every published search, oldest first.
+pub const VERSIONS: &[Version] = &[
+    Version::new("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2"),
+    Version::new("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS"),
+];
+
+/// The search that the default recipe uses.
+pub const CHAMPION: &str = "pool@1";
+
+/// The search that the champion replaced.
+pub const PREDECESSOR: &str = "heap@1";
