@@ -122,7 +122,7 @@ impl ByteRows {
             query: codes,
             query_bias,
             use_bias: -1,
-            mult: 2,
+            shift: 1,
             unit,
             offset: 0.0,
         }
@@ -139,7 +139,7 @@ impl ByteRows {
         ByteScorer {
             query_bias: query.sum.wrapping_mul(128),
             use_bias: 0,
-            mult: 1,
+            shift: 0,
             offset,
             ..self.l2_scorer(isa, query, unit)
         }
@@ -198,7 +198,7 @@ pub struct ByteScorer<'a, I> {
     /// All ones where the row's bias counts (L2), zero where it does not: a mask costs less than
     /// a branch.
     use_bias: i32,
-    mult: i32,
+    shift: u32,
     unit: f32,
     offset: f32,
 }
@@ -210,29 +210,33 @@ impl<I: Isa> ByteScorer<'_, I> {
     }
 
     #[inline(always)]
-    fn key_of_dot(&self, id: u32, dot: i32) -> u32 {
-        let bias = (self.bias[id as usize] & self.use_bias).wrapping_add(self.query_bias);
-        key::from_i32(bias.wrapping_sub(self.mult.wrapping_mul(dot)))
+    fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N] {
+        let mut rows = [self.rows; N];
+        let mut biases = [0; N];
+        for ((row, bias), &id) in rows.iter_mut().zip(&mut biases).zip(&ids) {
+            *row = self.row(id);
+            *bias = self.bias[id as usize];
+        }
+        let dots = self.isa.dot_u8_i8_rows(rows, self.query);
+        let mut keys = [0; N];
+        for ((key, dot), bias) in keys.iter_mut().zip(dots).zip(biases) {
+            let bias = (bias & self.use_bias).wrapping_add(self.query_bias);
+            *key = key::from_i32(bias.wrapping_sub(dot << self.shift));
+        }
+        keys
     }
 }
 
 impl<I: Isa> Scorer for ByteScorer<'_, I> {
     #[inline(always)]
     fn key(&self, id: u32) -> u32 {
-        self.key_of_dot(id, self.isa.dot_u8_i8(self.row(id), self.query))
+        let [key] = self.measure([id]);
+        key
     }
 
     #[inline(always)]
     fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(
-            ids,
-            keys,
-            |ids| {
-                let dots = self.isa.dot_u8_i8_rows(ids.map(|id| self.row(id)), self.query);
-                std::array::from_fn(|i| self.key_of_dot(ids[i], dots[i]))
-            },
-            |id| self.key(id),
-        );
+        in_batches::<BATCH>(ids, keys, |ids| self.measure(ids), |id| self.key(id));
     }
 
     #[inline(always)]
@@ -283,11 +287,7 @@ impl OnIsa for Measure<'_> {
             self.to,
             self.keys,
             |id| scorer.prefetch(id, scorer.lines()),
-            |ids| {
-                let mut keys = [0; BATCH];
-                scorer.keys(&ids, &mut keys);
-                keys
-            },
+            |ids| scorer.measure(ids),
             |id| scorer.key(id),
         );
     }

@@ -78,7 +78,11 @@ pub(super) fn rows<const N: usize, T: Term>(
             }
             at += 2 * LANES;
         }
-        reduce::sums_f32(isa, sums.map(|[low, high]| _mm256_add_ps(low, high)))
+        let mut totals = [_mm256_setzero_ps(); N];
+        for (total, [low, high]) in totals.iter_mut().zip(sums) {
+            *total = _mm256_add_ps(low, high);
+        }
+        reduce::sums_f32(isa, totals)
     };
     for (sum, row) in sums.iter_mut().zip(&rows) {
         let tail = row[whole..].iter().zip(&query[whole..]);

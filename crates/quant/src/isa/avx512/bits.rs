@@ -7,17 +7,11 @@ use std::arch::x86_64::*;
 /// Words of a register.
 const LANES: usize = 8;
 
-/// Up to this many words the scalar POPCNT, several per cycle, beats filling a register.
-const SCALAR: usize = 4;
-
 /// Numbers of differing bits by VPOPCNTQ. A `u64` lane counts at most 64 per word: no overflow;
 /// the total fits a `u32` below 2^26 words.
 #[inline(always)]
 pub(super) fn hamming<const N: usize>(isa: Avx512, rows: [&[u64]; N], query: &[u64]) -> [u32; N] {
     let len = lengths(&rows, query.len());
-    if len <= SCALAR {
-        return rows.map(|row| row.iter().zip(query).map(|(x, y)| (x ^ y).count_ones()).sum());
-    }
     // SAFETY: the token is proof of the features. Every slice has `len` words; whole registers
     // are read at offsets `at` with `at + LANES <= len`, the rest under a mask of `len - at` words.
     unsafe {

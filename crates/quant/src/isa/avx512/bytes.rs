@@ -52,10 +52,12 @@ fn dot_u8_i8_unrolled<const N: usize, const UNROLL: usize>(
             }
             at += LANES;
         }
-        let total = |parts: [__m512i; UNROLL]| {
-            let zero = _mm512_setzero_si512();
-            parts.into_iter().fold(zero, |sum, part| _mm512_add_epi32(sum, part))
-        };
-        reduce::sums_i32(isa, sums.map(total))
+        let mut totals = [_mm512_setzero_si512(); N];
+        for (total, parts) in totals.iter_mut().zip(&sums) {
+            for part in parts {
+                *total = _mm512_add_epi32(*total, *part);
+            }
+        }
+        reduce::sums_i32(isa, totals)
     }
 }

@@ -74,6 +74,10 @@ pub(super) fn rows<const N: usize, T: Term>(
             }
             at += LANES;
         }
-        reduce::sums_f32(isa, sums.map(|[low, high]| _mm512_add_ps(low, high)))
+        let mut totals = [_mm512_setzero_ps(); N];
+        for (total, [low, high]) in totals.iter_mut().zip(sums) {
+            *total = _mm512_add_ps(low, high);
+        }
+        reduce::sums_f32(isa, totals)
     }
 }

@@ -1,0 +1,99 @@
+//! Time per distance of every kernel, by level, rows per call and where the rows lie.
+//!
+//! METHOD: ids in random order are scored through the loop that a search uses: one dispatch, then
+//! `keys` of 8 or `key` one at a time, each row prefetched 8 to 16 ids ahead. `near`: 1,024 ids out of 256 rows
+//! (the rows stay in L1 or L2). `far`: 65,536 different ids out of 100 million dimensions (rows
+//! come from L3 or memory). BIAS: the ids are random but the same in each iteration.
+
+use crinoid_quant::{
+    Codes, Isa, Level, Metric, Scorer, Vectors,
+    codec::{Float, Sign, Sq8},
+    isa::{OnIsa, dispatch},
+};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+
+/// Scores `ids` into `keys`, `batch` or one at a time, prefetching ahead.
+struct Score<'a, C: Codes> {
+    codes: &'a C,
+    query: &'a C::Query,
+    ids: &'a [u32],
+    keys: &'a mut [u32],
+    batch: usize,
+}
+
+impl<C: Codes> OnIsa for Score<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) {
+        let scorer = self.codes.scorer(isa, self.query);
+        for (group, keys) in self.keys.chunks_exact_mut(8).enumerate() {
+            let ids = &self.ids[group * 8..][..8];
+            for &id in self.ids[group * 8 + 8..].iter().skip(8).take(8) {
+                scorer.prefetch(id, scorer.lines());
+            }
+            if self.batch == 8 {
+                scorer.keys(ids, keys);
+            } else {
+                for (&id, key) in ids.iter().zip(keys) {
+                    *key = scorer.key(id);
+                }
+            }
+        }
+    }
+}
+
+fn values(n: usize, dim: usize) -> Vectors {
+    let mut state = 1u64;
+    let data: Vec<f32> = (0..n * dim)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect();
+    Vectors::new(data.as_slice(), dim).unwrap_or_else(|_| Vectors::empty(dim))
+}
+
+fn codec<C: Codes>(c: &mut Criterion, dim: usize) {
+    for (place, n, count) in [("near", 256, 1 << 10), ("far", 100_000_000 / dim, 1 << 16)] {
+        let base = values(n, dim);
+        let codes = C::train(&base, Metric::L2);
+        let mut query = C::Query::default();
+        codes.encode_query(base.row(1), &mut query);
+        let ids: Vec<u32> = (0..count).map(|i| (i * 7_368_787 % n) as u32).collect();
+        let mut keys = vec![0; count];
+        let name = C::VERSION;
+        let mut group = c.benchmark_group(format!("{name}/{dim}/{place}"));
+        group.throughput(Throughput::Elements(count as u64));
+        for level in Level::available() {
+            for batch in [1, 8] {
+                group.bench_function(BenchmarkId::new(level.name(), batch), |b| {
+                    b.iter(|| {
+                        let (codes, query) = (&codes, &query);
+                        dispatch(level, Score { codes, query, ids: &ids, keys: &mut keys, batch });
+                        black_box(&mut keys);
+                    });
+                });
+            }
+        }
+    }
+}
+
+fn kernels(c: &mut Criterion) {
+    for dim in [128, 384, 960] {
+        codec::<Float>(c, dim);
+        codec::<Sq8>(c, dim);
+        codec::<Sign>(c, dim);
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(std::time::Duration::from_millis(100))
+        .measurement_time(std::time::Duration::from_millis(400))
+        .sample_size(20);
+    targets = kernels
+}
+criterion_main!(benches);
