@@ -5,13 +5,30 @@
 //! | [`Graph`] | the frozen adjacency that every search walks |
 //! | [`builder`] | the trait and the parameters of a builder |
 //! | [`versions`] | the table of published builders |
+//! | [`diagnose`](mod@diagnose) | components, reachability, degrees, diameter |
+//! | [`levels`], [`random`] | layer assignment, counter-based randomness |
 //!
 //! Builders see vectors only as a [`crinoid_quant::Space`]; on integer distances the same input
 //! and seed give the same bytes at any thread count and on any machine.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod adjacency;
+mod beam;
 pub mod builder;
+mod candidate;
+pub mod diagnose;
+mod ground;
+mod hnsw;
+pub mod levels;
+mod order;
+pub mod random;
+mod rows;
+mod scratch;
+mod select;
 pub mod versions;
 
 pub use adjacency::{Adjacency, Graph, GraphError, Layer, NONE};
 pub use builder::{BuildError, Builder, Params, Progress};
+pub use diagnose::{Diagnosis, LevelDiagnosis, diagnose};
+pub use versions::{CHAMPION, PREDECESSOR, VERSIONS, builder};

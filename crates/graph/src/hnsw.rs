@@ -1,0 +1,288 @@
+//! Hierarchical navigable small worlds, built by deterministic parallel batches.
+//!
+//! Points are inserted in batches. Every point of a batch searches the graph as it was before the
+//! batch, in parallel, and also sees the points of its batch that come before it, which it is
+//! measured against one by one; so it finds what one-by-one insertion would have shown it, except
+//! that paths *through* its batch are missing. Then links go in: each point writes its own list;
+//! the reverse links are sorted by target, and each target takes its newcomers on its own. No
+//! locks, no races: the graph is a function of points and parameters alone.
+
+use crate::{
+    adjacency::{Graph, Layer, NONE, stride_of},
+    beam,
+    builder::{BuildError, Builder, Params, Progress},
+    candidate::{Candidate, MAX_POINTS},
+    ground::Ground,
+    levels,
+    order::Order,
+    rows::{Link, Policy, Rows},
+    scratch::{Scratch, Shelf},
+    select::{Rule, select},
+};
+use crinoid_quant::{Buffer, Space};
+use rayon::prelude::*;
+
+/// The most points in a batch: measuring them against each other stays a few percent of the work.
+const MAX_BATCH: usize = 1024;
+
+/// Points per batch: 2 % of all, so that what a batch cannot see (paths through itself) is little.
+fn batch_len(points: usize) -> usize {
+    (points / 50).clamp(32, MAX_BATCH)
+}
+
+/// One published version: an insertion order and a rule per layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hnsw {
+    pub(crate) version: &'static str,
+    pub(crate) order: Order,
+    /// Base and upper policy for given parameters.
+    pub(crate) policies: fn(&Params) -> (Policy, Policy),
+}
+
+/// The record's baseline: the closest `m` on every layer, lists cut back to `m` past `2 m`.
+pub(crate) const CLOSEST: Hnsw = Hnsw {
+    version: "hnsw-closest@1",
+    order: Order::Sequential,
+    policies: |params| {
+        let policy = Policy { rule: Rule::Closest, cap: 2 * params.m, keep: params.m };
+        (policy, policy)
+    },
+};
+
+/// Algorithm 4 everywhere, `2 m` on the base layer and `m` above, never more.
+pub(crate) const DIVERSE: Hnsw = Hnsw {
+    version: "hnsw@1",
+    order: Order::Shuffle,
+    policies: |params| {
+        let rule = Rule::Diverse { backfill: params.backfill };
+        let policy = |size| Policy { rule, cap: size, keep: size };
+        (policy(2 * params.m), policy(params.m))
+    },
+};
+
+impl Builder for Hnsw {
+    fn version(&self) -> &'static str {
+        self.version
+    }
+
+    fn build(
+        &self,
+        space: &dyn Space,
+        params: &Params,
+        progress: &dyn Progress,
+    ) -> Result<Graph, BuildError> {
+        params.validate()?;
+        if space.len() > MAX_POINTS {
+            let (name, range) = ("points", "0..=2147483648");
+            return Err(BuildError::Parameter { name, value: space.len().to_string(), range });
+        }
+        let order = self.order.points(space.len(), params.seed);
+        let mut growth = Growth::new(space, params, (self.policies)(params));
+        let mut done = 0;
+        for batch in order.chunks(batch_len(order.len())) {
+            if progress.report(done, order.len()).is_break() {
+                return Err(BuildError::Cancelled);
+            }
+            growth.insert(batch);
+            done += batch.len();
+        }
+        if progress.report(done, order.len()).is_break() {
+            return Err(BuildError::Cancelled);
+        }
+        growth.freeze()
+    }
+}
+
+/// A graph that grows.
+struct Growth<'a> {
+    space: &'a dyn Space,
+    params: &'a Params,
+    base: Tier,
+    /// Layers above the base, lowest first; who lives there is known from the start.
+    upper: Vec<Tier>,
+    /// The node whose level is highest (the first such in insertion order), and that level.
+    entry: Option<(u32, usize)>,
+    shelf: Shelf,
+}
+
+/// One layer that grows.
+struct Tier {
+    /// The nodes by slot, ascending; empty on the base layer, where slots are nodes.
+    nodes: Vec<u32>,
+    rows: Rows,
+    policy: Policy,
+}
+
+/// The neighbours a point has found on one layer.
+#[derive(Default)]
+struct Found {
+    links: Vec<Candidate>,
+    clean: usize,
+}
+
+impl Tier {
+    fn ground<'a>(&'a self, space: &'a dyn Space, level: usize) -> Ground<'a> {
+        Ground { space, nodes: (level > 0).then_some(&self.nodes) }
+    }
+
+    /// The slot of `node`, which lives on this layer.
+    fn slot(&self, node: u32) -> u32 {
+        if self.nodes.is_empty() {
+            return node;
+        }
+        self.nodes.partition_point(|&other| other < node) as u32
+    }
+
+    /// The node at `slot`.
+    fn node(&self, slot: u32) -> u32 {
+        self.nodes.get(slot as usize).copied().unwrap_or(slot)
+    }
+}
+
+impl<'a> Growth<'a> {
+    fn new(space: &'a dyn Space, params: &'a Params, (base, upper): (Policy, Policy)) -> Self {
+        let mut inhabitants: Vec<Vec<u32>> = Vec::new();
+        for node in 0..space.len() as u32 {
+            let level = levels::exponential(params.seed, node, params.m);
+            if inhabitants.len() < level {
+                inhabitants.resize_with(level, Vec::new);
+            }
+            inhabitants[..level].iter_mut().for_each(|nodes| nodes.push(node));
+        }
+        let tier = |nodes: Vec<u32>, len, policy: Policy| {
+            let rows = Rows::new(len, policy.cap);
+            Tier { nodes, rows, policy }
+        };
+        let upper = inhabitants.into_iter().map(|nodes| {
+            let len = nodes.len();
+            tier(nodes, len, upper)
+        });
+        Self {
+            space,
+            params,
+            upper: upper.collect(),
+            base: tier(Vec::new(), space.len(), base),
+            entry: None,
+            shelf: Shelf::default(),
+        }
+    }
+
+    fn tier(&self, level: usize) -> &Tier {
+        level.checked_sub(1).map_or(&self.base, |above| &self.upper[above])
+    }
+
+    fn level(&self, node: u32) -> usize {
+        levels::exponential(self.params.seed, node, self.params.m)
+    }
+
+    /// Inserts `batch`: searches in parallel, then links layer by layer.
+    fn insert(&mut self, batch: &[u32]) {
+        let found: Vec<Vec<Found>> = (0..batch.len())
+            .into_par_iter()
+            .map_init(|| self.shelf.take(), |scratch, turn| self.find(batch, turn, scratch))
+            .collect();
+        for level in 0..=self.upper.len() {
+            let (space, shelf) = (self.space, &self.shelf);
+            let tier = match level.checked_sub(1) {
+                Some(above) => &mut self.upper[above],
+                None => &mut self.base,
+            };
+            let mut links = Vec::new();
+            for (turn, (&node, found)) in batch.iter().zip(&found).enumerate() {
+                let Some(found) = found.get(level) else { continue };
+                let source = tier.slot(node);
+                tier.rows.set(source, &found.links, found.clean);
+                links.extend(found.links.iter().map(|link| Link {
+                    target: link.id(),
+                    turn: turn as u32,
+                    source,
+                    key: link.key(),
+                }));
+            }
+            links.par_sort_unstable();
+            let ground = Ground { space, nodes: (level > 0).then_some(&tier.nodes) };
+            tier.rows.connect(ground, tier.policy, &links, shelf);
+        }
+        for &node in batch {
+            let level = self.level(node);
+            if self.entry.is_none_or(|(_, highest)| level > highest) {
+                self.entry = Some((node, level));
+            }
+        }
+    }
+
+    /// Finds the neighbours of `batch[turn]` on each of its layers, base first.
+    fn find(&self, batch: &[u32], turn: usize, scratch: &mut Scratch) -> Vec<Found> {
+        let node = batch[turn];
+        let level = self.level(node);
+        let peers = &batch[..turn];
+        scratch.peers.resize(peers.len(), 0);
+        self.space.keys(node, peers, &mut scratch.peers);
+        let mut found = Vec::new();
+        found.resize_with(level + 1, Found::default);
+        let mut at = self.entry.map(|(entry, highest)| (self.tier(highest).slot(entry), highest));
+        for here in (0..=level.max(at.map_or(0, |(_, highest)| highest))).rev() {
+            let tier = self.tier(here);
+            let ground = tier.ground(self.space, here);
+            scratch.pool.clear();
+            if let Some((start, _)) = at.filter(|&(_, highest)| here <= highest) {
+                let ef = if here > level { 1 } else { self.params.ef_construction };
+                beam::search(ground, &tier.rows, node, start, ef, scratch);
+                let nearest = scratch.pool[0].id();
+                let below = here.saturating_sub(1);
+                at = Some((self.tier(below).slot(tier.node(nearest)), below));
+            }
+            if here <= level {
+                self.join_peers(peers, here, scratch);
+                found[here] = choose(ground, tier.policy, scratch);
+            }
+        }
+        found
+    }
+
+    /// Lets the points of the batch that come before this one into the pool.
+    fn join_peers(&self, peers: &[u32], level: usize, scratch: &mut Scratch) {
+        let ef = self.params.ef_construction;
+        let Scratch { pool, peers: keys, .. } = scratch;
+        let tier = self.tier(level);
+        for (&peer, &key) in peers.iter().zip(keys.iter()) {
+            if pool.len() == ef && pool[ef - 1].key() <= key {
+                continue;
+            }
+            if level > 0 && self.level(peer) < level {
+                continue;
+            }
+            let found = Candidate::new(key, tier.slot(peer));
+            pool.truncate(ef - 1);
+            let place = pool.partition_point(|&other| other < found);
+            pool.insert(place, found);
+        }
+    }
+
+    fn freeze(self) -> Result<Graph, BuildError> {
+        let len = self.base.rows.len();
+        let degree = self.base.policy.cap;
+        let mut layers: Vec<Layer> = Vec::with_capacity(self.upper.len());
+        for (index, tier) in self.upper.iter().enumerate() {
+            let below = self.tier(index);
+            layers.push(Layer {
+                nodes: Buffer::from_slice(&tier.nodes),
+                links: tier.rows.freeze(tier.policy.cap),
+                below: tier.nodes.iter().map(|&node| below.slot(node)).collect(),
+                degree: tier.policy.cap,
+            });
+        }
+        let entry = self.entry.map_or(NONE, |(node, level)| self.tier(level).slot(node));
+        let links = self.base.rows.freeze(stride_of(degree));
+        Ok(Graph::new(links, len, degree, entry, layers)?)
+    }
+}
+
+/// Thins out the pool to a first list of neighbours.
+fn choose(ground: Ground<'_>, policy: Policy, scratch: &mut Scratch) -> Found {
+    let Scratch { pool, pruning, keys, .. } = scratch;
+    pruning.candidates.clear();
+    pruning.candidates.extend(pool.iter().map(|c| Candidate::new(c.key(), c.id())));
+    select(ground, policy.rule, policy.keep, keys, pruning);
+    Found { links: pruning.chosen.clone(), clean: pruning.clean }
+}

@@ -1,0 +1,27 @@
+//! In which order points are inserted.
+
+use crate::random;
+
+/// Separates the stream of orders from other uses of the same seed.
+const STREAM: u64 = 0x6f_7264_6572;
+
+/// An insertion order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As the points come.
+    Sequential,
+    /// A seeded Fisher-Yates shuffle.
+    Shuffle,
+}
+
+impl Order {
+    /// The points `0..len` in this order.
+    pub(crate) fn points(self, len: usize, seed: u64) -> Vec<u32> {
+        let mut points: Vec<u32> = (0..len as u32).collect();
+        match self {
+            Order::Sequential => {}
+            Order::Shuffle => random::shuffle(&mut points, seed ^ STREAM),
+        }
+        points
+    }
+}

@@ -1,0 +1,215 @@
+//! Adjacency under construction: fixed-stride rows of ids with their keys beside them.
+
+use crate::{
+    adjacency::NONE,
+    candidate::Candidate,
+    ground::Ground,
+    scratch::{Pruning, Scratch, Shelf},
+    select::{Rule, select},
+};
+use crinoid_quant::Buffer;
+use rayon::prelude::*;
+
+/// The growing lists of one layer.
+///
+/// A row starts with the links that its last selection chose (*clean*: known not to dominate each
+/// other), ascending; links appended since follow. Keys are kept, so that thinning out a row
+/// never measures a distance to its own node again.
+pub(crate) struct Rows {
+    ids: Vec<u32>,
+    keys: Vec<u32>,
+    fill: Vec<Fill>,
+    cap: usize,
+}
+
+/// How much of a row is used.
+#[derive(Clone, Copy, Default)]
+struct Fill {
+    len: u16,
+    clean: u16,
+}
+
+/// How rows take new links.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) rule: Rule,
+    /// How long a list may grow.
+    pub(crate) cap: usize,
+    /// How many links a selection keeps.
+    pub(crate) keep: usize,
+}
+
+/// A link to be added: `source` joins the row of `target`.
+///
+/// Ordered by target, then by the turn of the source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Link {
+    pub(crate) target: u32,
+    /// The source's place in the batch: the order in which one-by-one insertion would add links.
+    pub(crate) turn: u32,
+    pub(crate) source: u32,
+    pub(crate) key: u32,
+}
+
+/// The rows from `first` on, for writing.
+struct Window<'a> {
+    ids: &'a mut [u32],
+    keys: &'a mut [u32],
+    fill: &'a mut [Fill],
+    first: u32,
+    cap: usize,
+}
+
+impl Rows {
+    pub(crate) fn new(len: usize, cap: usize) -> Self {
+        let (ids, keys) = (vec![0; len * cap], vec![0; len * cap]);
+        Self { ids, keys, fill: vec![Fill::default(); len], cap }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.fill.len()
+    }
+
+    /// The links of `slot`.
+    #[inline(always)]
+    pub(crate) fn ids(&self, slot: u32) -> &[u32] {
+        let start = slot as usize * self.cap;
+        &self.ids[start..start + usize::from(self.fill[slot as usize].len)]
+    }
+
+    /// The links of `slot` with their keys.
+    pub(crate) fn links(&self, slot: u32) -> impl Iterator<Item = Candidate> + '_ {
+        let ids = self.ids(slot);
+        let keys = &self.keys[slot as usize * self.cap..][..ids.len()];
+        ids.iter().zip(keys).map(|(&id, &key)| Candidate::new(key, id))
+    }
+
+    /// All lists, nearest first, as a matrix of `stride` slots a row.
+    pub(crate) fn freeze(&self, stride: usize) -> Buffer<u32> {
+        let mut links = Buffer::<u32>::zeroed(self.len() * stride);
+        let rows = links.make_mut().par_chunks_exact_mut(stride).enumerate();
+        rows.for_each_init(Vec::new, |sorted: &mut Vec<Candidate>, (slot, row)| {
+            sorted.clear();
+            sorted.extend(self.links(slot as u32));
+            sorted.sort_unstable();
+            row.fill(NONE);
+            row.iter_mut().zip(sorted).for_each(|(place, link)| *place = link.id());
+        });
+        links
+    }
+
+    /// Gives `slot` its first links, of which the first `clean` were selected together.
+    pub(crate) fn set(&mut self, slot: u32, links: &[Candidate], clean: usize) {
+        self.window().write(slot, links, clean);
+    }
+
+    /// Adds `links`, sorted, each row on its own.
+    pub(crate) fn connect(
+        &mut self,
+        ground: Ground<'_>,
+        policy: Policy,
+        links: &[Link],
+        shelf: &Shelf,
+    ) {
+        self.window().connect(ground, policy, links, shelf);
+    }
+
+    fn window(&mut self) -> Window<'_> {
+        Window {
+            ids: &mut self.ids,
+            keys: &mut self.keys,
+            fill: &mut self.fill,
+            first: 0,
+            cap: self.cap,
+        }
+    }
+}
+
+impl Window<'_> {
+    /// Splits links and rows at a target until the pieces are small, and works on them in
+    /// parallel: no two threads ever hold the same row.
+    fn connect(self, ground: Ground<'_>, policy: Policy, links: &[Link], shelf: &Shelf) {
+        const PIECE: usize = 256;
+        let middle = links.len() / 2;
+        let split = match links.get(middle) {
+            Some(link) if links.len() > PIECE => {
+                links.partition_point(|other| other.target < link.target)
+            }
+            _ => 0,
+        };
+        if split == 0 {
+            return self.connect_in_turn(ground, policy, links, &mut shelf.take());
+        }
+        let (left, right) = self.split_at(links[split].target);
+        rayon::join(
+            || left.connect(ground, policy, &links[..split], shelf),
+            || right.connect(ground, policy, &links[split..], shelf),
+        );
+    }
+
+    fn connect_in_turn(
+        mut self,
+        ground: Ground<'_>,
+        policy: Policy,
+        links: &[Link],
+        scratch: &mut Scratch,
+    ) {
+        for group in links.chunk_by(|a, b| a.target == b.target) {
+            match policy.rule {
+                // Exactly what adding one link after the other does.
+                Rule::Closest => {
+                    group.chunks(1).for_each(|one| self.add(ground, policy, one, scratch));
+                }
+                Rule::Diverse { .. } => self.add(ground, policy, group, scratch),
+            }
+        }
+    }
+
+    /// Adds links to one row; when they do not fit, selects anew from all of them.
+    fn add(&mut self, ground: Ground<'_>, policy: Policy, links: &[Link], scratch: &mut Scratch) {
+        let target = links[0].target;
+        let row = (target - self.first) as usize;
+        let Fill { len, clean } = self.fill[row];
+        let (start, len) = (row * self.cap, usize::from(len));
+        if len + links.len() <= policy.cap {
+            for (place, link) in (start + len..).zip(links) {
+                self.ids[place] = link.source;
+                self.keys[place] = link.key;
+            }
+            self.fill[row].len += links.len() as u16;
+            return;
+        }
+        let Scratch { keys, pruning, .. } = scratch;
+        let old = self.ids[start..start + len].iter().zip(&self.keys[start..start + len]);
+        pruning.candidates.clear();
+        pruning.candidates.extend(old.map(|(&id, &key)| Candidate::new(key, id)));
+        for candidate in &mut pruning.candidates[..usize::from(clean)] {
+            *candidate = candidate.flagged();
+        }
+        pruning.candidates.extend(links.iter().map(|link| Candidate::new(link.key, link.source)));
+        pruning.candidates.sort_unstable();
+        select(ground, policy.rule, policy.keep, keys, pruning);
+        let Pruning { chosen, clean, .. } = pruning;
+        self.write(target, chosen, *clean);
+    }
+
+    fn write(&mut self, slot: u32, links: &[Candidate], clean: usize) {
+        let row = (slot - self.first) as usize;
+        for (place, link) in (row * self.cap..).zip(links) {
+            self.ids[place] = link.id();
+            self.keys[place] = link.key();
+        }
+        self.fill[row] = Fill { len: links.len() as u16, clean: clean as u16 };
+    }
+
+    fn split_at(self, target: u32) -> (Self, Self) {
+        let rows = (target - self.first) as usize;
+        let (ids, more_ids) = self.ids.split_at_mut(rows * self.cap);
+        let (keys, more_keys) = self.keys.split_at_mut(rows * self.cap);
+        let (fill, more_fill) = self.fill.split_at_mut(rows);
+        (
+            Self { ids, keys, fill, ..self },
+            Self { ids: more_ids, keys: more_keys, fill: more_fill, first: target, ..self },
+        )
+    }
+}

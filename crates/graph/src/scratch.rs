@@ -1,0 +1,124 @@
+//! Memory that a thread needs while it inserts points, used again and again.
+
+use crate::candidate::Candidate;
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Mutex, PoisonError},
+};
+
+/// Working memory of one thread.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) visited: Visited,
+    /// The search's candidates, ascending.
+    pub(crate) pool: Vec<Candidate>,
+    /// Slots about to be measured, and their keys.
+    pub(crate) todo: Vec<u32>,
+    pub(crate) keys: Vec<u32>,
+    /// Keys to the points of the same batch.
+    pub(crate) peers: Vec<u32>,
+    pub(crate) pruning: Pruning,
+}
+
+/// Working memory of a selection of neighbours.
+#[derive(Default)]
+pub(crate) struct Pruning {
+    /// What is selected from, ascending.
+    pub(crate) candidates: Vec<Candidate>,
+    /// What was selected, ascending; with backfill what was filled in follows.
+    pub(crate) chosen: Vec<Candidate>,
+    /// How many of `chosen` were selected rather than filled in.
+    pub(crate) clean: usize,
+    pub(crate) rejected: Vec<Candidate>,
+    pub(crate) tested: Vec<u32>,
+    pub(crate) fresh: Vec<u32>,
+}
+
+/// Which slots a search has met: stamps of the current generation.
+#[derive(Default)]
+pub(crate) struct Visited {
+    stamps: Vec<u8>,
+    generation: u8,
+}
+
+impl Visited {
+    /// Forgets everything; afterwards slots `0..len` may be marked.
+    ///
+    /// Stamps are bytes, so that those of a million points stay in cache; every 255 searches they
+    /// are cleared.
+    pub(crate) fn begin(&mut self, len: usize) {
+        self.generation = self.generation.wrapping_add(1);
+        if self.generation == 0 {
+            self.stamps.fill(0);
+            self.generation = 1;
+        }
+        if self.stamps.len() < len {
+            self.stamps.resize(len, 0);
+        }
+    }
+
+    /// Marks `slot`; whether it was not marked before.
+    #[inline(always)]
+    pub(crate) fn insert(&mut self, slot: u32) -> bool {
+        let stamp = &mut self.stamps[slot as usize];
+        let is_new = *stamp != self.generation;
+        *stamp = self.generation;
+        is_new
+    }
+}
+
+/// Scratch memory that waits for the next thread that needs some.
+#[derive(Default)]
+pub(crate) struct Shelf(Mutex<Vec<Scratch>>);
+
+/// Scratch on loan: it goes back to its shelf when dropped.
+pub(crate) struct Loan<'a> {
+    shelf: &'a Shelf,
+    scratch: Scratch,
+}
+
+impl Shelf {
+    pub(crate) fn take(&self) -> Loan<'_> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Loan { shelf: self, scratch: waiting.unwrap_or_default() }
+    }
+}
+
+impl Deref for Loan<'_> {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        &self.scratch
+    }
+}
+
+impl DerefMut for Loan<'_> {
+    fn deref_mut(&mut self) -> &mut Scratch {
+        &mut self.scratch
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        let scratch = std::mem::take(&mut self.scratch);
+        self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_wrap_without_memory_of_older_ones() {
+        let mut visited = Visited::default();
+        visited.begin(2);
+        assert!(visited.insert(1) && !visited.insert(1));
+        for _ in 0..600 {
+            visited.begin(2);
+            assert!(visited.insert(0) && !visited.insert(0));
+        }
+        visited.begin(3);
+        assert!(visited.insert(1) && visited.insert(2));
+    }
+}

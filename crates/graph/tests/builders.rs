@@ -1,0 +1,157 @@
+//! Every published builder through one table.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking")]
+
+mod common;
+
+use common::{clustered, exact, recall};
+use crinoid_graph::{BuildError, Builder, Graph, Params, Progress, VERSIONS, builder, diagnose};
+use crinoid_quant::{
+    Codes, Metric, Vectors,
+    codec::{Float, Sq8},
+};
+use std::{
+    ops::ControlFlow,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+fn builders() -> impl Iterator<Item = Box<dyn Builder>> {
+    VERSIONS.iter().map(|version| builder(&version.to_string()).unwrap())
+}
+
+fn params(m: usize, ef_construction: usize) -> Params {
+    Params { m, ef_construction, ..Params::default() }
+}
+
+fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+fn build(builder: &dyn Builder, vectors: &Vectors, params: &Params) -> Graph {
+    let codes = Sq8::train(vectors, Metric::L2);
+    builder.build(&*codes.space(), params, &()).unwrap()
+}
+
+#[test]
+fn names_and_table_agree() {
+    for (version, builder) in VERSIONS.iter().zip(builders()) {
+        assert_eq!(version.to_string(), builder.version());
+    }
+    assert!(builder(crinoid_graph::CHAMPION).is_ok());
+    assert!(builder(crinoid_graph::PREDECESSOR).is_ok());
+    assert!(builder("hnsw@99").err().unwrap().to_string().contains("hnsw@1"));
+}
+
+#[test]
+fn the_same_bytes_at_any_thread_count() {
+    let vectors = clustered(3_000, 24, 30, 5);
+    for builder in builders() {
+        for backfill in [false, true] {
+            let params = Params { backfill, ..params(8, 60) };
+            let digests: Vec<u64> = [1, 2, 3]
+                .map(|threads| on_threads(threads, || build(&*builder, &vectors, &params).digest()))
+                .to_vec();
+            assert!(digests.windows(2).all(|w| w[0] == w[1]), "{}", builder.version());
+        }
+    }
+}
+
+#[test]
+fn neighbours_are_found() {
+    // Clusters one after the other: a batch of the sequential order is a single cluster.
+    let vectors = clustered(6_000, 32, 40, 1);
+    let queries = clustered(200, 32, 40, 1 << 32);
+    let truth = exact(&vectors, &queries, 10);
+    for builder in builders() {
+        let graph = build(&*builder, &vectors, &params(16, 100));
+        let found = recall(&graph, &vectors, &queries, &truth, 10, 100);
+        let floor = if builder.version().starts_with("hnsw-closest") { 0.5 } else { 0.97 };
+        assert!(found >= floor, "{}: recall {found}", builder.version());
+    }
+}
+
+#[test]
+fn lists_are_sorted_simple_and_short_enough() {
+    let vectors = clustered(2_000, 16, 10, 3);
+    let codes = Float::train(&vectors, Metric::L2);
+    for builder in builders() {
+        let graph = builder.build(&*codes.space(), &params(5, 40), &()).unwrap();
+        for node in 0..graph.len() as u32 {
+            let list = graph.neighbors(node);
+            let mut distinct = list.to_vec();
+            distinct.sort_unstable();
+            distinct.dedup();
+            assert!(list.len() <= 10 && distinct.len() == list.len() && !list.contains(&node));
+            let mut keys = vec![0; list.len()];
+            codes.space().keys(node, list, &mut keys);
+            assert!(keys.is_sorted(), "{} node {node}", builder.version());
+        }
+    }
+}
+
+#[test]
+fn degenerate_sets_have_graphs() {
+    for builder in builders() {
+        for (n, distinct) in [(0, 1), (1, 1), (2, 2), (2, 1), (7, 7), (300, 1), (300, 2)] {
+            let rows: Vec<Vec<f32>> = (0..n).map(|i| vec![(i % distinct) as f32, 1.0]).collect();
+            let vectors =
+                if n == 0 { Vectors::empty(2) } else { Vectors::from_rows(&rows).unwrap() };
+            let graph = build(&*builder, &vectors, &params(16, 50));
+            assert_eq!(graph.len(), n);
+            assert_eq!(graph.entry_node().is_some(), n > 0, "{}", builder.version());
+            assert_eq!(diagnose(&graph).nodes, n);
+        }
+    }
+}
+
+#[test]
+fn parameters_out_of_range_are_named() {
+    let codes = Float::train(&clustered(10, 4, 1, 1), Metric::L2);
+    let cases = [
+        (Params { m: 1, ..Params::default() }, "m"),
+        (Params { m: 513, ef_construction: 600, ..Params::default() }, "m"),
+        (Params { ef_construction: 3, ..Params::default() }, "ef_construction"),
+        (Params { alpha: 0.5, ..Params::default() }, "alpha"),
+        (Params { alpha: f32::NAN, ..Params::default() }, "alpha"),
+    ];
+    for builder in builders() {
+        for (params, wanted) in &cases {
+            match builder.build(&*codes.space(), params, &()) {
+                Err(BuildError::Parameter { name, .. }) => assert_eq!(name, *wanted),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// Stops a build at its `stop`-th report.
+struct Stopper {
+    reports: AtomicUsize,
+    stop: usize,
+}
+
+impl Progress for Stopper {
+    fn report(&self, done: usize, total: usize) -> ControlFlow<()> {
+        assert!(done <= total);
+        if self.reports.fetch_add(1, Ordering::Relaxed) == self.stop {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_build_can_be_stopped_at_every_report() {
+    let codes = Sq8::train(&clustered(1_000, 8, 5, 2), Metric::L2);
+    for builder in builders() {
+        let listen = |stop| {
+            let stopper = Stopper { reports: AtomicUsize::new(0), stop };
+            let result = builder.build(&*codes.space(), &params(4, 20), &stopper);
+            (result, stopper.reports.into_inner())
+        };
+        let (whole, reports) = listen(usize::MAX);
+        assert!(whole.is_ok() && reports >= 10);
+        for stop in [0, reports / 2, reports - 1] {
+            assert_eq!(listen(stop).0, Err(BuildError::Cancelled));
+        }
+    }
+}
