@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod diff;
+pub mod exemplar;
+pub mod journal;
+pub mod knobs;
+pub mod module;
+pub mod prompt;
+pub mod random;
+pub mod reward;
+pub mod sampling;
+
+pub use exemplar::{Database, Exemplar, Form, Score};
+pub use module::Module;
