@@ -29,6 +29,8 @@ pub enum Reason {
     Default,
     /// The caller said how many.
     Fixed,
+    /// The beam was narrower than the number of answers that are wanted, and widened to it.
+    Raised,
     /// There were no more candidates than that.
     Exhausted,
     /// The stage was asked to do nothing.
@@ -41,6 +43,7 @@ impl Reason {
         match self {
             Reason::Default => "default",
             Reason::Fixed => "fixed",
+            Reason::Raised => "raised",
             Reason::Exhausted => "exhausted",
             Reason::Skipped => "skipped",
         }

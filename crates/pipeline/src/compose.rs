@@ -1,0 +1,188 @@
+//! From names to types: the one place where versions are matched and composed statically.
+
+use crate::{
+    container::Container,
+    error::{IndexError, PartProblem},
+    recipe::{Recipe, RecipeError},
+    stored::{Parts, StoredRefiner, read_codes},
+};
+use crinoid_graph::{Graph, Params, Progress};
+use crinoid_quant::{
+    Codes, Metric, Vectors,
+    codec::{Float, Int8MaxAbs, Sign, Sq8},
+    versions::UnknownVersion,
+};
+use crinoid_refine::{NoRefiner, Rescore};
+use crinoid_search::{Composed, Engine, Heap, Pool, Search};
+use std::sync::Arc;
+
+/// Calls `$body` with `$C` standing for the codec called `$name`.
+macro_rules! with_codec {
+    ($name:expr, $C:ident => $body:expr) => {
+        with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8)
+    };
+    (@ $name:expr, $C:ident => $body:expr, $($codec:ty),+) => {
+        match $name {
+            $(name if name == <$codec as Codes>::VERSION => { type $C = $codec; $body })+
+            name => Err(unknown("quant", crinoid_quant::versions::VERSIONS, name)),
+        }
+    };
+}
+
+/// Calls `$body` with `$V` standing for the search called `$name` and `$search` for its value.
+macro_rules! with_search {
+    ($name:expr, $search:ident => $body:expr) => {
+        with_search!(@ $name, $search => $body, Heap, Pool)
+    };
+    (@ $name:expr, $search:ident => $body:expr, $($version:ident),+) => {
+        match $name {
+            $(name if name == $version::VERSION => { let $search = $version; $body })+
+            name => Err(unknown("search", crinoid_search::versions::VERSIONS, name)),
+        }
+    };
+}
+
+fn unknown(
+    module: &'static str,
+    versions: &'static [crinoid_quant::Version],
+    name: &str,
+) -> IndexError {
+    let known = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let source = UnknownVersion { wanted: name.to_owned(), known };
+    RecipeError::Unknown { module, source }.into()
+}
+
+/// Codes, graph and search: everything that stage 1 consists of.
+pub(crate) trait FirstStage: Send + Sync {
+    /// What queries are put to.
+    fn engine(&self) -> &dyn Engine;
+
+    /// The codes, for the container.
+    fn parts(&self) -> Result<Parts<'_>, IndexError>;
+}
+
+struct Stage<C, V> {
+    codes: Arc<C>,
+    engine: Composed<C, V>,
+}
+
+impl<C: Codes, V: Search> FirstStage for Stage<C, V> {
+    fn engine(&self) -> &dyn Engine {
+        &self.engine
+    }
+
+    fn parts(&self) -> Result<Parts<'_>, IndexError> {
+        Parts::of(&*self.codes)
+    }
+}
+
+type Composition = (Arc<Graph>, Box<dyn FirstStage>);
+
+fn stage<C: Codes>(
+    recipe: &Recipe,
+    graph: &Arc<Graph>,
+    codes: Arc<C>,
+) -> Result<Box<dyn FirstStage>, IndexError> {
+    with_search!(recipe.search(), search => {
+        let engine = Composed::new(graph.clone(), codes.clone(), search).map_err(IndexError::Engine)?;
+        Ok(Box::new(Stage { codes, engine }) as Box<dyn FirstStage>)
+    })
+}
+
+/// Encodes, builds the graph on the codes' own space, and composes.
+pub(crate) fn build(
+    recipe: &Recipe,
+    prepared: &Vectors,
+    metric: Metric,
+    params: &Params,
+    progress: &dyn Progress,
+) -> Result<Composition, IndexError> {
+    let builder = crinoid_graph::versions::builder(recipe.graph())
+        .map_err(|source| RecipeError::Unknown { module: "graph", source })?;
+    with_codec!(recipe.quant(), C => {
+        let codes = Arc::new(C::train(prepared, metric));
+        let graph = Arc::new(builder.build(&*codes.space(), params, progress)?);
+        let stage = stage(recipe, &graph, codes)?;
+        Ok((graph, stage))
+    })
+}
+
+/// Composes what a container holds.
+pub(crate) fn load(
+    recipe: &Recipe,
+    container: &Container,
+    graph: Graph,
+    codes: &[u8],
+    dim: usize,
+) -> Result<Composition, IndexError> {
+    let graph = Arc::new(graph);
+    with_codec!(recipe.quant(), C => {
+        let shape = (graph.len(), dim);
+        let codes: C = read_codes(container, "codes", "codes", codes, shape)?;
+        let stage = stage(recipe, &graph, Arc::new(codes))?;
+        Ok((graph, stage))
+    })
+}
+
+/// The two forms of the documents that refiners are made from.
+pub(crate) struct Documents<'a> {
+    pub(crate) full: &'a Vectors,
+    pub(crate) prepared: &'a Vectors,
+}
+
+/// Whether a refiner needs all dimensions of the documents.
+pub(crate) fn needs_full(recipe: &Recipe) -> bool {
+    recipe.refine().iter().any(|name| name == Rescore::<Float>::VERSION)
+}
+
+/// Makes the refiner called `name`.
+pub(crate) fn refiner(
+    name: &str,
+    documents: &Documents<'_>,
+    metric: Metric,
+) -> Result<Box<dyn StoredRefiner>, IndexError> {
+    match name {
+        NoRefiner::VERSION => Ok(Box::new(NoRefiner)),
+        Rescore::<Int8MaxAbs>::VERSION => Ok(Box::new(Rescore::int8(documents.prepared, metric))),
+        Rescore::<Float>::VERSION => Ok(Box::new(Rescore::float(documents.full, metric))),
+        name => Err(unknown("refine", crinoid_refine::versions::VERSIONS, name)),
+    }
+}
+
+/// Reads the refiner called `name`, of `len` vectors with all or the prepared dimensions.
+pub(crate) fn load_refiner(
+    name: &str,
+    container: &Container,
+    state: &[u8],
+    len: usize,
+    (full, prepared): (usize, usize),
+) -> Result<Box<dyn StoredRefiner>, IndexError> {
+    let prefix = section_prefix(name);
+    match name {
+        NoRefiner::VERSION if state.is_empty() => Ok(Box::new(NoRefiner)),
+        NoRefiner::VERSION => Err(IndexError::Parts {
+            path: container.path().to_owned(),
+            part: "refiner",
+            why: PartProblem::Meta("none@1 has no state".to_owned()),
+        }),
+        Rescore::<Int8MaxAbs>::VERSION => {
+            let codes = read_codes(container, "refiner", prefix, state, (len, prepared))?;
+            Ok(Box::new(Rescore::<Int8MaxAbs>::from_codes(codes)))
+        }
+        Rescore::<Float>::VERSION => {
+            let codes = read_codes(container, "refiner", prefix, state, (len, full))?;
+            Ok(Box::new(Rescore::<Float>::from_codes(codes)))
+        }
+        name => Err(unknown("refine", crinoid_refine::versions::VERSIONS, name)),
+    }
+}
+
+/// `int8@1` lives in sections `int8.*`; `codes`, `graph` and `meta` are no refiners' names.
+pub(crate) fn section_prefix(version: &str) -> &str {
+    version.split('@').next().unwrap_or(version)
+}
+
+/// Whether the codec's order is so noisy that refiners should see every candidate.
+pub(crate) fn is_coarse(recipe: &Recipe) -> bool {
+    recipe.quant() == Sign::VERSION
+}

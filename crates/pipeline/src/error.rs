@@ -1,0 +1,81 @@
+//! What can go wrong with an index.
+
+use crate::{container::ContainerError, fingerprint::Mismatch, recipe::RecipeError};
+use crinoid_graph::{BuildError, GraphError};
+use crinoid_quant::{VectorError, codes::PartsError};
+use crinoid_search::EngineError;
+use std::path::PathBuf;
+
+/// An index cannot be built, written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The recipe cannot be composed.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A vector cannot be indexed.
+    #[error(transparent)]
+    Vector(#[from] VectorError),
+    /// The graph could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The file cannot be read or written, or is damaged.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// The file's checksums are right but its parts do not make an index.
+    #[error("{}: {part}: {why}", path.display())]
+    Parts {
+        /// The file.
+        path: PathBuf,
+        /// Which part of the index.
+        part: &'static str,
+        /// What is wrong with it.
+        why: PartProblem,
+    },
+    /// Metadata that cannot be written.
+    #[error("metadata cannot be encoded: {0}")]
+    Encode(String),
+    /// Graph and codes cannot be searched together.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The index belongs to another embedding space or scheme.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+}
+
+/// What is wrong with a part of a stored index.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartProblem {
+    /// An array is missing or has another size.
+    #[error(transparent)]
+    Array(#[from] PartsError),
+    /// The adjacency is no graph.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// Its metadata is something else.
+    #[error("unreadable metadata: {0}")]
+    Meta(String),
+    /// It has another size than the rest.
+    #[error("{what} is {got}, while the index has {want}")]
+    Disagrees {
+        /// What disagrees.
+        what: &'static str,
+        /// The part's value.
+        got: usize,
+        /// The index's value.
+        want: usize,
+    },
+}
+
+/// A query cannot be answered.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// The query has another dimension, a value that is not finite, or no direction.
+    #[error("query: {0}")]
+    Query(#[from] VectorError),
+    /// No answers were asked for.
+    #[error("k is 0: ask for at least one answer")]
+    ZeroK,
+}

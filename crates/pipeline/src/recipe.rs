@@ -1,0 +1,199 @@
+//! A recipe names one published version of each module.
+
+use crinoid_quant::{Version, versions::UnknownVersion};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// The most refiners that can follow one another.
+pub const MAX_REFINERS: usize = 3;
+
+/// One version of each module, written `quant/graph/search/refine`.
+///
+/// The refine part may be a chain, coarse to fine: `sign@1/hnsw@1/heap@1/int8@1+float@1`.
+///
+/// ```
+/// use crinoid_pipeline::Recipe;
+///
+/// let recipe: Recipe = "sq8@1/hnsw@1/pool@1/float@1".parse()?;
+/// assert_eq!(recipe, Recipe::default());
+/// assert_eq!(recipe.graph(), "hnsw@1");
+/// assert!("sq8@1/hnsw@9/pool@1/float@1".parse::<Recipe>().is_err());
+/// # Ok::<(), crinoid_pipeline::RecipeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Recipe {
+    quant: String,
+    graph: String,
+    search: String,
+    refine: Vec<String>,
+}
+
+/// A text that is no recipe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// It does not have four parts.
+    #[error(
+        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@1/hnsw@1/pool@1/float@1"
+    )]
+    Parts(String),
+    /// A part names no published version.
+    #[error("{module}: {source}")]
+    Unknown {
+        /// The module: `quant`, `graph`, `search` or `refine`.
+        module: &'static str,
+        /// What was wanted and what is known.
+        source: UnknownVersion,
+    },
+    /// The chain of refiners is too long, names one twice, or has `none@1` beside others.
+    #[error("`{0}` is no chain of refiners: at most three, each once, none@1 only alone")]
+    Chain(String),
+    /// Two parts do not go together.
+    #[error("{search} does not search {quant} codes ({why})")]
+    Combination {
+        /// The search.
+        search: String,
+        /// The codec.
+        quant: String,
+        /// Why not.
+        why: &'static str,
+    },
+}
+
+impl Recipe {
+    /// The codec, `name@number`.
+    pub fn quant(&self) -> &str {
+        &self.quant
+    }
+
+    /// The graph builder, `name@number`.
+    pub fn graph(&self) -> &str {
+        &self.graph
+    }
+
+    /// The search, `name@number`.
+    pub fn search(&self) -> &str {
+        &self.search
+    }
+
+    /// The refiners, `name@number`, in the order in which they run. `none@1` where there is none.
+    pub fn refine(&self) -> &[String] {
+        &self.refine
+    }
+
+    /// This recipe with another version of one module (`quant`, `graph`, `search`, `refine`), as
+    /// comparisons of two versions need it.
+    ///
+    /// # Errors
+    /// As [`FromStr`]; an unknown module counts as a missing part.
+    pub fn with(&self, module: &str, version: &str) -> Result<Self, RecipeError> {
+        let [mut quant, mut graph, mut search] = [&*self.quant, &*self.graph, &*self.search];
+        let chain = self.refine.join("+");
+        let mut refine = chain.as_str();
+        *match module {
+            "quant" => &mut quant,
+            "graph" => &mut graph,
+            "search" => &mut search,
+            "refine" => &mut refine,
+            _ => return Err(RecipeError::Parts(format!("{module}={version}"))),
+        } = version;
+        format!("{quant}/{graph}/{search}/{refine}").parse()
+    }
+}
+
+/// `sq8@1/hnsw@1/pool@1/float@1`.
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            quant: "sq8@1".to_owned(),
+            graph: "hnsw@1".to_owned(),
+            search: "pool@1".to_owned(),
+            refine: vec!["float@1".to_owned()],
+        }
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { quant, graph, search, refine } = self;
+        write!(f, "{quant}/{graph}/{search}/{}", refine.join("+"))
+    }
+}
+
+impl FromStr for Recipe {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Self, RecipeError> {
+        let parts: Vec<&str> = text.trim().split('/').collect();
+        let &[quant, graph, search, refine] = parts.as_slice() else {
+            return Err(RecipeError::Parts(text.to_owned()));
+        };
+        let chain: Vec<&str> = refine.split('+').collect();
+        let twice = (1..chain.len()).any(|i| chain[..i].contains(&chain[i]));
+        let beside = chain.len() > 1 && chain.contains(&crinoid_refine::NoRefiner::VERSION);
+        if chain.len() > MAX_REFINERS || twice || beside {
+            return Err(RecipeError::Chain(refine.to_owned()));
+        }
+        let recipe = Self {
+            quant: known("quant", crinoid_quant::versions::VERSIONS, quant)?,
+            graph: known("graph", crinoid_graph::versions::VERSIONS, graph)?,
+            search: known("search", crinoid_search::versions::VERSIONS, search)?,
+            refine: chain
+                .into_iter()
+                .map(|part| known("refine", crinoid_refine::versions::VERSIONS, part))
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(recipe)
+    }
+}
+
+fn known(
+    module: &'static str,
+    versions: &'static [Version],
+    name: &str,
+) -> Result<String, RecipeError> {
+    Version::find(versions, name)
+        .map(Version::to_string)
+        .map_err(|source| RecipeError::Unknown { module, source })
+}
+
+impl TryFrom<String> for Recipe {
+    type Error = RecipeError;
+
+    fn try_from(text: String) -> Result<Self, RecipeError> {
+        text.parse()
+    }
+}
+
+impl From<Recipe> for String {
+    fn from(recipe: Recipe) -> Self {
+        recipe.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipes_round_trip_as_text() {
+        for text in ["sq8@1/hnsw@1/pool@1/float@1", "sign@1/hnsw-closest@1/heap@1/int8@1+float@1"] {
+            let recipe: Recipe = text.parse().unwrap();
+            assert_eq!(recipe.to_string(), text);
+        }
+        assert_eq!(Recipe::default().to_string().parse(), Ok(Recipe::default()));
+        let heap = Recipe::default().with("search", "heap@1").unwrap();
+        assert_eq!(heap.to_string(), "sq8@1/hnsw@1/heap@1/float@1");
+    }
+
+    #[test]
+    fn what_is_no_recipe_says_what_would_be() {
+        let error = |text: &str| text.parse::<Recipe>().unwrap_err().to_string();
+        assert!(error("sq8@1/hnsw@1").contains("quant/graph/search/refine"));
+        assert!(error("sq9@1/hnsw@1/pool@1/float@1").contains("known: float@1, sign@1"));
+        assert!(error("sq8@1/hnsw@1/pool@1/none@1+float@1").contains("none@1 only alone"));
+        assert!(error("sq8@1/hnsw@1/pool@1/int8@1+int8@1").contains("each once"));
+        assert!(Recipe::default().with("colour", "red@1").is_err());
+    }
+}

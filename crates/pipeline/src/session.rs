@@ -1,0 +1,174 @@
+//! One thread's searches: everything reused, nothing allocated once warm.
+
+use crate::{error::SearchError, index::Index, recipe::MAX_REFINERS};
+use crinoid_quant::{Neighbor, Preparation};
+use crinoid_refine::{NoRefiner, Pool, Reason, RefinerQuery, StageReport, Stages};
+use crinoid_search::{Counters, SearchParams};
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Instant};
+
+/// How many answers, and how much effort.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchOptions {
+    /// How many answers are wanted; at least 1. Where there are fewer vectors, all of them come.
+    pub k: usize,
+    /// Width of the search's beam: how many candidates it keeps while it walks. Values below the
+    /// pool or `k` have no effect.
+    pub ef: usize,
+    /// How many of the search's candidates the first refiner sees.
+    #[serde(default)]
+    pub pool: Pool,
+    /// How many candidates the later refiners of a chain see.
+    #[serde(default)]
+    pub fine_pool: Pool,
+}
+
+impl SearchOptions {
+    /// `k` answers from a beam of `ef`, with default pools.
+    pub fn new(k: usize, ef: usize) -> Self {
+        Self { k, ef, pool: Pool::Default, fine_pool: Pool::Default }
+    }
+
+    /// `k` answers with a beam of `max(4 k, 100)`.
+    pub fn for_k(k: usize) -> Self {
+        Self::new(k, k.saturating_mul(4).max(100))
+    }
+
+    /// These options with another pool for the first refiner.
+    pub fn pool(self, pool: impl Into<Pool>) -> Self {
+        Self { pool: pool.into(), ..self }
+    }
+
+    /// These options with another pool for the later refiners.
+    pub fn fine_pool(self, pool: impl Into<Pool>) -> Self {
+        Self { fine_pool: pool.into(), ..self }
+    }
+}
+
+/// What a query cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Work of the graph search.
+    pub counters: Counters,
+    /// The search and every refiner after it, in order.
+    pub stages: Stages,
+}
+
+/// The working memory of one thread.
+#[derive(Default)]
+pub(crate) struct Working {
+    search: crinoid_search::Scratch,
+    refine: [crinoid_refine::Scratch; MAX_REFINERS],
+    prepared: Vec<f32>,
+    full: Vec<f32>,
+}
+
+/// Searches of one thread over one index.
+///
+/// Keeps all working memory: after the first few queries a search allocates nothing. The answer
+/// to a query does not depend on what was asked before.
+pub struct Session<'a> {
+    index: &'a Index,
+    working: Working,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(index: &'a Index, working: Working) -> Self {
+        Self { index, working }
+    }
+
+    pub(crate) fn into_working(self) -> Working {
+        self.working
+    }
+
+    /// The index that is searched.
+    pub fn index(&self) -> &'a Index {
+        self.index
+    }
+
+    /// Writes the nearest `options.k` vectors into `answers` (cleared first), closest first, ties
+    /// by id. Distances are those of the last refiner.
+    ///
+    /// # Errors
+    /// When the query has another dimension than the index, a value that is not finite, no
+    /// direction under the cosine, or `k` is 0.
+    pub fn search(
+        &mut self,
+        query: &[f32],
+        options: &SearchOptions,
+        answers: &mut Vec<Neighbor>,
+    ) -> Result<Report, SearchError> {
+        answers.clear();
+        if options.k == 0 {
+            return Err(SearchError::ZeroK);
+        }
+        let started = Instant::now();
+        let index = self.index;
+        let Working { search, refine, prepared, full } = &mut self.working;
+        let preparation = index.preparation();
+        preparation.apply(0, query, prepared)?;
+        let all = Preparation::new(preparation.metric, preparation.input_dim);
+        let query = match all == *preparation {
+            true => RefinerQuery { full: prepared, prepared },
+            false => {
+                all.apply(0, query, full)?;
+                RefinerQuery { full, prepared }
+            }
+        };
+        let refiners = index.refiners();
+        let pools = plan(index, options, refiners.len());
+        let params = SearchParams::new(pools[0].0, options.ef);
+        let engine = index.stage().engine();
+        let counters = engine.search(prepared, &params, search, answers);
+        answers.truncate(params.k);
+        let mut report = Report { counters, ..Report::default() };
+        report.stages.push(StageReport {
+            name: engine.version(),
+            entered: counters.hops as usize,
+            left: answers.len(),
+            missing: 0,
+            nanos: started.elapsed().as_nanos() as u64,
+            reason: if options.k > options.ef { Reason::Raised } else { Reason::Fixed },
+        });
+        for (place, (refiner, scratch)) in refiners.iter().zip(refine).enumerate() {
+            let keep = pools.get(place + 1).map_or(options.k, |&(size, _)| size);
+            let stage = refiner.refine(&query, keep, scratch, answers);
+            let reason = match stage.reason {
+                Reason::Default => pools[place].1,
+                reason => reason,
+            };
+            report.stages.push(StageReport { reason, ..stage });
+        }
+        Ok(report)
+    }
+}
+
+/// How many candidates each refiner sees, and why; after the last one, `k`.
+///
+/// Worked out from the last to the first: each must leave what the next one wants to see.
+fn plan(
+    index: &Index,
+    options: &SearchOptions,
+    refiners: usize,
+) -> [(usize, Reason); MAX_REFINERS + 1] {
+    let n = index.len();
+    let available = options.ef.max(options.k).min(n);
+    let mut pools = [(options.k.min(n), Reason::Default); MAX_REFINERS + 1];
+    if index.refiners().iter().all(|refiner| refiner.version() == NoRefiner::VERSION) {
+        return pools;
+    }
+    for place in (0..refiners.min(MAX_REFINERS)).rev() {
+        let keep = pools[place + 1].0;
+        pools[place] = match place {
+            0 => options.pool.size(keep, available.max(keep), index.is_coarse()),
+            _ => options.fine_pool.size(keep, available, false),
+        };
+    }
+    pools
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({:?})", self.index)
+    }
+}

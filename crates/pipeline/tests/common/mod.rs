@@ -1,0 +1,85 @@
+//! Data and oracles that the tests share.
+
+#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "tests report by panicking")]
+
+use crinoid_graph::Params;
+use crinoid_pipeline::{BuildOptions, Index};
+use crinoid_quant::{Metric, Neighbor, Preparation, Vectors};
+
+/// splitmix64 of a counter, as a float in -1..1.
+fn noise(counter: u64) -> f32 {
+    let mut z = counter.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+}
+
+/// `n x dim` clustered vectors, the same for the same `seed`.
+pub(crate) fn clustered(n: usize, dim: usize, seed: u64) -> Vectors {
+    let clusters = (n / 50).max(1);
+    let value = |row: usize, i: usize| {
+        let cluster = row % clusters;
+        let center = noise((cluster * dim + i) as u64);
+        center + 0.35 * noise(seed << 40 | (row * dim + i) as u64 | 1 << 36)
+    };
+    let values: Vec<f32> = (0..n * dim).map(|at| value(at / dim, at % dim)).collect();
+    Vectors::new(values.as_slice(), dim).unwrap()
+}
+
+/// The exact `k` nearest rows under `metric`, by a scan in f64.
+pub(crate) fn exact(vectors: &Vectors, query: &[f32], metric: Metric, k: usize) -> Vec<Neighbor> {
+    let preparation = Preparation::new(metric, vectors.dim());
+    let (vectors, mut prepared) = (preparation.apply_all(vectors).unwrap(), Vec::new());
+    preparation.apply(0, query, &mut prepared).unwrap();
+    let distance = |row: &[f32]| -> f64 {
+        let pairs = row.iter().zip(&prepared).map(|(&x, &q)| (f64::from(x), f64::from(q)));
+        match metric {
+            Metric::InnerProduct => -pairs.map(|(x, q)| x * q).sum::<f64>(),
+            _ => pairs.map(|(x, q)| (x - q) * (x - q)).sum(),
+        }
+    };
+    let mut all: Vec<_> = (0..)
+        .zip(vectors.rows())
+        .map(|(id, row)| Neighbor::new(id, distance(row) as f32))
+        .collect();
+    all.sort_unstable();
+    all.truncate(k);
+    all
+}
+
+/// Options with a small graph, quick to build.
+pub(crate) fn options(recipe: &str, metric: Metric) -> BuildOptions {
+    BuildOptions {
+        recipe: recipe.parse().unwrap(),
+        metric,
+        graph: Params { m: 8, ef_construction: 60, ..Params::default() },
+        provider: "test".to_owned(),
+        model: "noise".to_owned(),
+        ..BuildOptions::default()
+    }
+}
+
+/// Runs `work` on a pool of its own.
+pub(crate) fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+/// The share of the true `k` nearest that `index` finds with a beam of `ef`, over `queries`.
+pub(crate) fn recall(
+    index: &Index,
+    vectors: &Vectors,
+    queries: &Vectors,
+    k: usize,
+    ef: usize,
+) -> f64 {
+    let metric = index.options().metric;
+    let (mut session, mut answers, mut hits) = (index.session(), Vec::new(), 0);
+    let options = crinoid_pipeline::SearchOptions::new(k, ef);
+    for query in queries.rows() {
+        session.search(query, &options, &mut answers).unwrap();
+        let truth = exact(vectors, query, metric, k);
+        hits += answers.iter().filter(|a| truth.iter().any(|t| t.id == a.id)).count();
+    }
+    hits as f64 / (k * queries.len()) as f64
+}
