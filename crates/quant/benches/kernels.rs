@@ -7,7 +7,7 @@
 
 use crinoid_quant::{
     Codes, Isa, Level, Metric, Scorer, Vectors,
-    codec::{Float, Sign, Sq8},
+    codec::{Float, Int4, Sign, Sq8},
     isa::{OnIsa, dispatch},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -84,6 +84,7 @@ fn kernels(c: &mut Criterion) {
     for dim in [128, 384, 960] {
         codec::<Float>(c, dim);
         codec::<Sq8>(c, dim);
+        codec::<Int4>(c, dim);
         codec::<Sign>(c, dim);
     }
 }

@@ -27,7 +27,16 @@ pub trait Codes: Send + Sync + Sized + 'static {
     /// every machine.
     const INTEGER: bool;
 
-    /// Learns from the prepared `vectors` and encodes them. Deterministic at any thread count.
+    /// Whether this codec can take these vectors. Most can take any.
+    ///
+    /// # Errors
+    /// [`Unsuitable`] says what is wrong with them.
+    fn check(_vectors: &Vectors, _metric: Metric) -> Result<(), Unsuitable> {
+        Ok(())
+    }
+
+    /// Learns from the prepared `vectors`, which have passed [`check`](Self::check), and encodes
+    /// them. Deterministic at any thread count.
     fn train(vectors: &Vectors, metric: Metric) -> Self;
 
     /// How many vectors.
@@ -130,6 +139,30 @@ pub trait Space: Sync {
 /// The arrays of a container section, handed to [`Codes::from_parts`] by name.
 pub struct Arrays<'a> {
     lookup: &'a mut dyn FnMut(&str) -> Option<Buffer<u8>>,
+}
+
+/// Vectors that a codec cannot represent.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unsuitable {
+    /// A lossless integer codec was asked to code something else.
+    #[error("row {row}, dimension {dim}: {value} is no integer in 0..=255")]
+    NotAByte {
+        /// The first offending row.
+        row: usize,
+        /// The first offending dimension in it.
+        dim: usize,
+        /// The value found there.
+        value: f32,
+    },
+    /// Integer distances of so many dimensions would not fit 32 bits.
+    #[error("{dim} dimensions where at most {max} can be coded")]
+    Dimensions {
+        /// Dimension of the vectors.
+        dim: usize,
+        /// The most that the codec can take.
+        max: usize,
+    },
 }
 
 /// Stored parts do not make a whole.

@@ -59,6 +59,18 @@ pub const VERSIONS: &[Version] = &[
     Version::new("sign", 1, "one bit per dimension, x > 0, Hamming distance", "record, Baseline"),
     Version::new("int8-maxabs", 1, "per-vector max-abs int8", "record, Baseline"),
     Version::new("sq8", 1, "per-dimension centring, one global scale, int8", "GLASS; CRINN 2.3"),
+    Version::new(
+        "u8-exact",
+        1,
+        "integers 0..255 as they are, lossless",
+        "integer descriptors such as SIFT",
+    ),
+    Version::new(
+        "int4",
+        1,
+        "centred, one global step, 4 bits; int8 query",
+        "GLASS SQ4U; unbiased rows are ours",
+    ),
 ];
 
 /// The codec that the default recipe uses.

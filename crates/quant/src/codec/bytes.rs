@@ -112,20 +112,8 @@ impl ByteRows {
         query: &'a ByteQuery,
         unit: f32,
     ) -> ByteScorer<'a, I> {
-        let ByteQuery { codes, sum, norm } = query;
-        let query_bias = norm.wrapping_add(sum.wrapping_mul(256));
-        ByteScorer {
-            isa,
-            rows: &self.rows,
-            bias: &self.norms,
-            stride: self.stride,
-            query: codes,
-            query_bias,
-            use_bias: -1,
-            shift: 1,
-            unit,
-            offset: 0.0,
-        }
+        let query_bias = query.norm.wrapping_add(query.sum.wrapping_mul(256));
+        self.scorer(isa, query, Affine { use_bias: -1, query_bias, shift: 1, unit, offset: 0.0 })
     }
 
     /// Scores `offset - unit <v, w>`.
@@ -136,13 +124,29 @@ impl ByteRows {
         unit: f32,
         offset: f32,
     ) -> ByteScorer<'a, I> {
-        ByteScorer {
-            query_bias: query.sum.wrapping_mul(128),
-            use_bias: 0,
-            shift: 0,
-            offset,
-            ..self.l2_scorer(isa, query, unit)
-        }
+        let query_bias = query.sum.wrapping_mul(128);
+        self.scorer(isa, query, Affine { use_bias: 0, query_bias, shift: 0, unit, offset })
+    }
+
+    /// Scores `-unit <u, w>`, with the rows' bytes as they are.
+    pub(super) fn unsigned_dot_scorer<'a, I: Isa>(
+        &'a self,
+        isa: I,
+        query: &'a ByteQuery,
+        unit: f32,
+    ) -> ByteScorer<'a, I> {
+        let affine = Affine { use_bias: 0, query_bias: 0, shift: 0, unit, offset: 0.0 };
+        self.scorer(isa, query, affine)
+    }
+
+    fn scorer<'a, I: Isa>(
+        &'a self,
+        isa: I,
+        query: &'a ByteQuery,
+        affine: Affine,
+    ) -> ByteScorer<'a, I> {
+        let (rows, bias, stride) = (&*self.rows, &*self.norms, self.stride);
+        ByteScorer { isa, rows, bias, stride, query: &query.codes, affine }
     }
 
     /// The build space of the rows. `augment` is the integer extra coordinate of each row that
@@ -186,6 +190,45 @@ impl ByteQuery {
     }
 }
 
+/// From integer dot products to keys, and from keys to distances.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Affine {
+    /// All ones where the row's bias counts, zero where it does not: a mask costs less than a
+    /// branch.
+    pub(super) use_bias: i32,
+    pub(super) query_bias: i32,
+    /// The dot product is multiplied by `2^shift`.
+    pub(super) shift: u32,
+    /// The distance that 1 stands for.
+    pub(super) unit: f32,
+    /// The distance that 0 stands for.
+    pub(super) offset: f32,
+}
+
+impl Affine {
+    /// The keys of `row bias + query bias - 2^shift dot`.
+    #[inline(always)]
+    pub(super) fn keys<const N: usize>(&self, biases: [i32; N], dots: [i32; N]) -> [u32; N] {
+        let mut keys = [0; N];
+        for ((key, dot), bias) in keys.iter_mut().zip(dots).zip(biases) {
+            let bias = (bias & self.use_bias).wrapping_add(self.query_bias);
+            *key = key::from_i32(bias.wrapping_sub(dot << self.shift));
+        }
+        keys
+    }
+
+    #[inline(always)]
+    pub(super) fn distance(&self, key: u32) -> f32 {
+        key::to_i32(key) as f32 * self.unit + self.offset
+    }
+
+    #[inline(always)]
+    pub(super) fn key_of(&self, distance: f32) -> u32 {
+        // The cast saturates, which is what a limit beyond every distance should do.
+        key::from_i32(((distance - self.offset) / self.unit).floor() as i32)
+    }
+}
+
 /// An integer query against byte rows; serves every codec whose rows are bytes on one scale.
 #[derive(Clone, Copy, Debug)]
 pub struct ByteScorer<'a, I> {
@@ -194,13 +237,7 @@ pub struct ByteScorer<'a, I> {
     bias: &'a [i32],
     stride: usize,
     query: &'a [i8],
-    query_bias: i32,
-    /// All ones where the row's bias counts (L2), zero where it does not: a mask costs less than
-    /// a branch.
-    use_bias: i32,
-    shift: u32,
-    unit: f32,
-    offset: f32,
+    affine: Affine,
 }
 
 impl<I: Isa> ByteScorer<'_, I> {
@@ -218,12 +255,7 @@ impl<I: Isa> ByteScorer<'_, I> {
             *bias = self.bias[id as usize];
         }
         let dots = self.isa.dot_u8_i8_rows(rows, self.query);
-        let mut keys = [0; N];
-        for ((key, dot), bias) in keys.iter_mut().zip(dots).zip(biases) {
-            let bias = (bias & self.use_bias).wrapping_add(self.query_bias);
-            *key = key::from_i32(bias.wrapping_sub(dot << self.shift));
-        }
-        keys
+        self.affine.keys(biases, dots)
     }
 }
 
@@ -253,13 +285,12 @@ impl<I: Isa> Scorer for ByteScorer<'_, I> {
 
     #[inline(always)]
     fn distance(&self, key: u32) -> f32 {
-        key::to_i32(key) as f32 * self.unit + self.offset
+        self.affine.distance(key)
     }
 
     #[inline(always)]
     fn key_of(&self, distance: f32) -> u32 {
-        // The cast saturates, which is what a limit beyond every distance should do.
-        key::from_i32(((distance - self.offset) / self.unit).floor() as i32)
+        self.affine.key_of(distance)
     }
 }
 
@@ -307,12 +338,7 @@ impl Space for ByteSpace<'_> {
             let measure = Measure { rows: self.rows, query, to, keys: &mut *keys };
             isa::dispatch(Level::current(), measure);
         });
-        if let Some(&own) = self.augment.get(from as usize) {
-            for (key, &id) in keys.iter_mut().zip(to) {
-                let apart = self.augment[id as usize] - own;
-                *key = key::from_i32(key::to_i32(*key).wrapping_add(apart.wrapping_mul(apart)));
-            }
-        }
+        add_augmentation(self.augment, from, to, keys);
     }
 
     fn value(&self, key: u32) -> f64 {
@@ -321,5 +347,15 @@ impl Space for ByteSpace<'_> {
 
     fn is_integer(&self) -> bool {
         true
+    }
+}
+
+/// Adds the squared difference of the integer extra coordinates, where there are any.
+pub(super) fn add_augmentation(augment: &[i32], from: u32, to: &[u32], keys: &mut [u32]) {
+    if let Some(&own) = augment.get(from as usize) {
+        for (key, &id) in keys.iter_mut().zip(to) {
+            let apart = augment[id as usize] - own;
+            *key = key::from_i32(key::to_i32(*key).wrapping_add(apart.wrapping_mul(apart)));
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | `float` | `float@1` | `f32`, zero-padded to whole cache lines | squared L2 or `-<q, x>` |
 //! | `sq8` | `sq8@1` | `u8`, one step for all dimensions, centred | integer L2 or inner product |
+//! | `u8_exact` | `u8-exact@1` | `u8`, lossless for integers 0..255 | exact |
+//! | `int4` | `int4@1` | 4 bits, one step for all dimensions, centred | integer, int8 query |
 //! | `int8_maxabs` | `int8-maxabs@1` | `u8`, a step per vector | integer dot, two floats per row |
 //! | `sign` | `sign@1` | one bit per dimension | Hamming |
 //!
@@ -12,18 +14,22 @@
 mod batch;
 mod bytes;
 mod float;
+mod int4;
 mod int8_maxabs;
 mod sign;
 mod sq8;
+mod u8_exact;
 
 #[cfg(test)]
 mod tests;
 
 pub use bytes::ByteScorer;
 pub use float::{Float, FloatMeta, FloatQuery, FloatScorer};
+pub use int4::{Int4, Int4Meta, Int4Query, Int4Scorer};
 pub use int8_maxabs::{Int8MaxAbs, Int8MaxAbsMeta, Int8MaxAbsQuery, Int8MaxAbsScorer};
 pub use sign::{Sign, SignMeta, SignQuery, SignScorer};
 pub use sq8::{Sq8, Sq8Meta, Sq8Query};
+pub use u8_exact::{U8Exact, U8ExactMeta, U8ExactQuery};
 
 use crate::{codes::PartsError, vectors::Vectors};
 use rayon::prelude::*;

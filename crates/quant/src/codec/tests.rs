@@ -178,6 +178,8 @@ where
 fn codecs_keep_their_contract() {
     contract::<Float>();
     contract::<Sq8>();
+    contract::<Int4>();
+    contract::<U8Exact>();
     contract::<Int8MaxAbs>();
     contract::<Sign>();
 }
@@ -189,6 +191,10 @@ fn codes_find_the_exact_neighbours() {
         assert_eq!(recall::<Float>(&base, &queries, metric, 10), 1.0);
         assert!(recall::<Sq8>(&base, &queries, metric, 10) >= 0.97);
         assert!(recall::<Int8MaxAbs>(&base, &queries, metric, 10) >= 0.95);
+    }
+    for metric in METRICS {
+        assert!(recall::<Int4>(&base, &queries, metric, 10) >= 0.8);
+        assert!(recall::<Int4>(&base, &queries, metric, 20) >= 0.98);
     }
     assert!(recall::<Sign>(&base, &queries, Metric::L2, 100) >= 0.6);
 }
@@ -202,6 +208,69 @@ fn identical_and_extreme_vectors_are_coded() {
         assert_eq!(keys[0], keys[1]);
         assert!(keys[0] <= keys[2]);
     }
+}
+
+/// `clustered` as integers 0..=255.
+fn integers(n: usize, dim: usize, seed: u64) -> Vectors {
+    let values = clustered(n, dim, seed);
+    let scale = |&x: &f32| ((x + 1.4) * 75.0).round().clamp(0.0, 255.0);
+    Vectors::new(values.as_slice().iter().map(scale).collect::<Buffer<f32>>(), dim).unwrap()
+}
+
+#[test]
+fn integers_are_coded_without_loss() {
+    let (base, queries) = (integers(300, 77, 1), integers(3, 77, 2));
+    assert!(U8Exact::applies(&base));
+    let codes = U8Exact::train(&base, Metric::L2);
+    let mut query = U8ExactQuery::default();
+    for q in queries.rows() {
+        codes.encode_query(q, &mut query);
+        let scorer = codes.scorer(Portable, &query);
+        for (id, x) in base.rows().enumerate() {
+            let scored = scorer.distance(scorer.key(id as u32));
+            assert_eq!(f64::from(scored), exact(Metric::L2, q, x));
+        }
+    }
+    let mut decoded = vec![0.0; 77];
+    codes.decode(5, &mut decoded);
+    assert_eq!(decoded, base.row(5));
+    let ip = recall::<U8Exact>(&base, &queries, Metric::InnerProduct, 12);
+    assert!(ip >= 0.9, "{ip}");
+}
+
+#[test]
+fn what_is_no_byte_is_refused_by_row() {
+    for (bad, dim) in [(0.5, 1), (-1.0, 0), (256.0, 1)] {
+        let mut row = [3.0, 255.0];
+        row[dim] = bad;
+        let base = Vectors::from_rows(&[[0.0, 1.0], row]).unwrap();
+        assert!(!U8Exact::applies(&base));
+        let want = crate::codes::Unsuitable::NotAByte { row: 1, dim, value: bad };
+        assert_eq!(U8Exact::check(&base, Metric::L2), Err(want));
+    }
+    let wide = Vectors::new(&[0.0; 70_000][..], 70_000).unwrap();
+    assert!(U8Exact::check(&wide, Metric::L2).is_err());
+    assert!(Int4::check(&wide, Metric::L2).is_err());
+    assert!(Sq8::check(&wide, Metric::L2).is_ok());
+}
+
+#[test]
+fn int4_distances_of_neighbours_are_unbiased() {
+    // Queries are rows moved a little, the case that the bias is made for.
+    let base = clustered(500, 96, 1);
+    let moved = base.as_slice().iter().enumerate().map(|(i, x)| x + 0.1 * noise(5, i as u64));
+    let queries = Vectors::new(moved.collect::<Buffer<f32>>(), 96).unwrap();
+    let codes = Int4::train(&base, Metric::L2);
+    let mut query = Int4Query::default();
+    let (mut error, mut total) = (0.0, 0.0);
+    for (id, (q, x)) in queries.rows().zip(base.rows()).enumerate() {
+        codes.encode_query(q, &mut query);
+        let scorer = codes.scorer(Portable, &query);
+        let there = exact(Metric::L2, q, x);
+        error += f64::from(scorer.distance(scorer.key(id as u32))) - there;
+        total += there;
+    }
+    assert!((error / total).abs() < 5e-2, "{}", error / total);
 }
 
 #[test]

@@ -63,6 +63,11 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     /// exact while `len <= 65_793` (`255 * 128 * 65_793 < 2^31`).
     fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N];
 
+    /// Inner products of rows of 4-bit codes with an `i8` query of twice a row's length:
+    /// `sum (row_j & 15) query_j + (row_j >> 4) query_{len + j}`. Exact while a row has at most
+    /// 559,240 bytes (`2 * 15 * 128 * 559_240 < 2^31`).
+    fn dot_u4_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N];
+
     /// Numbers of differing bits.
     fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N];
 
@@ -88,6 +93,13 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     #[inline(always)]
     fn dot_u8_i8(self, a: &[u8], b: &[i8]) -> i32 {
         let [product] = self.dot_u8_i8_rows([a], b);
+        product
+    }
+
+    /// Inner product of 4-bit codes with signed bytes; see [`dot_u4_i8_rows`](Isa::dot_u4_i8_rows).
+    #[inline(always)]
+    fn dot_u4_i8(self, a: &[u8], b: &[i8]) -> i32 {
+        let [product] = self.dot_u4_i8_rows([a], b);
         product
     }
 

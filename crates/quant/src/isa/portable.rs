@@ -53,6 +53,18 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn dot_u4_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+        rows.map(|row| {
+            assert_eq!(2 * row.len(), query.len(), "kernel operands differ in length");
+            let (low, high) = query.split_at(row.len());
+            let terms = row.iter().zip(low).zip(high).map(|((&u, &l), &h)| {
+                i32::from(u & 15) * i32::from(l) + i32::from(u >> 4) * i32::from(h)
+            });
+            terms.fold(0, i32::wrapping_add)
+        })
+    }
+
+    #[inline(always)]
     fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N] {
         rows.map(|row| {
             assert_eq!(row.len(), query.len(), "kernel operands differ in length");

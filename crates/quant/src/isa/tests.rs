@@ -54,6 +54,18 @@ impl Check {
         });
         assert_eq!(isa.dot_u8_i8_rows(rows::<_, N>(&bytes, offset, len), query), want);
 
+        let long: Vec<i8> = (0..2 * len + 1).map(|i| extreme(hash(!seed, i)) as i8).collect();
+        let query = &long[offset % 2..][..2 * len];
+        let want = rows::<_, N>(&bytes, offset, len).map(|row| {
+            let pairs = row.iter().enumerate();
+            let term = |(j, &u): (usize, &u8)| {
+                i32::from(u & 15) * i32::from(query[j])
+                    + i32::from(u >> 4) * i32::from(query[len + j])
+            };
+            pairs.map(term).sum::<i32>()
+        });
+        assert_eq!(isa.dot_u4_i8_rows(rows::<_, N>(&bytes, offset, len), query), want);
+
         let words: Vec<u64> = (0..size).map(|i| hash(seed, i)).collect();
         let other: Vec<u64> = (0..size).map(|i| hash(!seed, i)).collect();
         let query = &other[offset..offset + len];

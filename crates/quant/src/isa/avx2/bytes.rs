@@ -35,3 +35,43 @@ pub(super) fn dot_u8_i8<const N: usize>(isa: Avx2, rows: [&[u8]; N], query: &[i8
     }
     sums
 }
+
+/// `sum (u & 15) w_low + (u >> 4) w_high`. Here VPMADDUBSW is safe: a pair of products is at most
+/// `2 * 15 * 128 = 3,840` in magnitude, the sum of both nibbles 7,680, far from an `i16`'s limit.
+#[inline(always)]
+pub(super) fn dot_u4_i8<const N: usize>(isa: Avx2, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+    const LANES: usize = 32;
+    let len = lengths(&rows, query.len() / 2);
+    assert_eq!(2 * len, query.len(), "kernel operands differ in length");
+    let (low, high) = query.split_at(len);
+    let whole = len / LANES * LANES;
+    // SAFETY: the token is proof of the features. Rows and both halves of the query have `len`
+    // bytes and 32 are read at offsets that are multiples of 32 below `whole <= len`.
+    let mut sums = unsafe {
+        let (nibble, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
+        let mut sums = [_mm256_setzero_si256(); N];
+        let mut at = 0;
+        while at < whole {
+            let w0 = _mm256_loadu_si256(low.as_ptr().add(at).cast());
+            let w1 = _mm256_loadu_si256(high.as_ptr().add(at).cast());
+            for (sum, row) in sums.iter_mut().zip(&rows) {
+                let u = _mm256_loadu_si256(row.as_ptr().add(at).cast());
+                let u0 = _mm256_and_si256(u, nibble);
+                let u1 = _mm256_and_si256(_mm256_srli_epi16::<4>(u), nibble);
+                let pairs =
+                    _mm256_add_epi16(_mm256_maddubs_epi16(u0, w0), _mm256_maddubs_epi16(u1, w1));
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+            }
+            at += LANES;
+        }
+        reduce::sums_i32(isa, sums)
+    };
+    for (sum, row) in sums.iter_mut().zip(&rows) {
+        let tail = row[whole..].iter().zip(&low[whole..]).zip(&high[whole..]);
+        *sum = tail.fold(*sum, |sum, ((&u, &l), &h)| {
+            let pair = i32::from(u & 15) * i32::from(l) + i32::from(u >> 4) * i32::from(h);
+            sum.wrapping_add(pair)
+        });
+    }
+    sums
+}

@@ -75,6 +75,11 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn dot_u4_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+        bytes::dot_u4_i8(self, rows, query)
+    }
+
+    #[inline(always)]
     fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N] {
         bits::hamming(self, rows, query)
     }

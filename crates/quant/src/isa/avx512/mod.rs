@@ -11,7 +11,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// The token of the AVX-512 level: F, BW, VL, DQ, CD, VNNI, VPOPCNTDQ, BITALG and VBMI, and what
+/// The token of the AVX-512 level: F, BW, VL, DQ, CD, VNNI, VPOPCNTDQ, BITALG, VBMI and GFNI, and what
 /// comes with them (AVX2, FMA, F16C, BMI, POPCNT). Ice Lake, Zen 4 and later.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512(());
@@ -31,6 +31,7 @@ impl Avx512 {
                 && is_x86_feature_detected!("avx512vpopcntdq")
                 && is_x86_feature_detected!("avx512bitalg")
                 && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("gfni")
                 && is_x86_feature_detected!("avx2")
                 && is_x86_feature_detected!("fma")
                 && is_x86_feature_detected!("f16c")
@@ -51,14 +52,14 @@ impl Avx512 {
 }
 
 #[target_feature(
-    enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vpopcntdq,avx512bitalg,avx512vbmi,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
+    enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vpopcntdq,avx512bitalg,avx512vbmi,gfni,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
 )]
 fn enter<W: OnIsa>(isa: Avx512, work: W) -> W::Output {
     work.on(isa)
 }
 
 #[target_feature(
-    enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vpopcntdq,avx512bitalg,avx512vbmi,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
+    enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vpopcntdq,avx512bitalg,avx512vbmi,gfni,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
 )]
 fn call<R>(work: impl FnOnce() -> R) -> R {
     work()
@@ -86,6 +87,11 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
         bytes::dot_u8_i8(self, rows, query)
+    }
+
+    #[inline(always)]
+    fn dot_u4_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+        bytes::dot_u4_i8(self, rows, query)
     }
 
     #[inline(always)]
