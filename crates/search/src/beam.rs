@@ -1,6 +1,6 @@
 //! What a search writes to while it walks; reused from query to query.
 
-use crate::{linear_pool::LinearPool, visited::Visited};
+use crate::{exact::Smallest, linear_pool::LinearPool, visited::Visited};
 use crinoid_quant::Scorer;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -21,6 +21,7 @@ pub struct Beam {
     /// The best found so far, farthest first.
     pub(crate) nearest: BinaryHeap<u64>,
     pub(crate) pool: LinearPool,
+    pub(crate) smallest: Smallest,
 }
 
 /// A batch of ids to measure, and room for their keys.

@@ -1,4 +1,6 @@
-//! Search over navigable graphs: a query in, the best candidates out.
+#![doc = include_str!("../README.md")]
+//!
+//! # Rooms
 //!
 //! | room | what is in it |
 //! |---|---|
@@ -6,6 +8,7 @@
 //! | [`Search`] | the trait of a search version, generic over SIMD level and scorer |
 //! | [`Heap`], [`Pool`] | the published versions, one file each |
 //! | [`Scratch`], [`Beam`] | the working memory, reused from query to query |
+//! | [`exact`] | exact scan over codes ([`Exact`]) and over raw vectors |
 //! | [`entry`], [`visited`], [`linear_pool`] | the pieces that versions share |
 //! | [`SearchParams`], [`Counters`] | what is asked for, what it cost |
 //! | [`versions`] | the table of published versions |
@@ -17,6 +20,7 @@ pub mod beam;
 pub mod counters;
 pub mod engine;
 pub mod entry;
+pub mod exact;
 pub mod heap;
 pub mod linear_pool;
 pub mod params;
@@ -27,6 +31,7 @@ pub mod visited;
 pub use beam::Beam;
 pub use counters::Counters;
 pub use engine::{Composed, Engine, EngineError, Scratch, Search};
+pub use exact::Exact;
 pub use heap::Heap;
 pub use params::SearchParams;
 pub use pool::Pool;

@@ -1,0 +1,234 @@
+//! Exact scan: every vector measured.
+//!
+//! The oracle of tests, the fallback under narrow filters, and the fastest search of all on small
+//! sets.
+
+use crate::{Counters, Engine, Scratch, SearchParams, beam::Lists};
+use crinoid_quant::{
+    Codes, Isa, Level, Metric, Neighbor, Scorer, Vectors,
+    isa::{self, OnIsa},
+    key,
+};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// How many rows are measured at a time: their keys stay in the first-level cache.
+const BLOCK: usize = 256;
+
+/// The `k` smallest of a stream of packed `(key, id)`.
+///
+/// Gathers up to `2k` values below the current limit, then cuts back to `k` by selection: amortised
+/// constant work per value.
+#[derive(Clone, Debug, Default)]
+pub struct Smallest {
+    values: Vec<u64>,
+    k: usize,
+    limit: u64,
+}
+
+impl Smallest {
+    /// Forgets everything and will keep `k` values.
+    pub fn reset(&mut self, k: usize) {
+        self.values.clear();
+        self.values.reserve(2 * k.max(8));
+        self.k = k;
+        self.limit = if k == 0 { 0 } else { u64::MAX };
+    }
+
+    /// Offers one value.
+    #[inline(always)]
+    pub fn offer(&mut self, value: u64) {
+        if value < self.limit {
+            self.values.push(value);
+            if self.values.len() >= 2 * self.k.max(8) {
+                self.cut();
+            }
+        }
+    }
+
+    /// Cuts back to `k`, after which nothing from the `k`-th smallest on is accepted.
+    #[inline(never)]
+    fn cut(&mut self) {
+        let (_, &mut kth, _) = self.values.select_nth_unstable(self.k - 1);
+        self.values.truncate(self.k);
+        self.limit = kth;
+    }
+
+    /// The `k` smallest, ascending.
+    pub fn sorted(&mut self) -> &[u64] {
+        self.values.sort_unstable();
+        self.values.truncate(self.k);
+        &self.values
+    }
+}
+
+/// Measures the rows `ids` and offers them to `nearest`.
+#[inline(always)]
+pub(crate) fn scan<S: Scorer>(
+    scorer: S,
+    ids: impl Iterator<Item = u32>,
+    lists: &mut Lists,
+    nearest: &mut Smallest,
+) -> Counters {
+    let mut counters = Counters::default();
+    let mut ids = ids.peekable();
+    lists.reserve(BLOCK);
+    while ids.peek().is_some() {
+        lists.ids.clear();
+        lists.ids.extend(ids.by_ref().take(BLOCK));
+        lists.measure(scorer);
+        counters.measured(lists.ids.len());
+        lists.pairs().for_each(|(key, id)| nearest.offer(key::pack(key, id)));
+    }
+    counters
+}
+
+/// Exact search over the codes `C`: exact for the distances of the codes, that is.
+#[derive(Clone, Debug)]
+pub struct Exact<C> {
+    codes: Arc<C>,
+    level: Level,
+}
+
+impl<C: Codes> Exact<C> {
+    /// Scans `codes` at the best SIMD level of this CPU.
+    pub fn new(codes: Arc<C>) -> Self {
+        Self { codes, level: Level::current() }
+    }
+
+    /// The same scan at `level`, or at the best level below it that the CPU has.
+    pub fn at_level(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+}
+
+struct Query<'a, C: Codes> {
+    codes: &'a C,
+    query: &'a C::Query,
+    k: usize,
+    lists: &'a mut Lists,
+    nearest: &'a mut Smallest,
+    out: &'a mut Vec<Neighbor>,
+}
+
+impl<C: Codes> OnIsa for Query<'_, C> {
+    type Output = Counters;
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) -> Counters {
+        let Self { codes, query, k, lists, nearest, out } = self;
+        let scorer = codes.scorer(isa, query);
+        nearest.reset(k.min(codes.len()));
+        let counters = scan(scorer, 0..codes.len() as u32, lists, nearest);
+        out.extend(nearest.sorted().iter().map(|&packed| {
+            let (key, id) = key::unpack(packed);
+            Neighbor::new(id, scorer.distance(key))
+        }));
+        counters
+    }
+}
+
+impl<C: Codes> Engine for Exact<C> {
+    fn version(&self) -> &'static str {
+        "exact@1"
+    }
+
+    fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.codes.dim()
+    }
+
+    fn search(
+        &self,
+        query: &[f32],
+        params: &SearchParams,
+        scratch: &mut Scratch,
+        out: &mut Vec<Neighbor>,
+    ) -> Counters {
+        assert_eq!(query.len(), self.codes.dim(), "dimension of the query");
+        out.clear();
+        let (encoded, beam) = scratch.parts::<C::Query>();
+        self.codes.encode_query(query, encoded);
+        let (lists, nearest) = (&mut beam.lists, &mut beam.smallest);
+        let work = Query { codes: &*self.codes, query: encoded, k: params.k, lists, nearest, out };
+        isa::dispatch(self.level, work)
+    }
+}
+
+/// Distances of one query to all rows of a set.
+struct Rows<'a> {
+    vectors: &'a Vectors,
+    query: &'a [f32],
+    dot: bool,
+    nearest: &'a mut Smallest,
+}
+
+impl OnIsa for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) {
+        let Self { vectors, query, dot, nearest } = self;
+        for (id, row) in vectors.rows().enumerate() {
+            let distance = if dot { -isa.dot_f32(row, query) } else { isa.l2_f32(row, query) };
+            nearest.offer(key::pack(key::from_f32(distance), id as u32));
+        }
+    }
+}
+
+/// The `k` vectors nearest to a prepared `query` in f32, nearest first, ties by id.
+///
+/// Under [`Metric::Cosine`] both sides are taken to be normalised: it is squared L2.
+///
+/// # Panics
+/// When the query has another dimension than the vectors.
+pub fn nearest(vectors: &Vectors, metric: Metric, query: &[f32], k: usize) -> Vec<Neighbor> {
+    assert_eq!(query.len(), vectors.dim(), "dimension of the query");
+    let mut nearest = Smallest::default();
+    nearest.reset(k.min(vectors.len()));
+    let dot = metric == Metric::InnerProduct;
+    isa::dispatch(Level::current(), Rows { vectors, query, dot, nearest: &mut nearest });
+    let answers = nearest.sorted().iter().map(|&packed| {
+        let (key, id) = key::unpack(packed);
+        Neighbor::new(id, key::to_f32(key))
+    });
+    answers.collect()
+}
+
+/// [`nearest`] for every row of `queries`, on the current rayon pool, in the order of the rows.
+///
+/// # Panics
+/// When the dimensions differ.
+pub fn nearest_all(
+    vectors: &Vectors,
+    metric: Metric,
+    queries: &Vectors,
+    k: usize,
+) -> Vec<Vec<Neighbor>> {
+    (0..queries.len())
+        .into_par_iter()
+        .map(|row| nearest(vectors, metric, queries.row(row), k))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_smallest_are_kept(values in proptest::collection::hash_set(0u64..1000, 0..200), k in 0usize..50) {
+            let mut smallest = Smallest::default();
+            smallest.reset(k);
+            values.iter().for_each(|&value| smallest.offer(value));
+            let mut sorted: Vec<u64> = values.into_iter().collect();
+            sorted.sort_unstable();
+            sorted.truncate(k);
+            prop_assert_eq!(smallest.sorted(), &sorted[..]);
+        }
+    }
+}

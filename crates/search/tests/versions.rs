@@ -1,0 +1,225 @@
+//! Every published search through one table.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod common;
+
+use common::{clustered, knn_graph};
+use crinoid_graph::Graph;
+use crinoid_quant::{
+    Codes, Level, Metric, Neighbor, Scorer, Vectors,
+    codec::{Float, Int8MaxAbs, Sign, Sq8},
+    isa::Portable,
+};
+use crinoid_search::{
+    Composed, Counters, Engine, Exact, Heap, Pool, Scratch, SearchParams, versions,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// All versions over the same graph and codes.
+fn engines<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
+    vec![
+        Box::new(Composed::new(graph.clone(), codes.clone(), Heap).unwrap()),
+        Box::new(Composed::new(graph.clone(), codes.clone(), Pool).unwrap()),
+    ]
+}
+
+fn built<C: Codes>(n: usize, dim: usize, layered: bool) -> (Vectors, Arc<Graph>, Arc<C>) {
+    let vectors = clustered(n, dim, 1);
+    let graph = Arc::new(knn_graph(&vectors, 10, layered));
+    let codes = Arc::new(C::train(&vectors, Metric::L2));
+    (vectors, graph, codes)
+}
+
+fn ask(engine: &dyn Engine, query: &[f32], k: usize, ef: usize) -> (Vec<Neighbor>, Counters) {
+    let mut out = Vec::new();
+    let counters =
+        engine.search(query, &SearchParams::new(k, ef), &mut Scratch::default(), &mut out);
+    (out, counters)
+}
+
+#[test]
+fn the_table_is_complete() {
+    let (_, graph, codes) = built::<Float>(30, 4, false);
+    let names: BTreeSet<String> = versions::VERSIONS.iter().map(ToString::to_string).collect();
+    let tested = engines(&graph, &codes).iter().map(|e| e.version().to_owned()).collect();
+    assert_eq!(names, tested);
+    assert!(names.contains(versions::CHAMPION) && names.contains(versions::PREDECESSOR));
+}
+
+/// Best-first search with sets and sorting, nothing clever; what all versions must equal.
+fn oracle<C: Codes>(
+    graph: &Graph,
+    codes: &C,
+    query: &[f32],
+    k: usize,
+    ef: usize,
+) -> (Vec<u32>, Counters) {
+    let mut encoded = C::Query::default();
+    codes.encode_query(query, &mut encoded);
+    let scorer = codes.scorer(Portable, &encoded);
+    let mut counters = Counters::default();
+    let mut measure = |node: u32| {
+        counters.distances += 1;
+        (scorer.key(node), node)
+    };
+    let mut hops = 0;
+    let mut here = graph.entry();
+    let mut best = measure(graph.entry_node().unwrap());
+    for layer in graph.layers().iter().rev() {
+        loop {
+            hops += 1;
+            let slots = layer.neighbors(here).iter();
+            let closest = slots.map(|&slot| (measure(layer.nodes[slot as usize]), slot)).min();
+            match closest {
+                Some((found, slot)) if found < best => (best, here) = (found, slot),
+                _ => break,
+            }
+        }
+        here = layer.below[here as usize];
+    }
+    let (mut seen, mut expanded) = (BTreeSet::from([best.1]), BTreeSet::new());
+    let mut pool = vec![best];
+    while let Some(&(_, node)) = pool.iter().find(|(_, node)| !expanded.contains(node)) {
+        hops += 1;
+        expanded.insert(node);
+        for &neighbor in graph.neighbors(node) {
+            if seen.insert(neighbor) {
+                pool.push(measure(neighbor));
+            }
+        }
+        pool.sort_unstable();
+        pool.truncate(ef.max(k));
+    }
+    counters.hops = hops;
+    (pool.iter().take(k).map(|&(_, id)| id).collect(), counters)
+}
+
+fn equals_the_oracle<C: Codes>() {
+    for (n, dim, layered) in [(1, 3, false), (2, 5, true), (300, 8, false), (700, 33, true)] {
+        let (_, graph, codes) = built::<C>(n, dim, layered);
+        for query in clustered(12, dim, 9).rows() {
+            for (k, ef) in [(1, 1), (1, 10), (10, 10), (10, 3), (5, 64), (n, n), (n + 5, 2 * n)] {
+                let (ids, counters) = oracle(&graph, &*codes, query, k, ef);
+                for engine in engines(&graph, &codes) {
+                    let (found, work) = ask(&*engine, query, k, ef);
+                    let name = engine.version();
+                    let found_ids: Vec<u32> = found.iter().map(|n| n.id).collect();
+                    assert_eq!(found_ids, ids, "{name} n={n} k={k} ef={ef}");
+                    assert_eq!(work, counters, "{name} n={n} k={k} ef={ef}");
+                    assert!(found.is_sorted(), "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_and_counters_equal_the_oracle() {
+    equals_the_oracle::<Float>();
+    equals_the_oracle::<Sq8>();
+    equals_the_oracle::<Sign>();
+    equals_the_oracle::<Int8MaxAbs>();
+}
+
+#[test]
+fn a_beam_as_wide_as_the_set_is_exact_search() {
+    for metric in [Metric::L2, Metric::InnerProduct] {
+        let vectors = clustered(400, 24, 1);
+        let graph = Arc::new(knn_graph(&vectors, 10, true));
+        let codes = Arc::new(Sq8::train(&vectors, metric));
+        let exact = Exact::new(codes.clone());
+        for query in clustered(20, 24, 5).rows() {
+            let (truth, work) = ask(&exact, query, 400, 0);
+            assert_eq!(work.distances, 400);
+            for engine in engines(&graph, &codes) {
+                assert_eq!(ask(&*engine, query, 400, 400).0, truth);
+                assert_eq!(ask(&*engine, query, 10, 400).0, truth[..10]);
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_requests_have_defined_answers() {
+    for (n, layered) in [(0, false), (1, false), (1, true), (5, false)] {
+        let (vectors, graph, codes) = built::<Sq8>(n, 6, layered);
+        let query = [0.5; 6];
+        let mut all = engines(&graph, &codes);
+        all.push(Box::new(Exact::new(codes.clone())));
+        for engine in all {
+            assert_eq!((engine.len(), engine.dim(), engine.is_empty()), (n, 6, n == 0));
+            assert_eq!(ask(&*engine, &query, 0, 10).0, vec![]);
+            assert_eq!(ask(&*engine, &query, 0, 0).0, vec![]);
+            for (k, ef) in [(1, 0), (3, 2), (1000, 5), (5, 1000)] {
+                assert_eq!(ask(&*engine, &query, k, ef).0.len(), k.min(n), "{}", engine.version());
+            }
+        }
+        let raw = crinoid_search::exact::nearest(&vectors, Metric::L2, &query, 1000);
+        assert_eq!(raw.len(), n);
+    }
+}
+
+#[test]
+fn nothing_leaks_from_query_to_query() {
+    let (_, graph, codes) = built::<Sq8>(600, 16, true);
+    let (_, other_graph, other_codes) = built::<Float>(900, 8, false);
+    let mut scratch = Scratch::default();
+    let mut out = Vec::new();
+    let (queries, others) = (clustered(40, 16, 3), clustered(40, 8, 4));
+    for engine in engines(&graph, &codes) {
+        for round in 0..300 {
+            let query = queries.row(round % 40);
+            let params = SearchParams::new(10, 10 + round % 50);
+            let work = engine.search(query, &params, &mut scratch, &mut out);
+            assert_eq!((out.clone(), work), ask(&*engine, query, 10, params.ef));
+            for other in engines(&other_graph, &other_codes) {
+                other.search(others.row(round % 40), &params, &mut scratch, &mut out);
+            }
+        }
+    }
+}
+
+#[test]
+fn integer_codes_answer_alike_on_every_level() {
+    let (_, graph, codes) = built::<Sq8>(500, 100, true);
+    for query in clustered(10, 100, 8).rows() {
+        let answers: BTreeSet<_> = Level::available()
+            .into_iter()
+            .map(|level| {
+                let engine = Composed::new(graph.clone(), codes.clone(), Pool).unwrap();
+                let (found, work) = ask(&engine.at_level(level), query, 10, 30);
+                let exact = ask(&Exact::new(codes.clone()).at_level(level), query, 10, 0).0;
+                (format!("{found:?} {exact:?}"), work.hops, work.distances)
+            })
+            .collect();
+        assert_eq!(answers.len(), 1);
+    }
+}
+
+#[test]
+fn graph_and_codes_must_be_about_the_same_set() {
+    let (_, graph, _) = built::<Float>(30, 4, false);
+    let (_, _, codes) = built::<Float>(31, 4, false);
+    let error = Composed::new(graph, codes, Pool).err().unwrap();
+    assert_eq!(error.to_string(), "the graph has 30 nodes, but there are codes for 31 vectors");
+}
+
+#[test]
+fn raw_scan_equals_sorting() {
+    let (base, queries) = (clustered(300, 7, 1), clustered(5, 7, 2));
+    let answers = crinoid_search::exact::nearest_all(&base, Metric::L2, &queries, 17);
+    for (query, found) in queries.rows().zip(answers) {
+        let mut all: Vec<Neighbor> = base
+            .rows()
+            .enumerate()
+            .map(|(id, row)| {
+                let terms = row.iter().zip(query).map(|(x, y)| f64::from(x - y).powi(2));
+                Neighbor::new(id as u32, terms.sum::<f64>() as f32)
+            })
+            .collect();
+        all.sort();
+        let ids = |list: &[Neighbor]| list.iter().map(|n| n.id).collect::<Vec<_>>();
+        assert_eq!(ids(&found), ids(&all[..17]));
+    }
+}
