@@ -1,45 +1,50 @@
 //! Lists of ids, taken several at a time.
+//!
+//! Plain loops over a trait with constant generics rather than closures: a closure is a function
+//! of its own without target features, and when the compiler chooses not to inline it, every
+//! instruction of the kernel below it becomes a call.
 
-/// Fills `keys[i]` for `ids[i]`: `batch` for groups of `N`, then `single` for the rest.
+use crate::codes::Scorer;
+
+/// A scorer that measures several rows per kernel call.
+pub(super) trait Batched: Scorer {
+    /// The keys of `ids`. Must be `#[inline(always)]`.
+    fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N];
+}
+
+/// Fills `keys[i]` for `ids[i]`, `N` at a time, then one at a time.
 ///
 /// # Panics
 /// When the lengths differ.
 #[inline(always)]
-pub(super) fn in_batches<const N: usize>(
-    ids: &[u32],
-    keys: &mut [u32],
-    batch: impl Fn([u32; N]) -> [u32; N],
-    single: impl Fn(u32) -> u32,
-) {
+pub(super) fn in_batches<const N: usize>(scorer: &impl Batched, ids: &[u32], keys: &mut [u32]) {
     assert_eq!(ids.len(), keys.len(), "ids and keys differ in length");
     let (id_groups, id_rest) = ids.as_chunks::<N>();
     let (key_groups, key_rest) = keys.as_chunks_mut::<N>();
     for (ids, keys) in id_groups.iter().zip(key_groups) {
-        *keys = batch(*ids);
+        *keys = scorer.measure(*ids);
     }
     for (&id, key) in id_rest.iter().zip(key_rest) {
-        *key = single(id);
+        [*key] = scorer.measure([id]);
     }
 }
 
-/// As [`in_batches`], with `prefetch` called for every id one batch ahead of its use.
+/// As [`in_batches`], with whole rows prefetched one batch ahead of their use.
 #[inline(always)]
 pub(super) fn in_batches_ahead<const N: usize>(
+    scorer: &impl Batched,
     ids: &[u32],
     keys: &mut [u32],
-    prefetch: impl Fn(u32),
-    batch: impl Fn([u32; N]) -> [u32; N],
-    single: impl Fn(u32) -> u32,
 ) {
     assert_eq!(ids.len(), keys.len(), "ids and keys differ in length");
     for &id in ids.iter().take(N) {
-        prefetch(id);
+        scorer.prefetch(id, scorer.lines());
     }
     for (group, keys) in keys.chunks_mut(N).enumerate() {
         let start = group * N;
         for &id in ids[start..].iter().skip(N).take(N) {
-            prefetch(id);
+            scorer.prefetch(id, scorer.lines());
         }
-        in_batches(&ids[start..start + keys.len()], keys, &batch, &single);
+        in_batches::<N>(scorer, &ids[start..start + keys.len()], keys);
     }
 }

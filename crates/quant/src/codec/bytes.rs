@@ -13,7 +13,7 @@
 
 use super::{
     LINE,
-    batch::{in_batches, in_batches_ahead},
+    batch::{Batched, in_batches, in_batches_ahead},
     checked_area,
 };
 use crate::{
@@ -245,7 +245,9 @@ impl<I: Isa> ByteScorer<'_, I> {
     fn row(&self, id: u32) -> &[u8] {
         &self.rows[id as usize * self.stride..][..self.stride]
     }
+}
 
+impl<I: Isa> Batched for ByteScorer<'_, I> {
     #[inline(always)]
     fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N] {
         let mut rows = [self.rows; N];
@@ -268,7 +270,7 @@ impl<I: Isa> Scorer for ByteScorer<'_, I> {
 
     #[inline(always)]
     fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(ids, keys, |ids| self.measure(ids), |id| self.key(id));
+        in_batches::<BATCH>(self, ids, keys);
     }
 
     #[inline(always)]
@@ -314,13 +316,7 @@ impl OnIsa for Measure<'_> {
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
         let scorer = self.rows.l2_scorer(isa, self.query, 1.0);
-        in_batches_ahead::<BATCH>(
-            self.to,
-            self.keys,
-            |id| scorer.prefetch(id, scorer.lines()),
-            |ids| scorer.measure(ids),
-            |id| scorer.key(id),
-        );
+        in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
 }
 

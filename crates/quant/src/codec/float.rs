@@ -2,7 +2,7 @@
 
 use super::{
     augmentation,
-    batch::{in_batches, in_batches_ahead},
+    batch::{Batched, in_batches, in_batches_ahead},
     check_size, checked_area,
 };
 use crate::{
@@ -150,15 +150,24 @@ pub struct FloatScorer<'a, I> {
     dot: bool,
 }
 
-impl<I: Isa> FloatScorer<'_, I> {
+impl<I: Isa> Batched for FloatScorer<'_, I> {
     #[inline(always)]
     fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N] {
-        let rows = ids.map(|id| &self.rows[id as usize * self.stride..][..self.stride]);
-        if self.dot {
-            self.isa.dot_f32_rows(rows, self.query).map(|dot| key::from_f32(-dot))
-        } else {
-            self.isa.l2_f32_rows(rows, self.query).map(key::from_f32)
+        let mut rows = [self.rows; N];
+        for (row, &id) in rows.iter_mut().zip(&ids) {
+            *row = &self.rows[id as usize * self.stride..][..self.stride];
         }
+        let mut keys = [0; N];
+        if self.dot {
+            for (key, dot) in keys.iter_mut().zip(self.isa.dot_f32_rows(rows, self.query)) {
+                *key = key::from_f32(-dot);
+            }
+        } else {
+            for (key, l2) in keys.iter_mut().zip(self.isa.l2_f32_rows(rows, self.query)) {
+                *key = key::from_f32(l2);
+            }
+        }
+        keys
     }
 }
 
@@ -171,7 +180,7 @@ impl<I: Isa> Scorer for FloatScorer<'_, I> {
 
     #[inline(always)]
     fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(ids, keys, |ids| self.measure(ids), |id| self.key(id));
+        in_batches::<BATCH>(self, ids, keys);
     }
 
     #[inline(always)]
@@ -221,13 +230,7 @@ impl OnIsa for Measure<'_> {
             query: self.codes.row(self.from),
             dot: false,
         };
-        in_batches_ahead::<BATCH>(
-            self.to,
-            self.keys,
-            |id| scorer.prefetch(id, scorer.lines()),
-            |ids| scorer.measure(ids),
-            |id| scorer.key(id),
-        );
+        in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
 }
 

@@ -18,7 +18,7 @@
 
 use super::{
     LINE, augmentation,
-    batch::{in_batches, in_batches_ahead},
+    batch::{Batched, in_batches, in_batches_ahead},
     bytes::{Affine, add_augmentation},
     check_size, checked_area, invalid, max_abs, mean, to_i8,
 };
@@ -332,7 +332,7 @@ pub struct Int4Scorer<'a, I> {
     affine: Affine,
 }
 
-impl<I: Isa> Int4Scorer<'_, I> {
+impl<I: Isa> Batched for Int4Scorer<'_, I> {
     #[inline(always)]
     fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N] {
         let mut rows = [self.rows; N];
@@ -354,7 +354,7 @@ impl<I: Isa> Scorer for Int4Scorer<'_, I> {
 
     #[inline(always)]
     fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(ids, keys, |ids| self.measure(ids), |id| self.key(id));
+        in_batches::<BATCH>(self, ids, keys);
     }
 
     #[inline(always)]
@@ -412,13 +412,7 @@ impl OnIsa for Measure<'_> {
                 offset: 0.0,
             },
         };
-        in_batches_ahead::<BATCH>(
-            self.to,
-            self.keys,
-            |id| scorer.prefetch(id, scorer.lines()),
-            |ids| scorer.measure(ids),
-            |id| scorer.key(id),
-        );
+        in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{
     augmentation,
-    batch::{in_batches, in_batches_ahead},
+    batch::{Batched, in_batches, in_batches_ahead},
     bytes::{ByteQuery, ByteRows, ByteScorer},
     check_size, max_abs, to_i8,
 };
@@ -185,34 +185,30 @@ pub struct Int8MaxAbsScorer<'a, I> {
     l2: f32,
 }
 
-impl<I: Isa> Int8MaxAbsScorer<'_, I> {
+impl<I: Isa> Batched for Int8MaxAbsScorer<'_, I> {
     #[inline(always)]
-    fn finish(&self, id: u32, negated_dot: u32) -> u32 {
-        let (step, negated_dot) = (self.scales[id as usize], key::to_i32(negated_dot) as f32);
-        let cross = (1.0 + self.l2) * (self.scale * step) * negated_dot;
-        let norm = self.l2 * (step * step) * self.norms[id as usize] as f32;
-        key::from_f32((self.norm + norm) + cross)
+    fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N] {
+        let mut keys = self.dots.measure(ids);
+        for (key, id) in keys.iter_mut().zip(ids) {
+            let (step, dot) = (self.scales[id as usize], key::to_i32(*key) as f32);
+            let cross = (1.0 + self.l2) * (self.scale * step) * dot;
+            let norm = self.l2 * (step * step) * self.norms[id as usize] as f32;
+            *key = key::from_f32((self.norm + norm) + cross);
+        }
+        keys
     }
 }
 
 impl<I: Isa> Scorer for Int8MaxAbsScorer<'_, I> {
     #[inline(always)]
     fn key(&self, id: u32) -> u32 {
-        self.finish(id, self.dots.key(id))
+        let [key] = self.measure([id]);
+        key
     }
 
     #[inline(always)]
     fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(
-            ids,
-            keys,
-            |ids| {
-                let mut keys = [0; BATCH];
-                self.dots.keys(&ids, &mut keys);
-                std::array::from_fn(|i| self.finish(ids[i], keys[i]))
-            },
-            |id| self.key(id),
-        );
+        in_batches::<BATCH>(self, ids, keys);
     }
 
     #[inline(always)]
@@ -255,17 +251,7 @@ impl OnIsa for Measure<'_> {
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
         let scorer = self.codes.measure(isa, self.query, self.scale, Metric::L2);
-        in_batches_ahead::<BATCH>(
-            self.to,
-            self.keys,
-            |id| scorer.prefetch(id, scorer.lines()),
-            |ids| {
-                let mut keys = [0; BATCH];
-                scorer.keys(&ids, &mut keys);
-                keys
-            },
-            |id| scorer.key(id),
-        );
+        in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
 }
 

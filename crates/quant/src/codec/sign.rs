@@ -6,7 +6,7 @@
 //! That is a ranking and no estimate: see the `rabitq` codecs for one.
 
 use super::{
-    batch::{in_batches, in_batches_ahead},
+    batch::{Batched, in_batches, in_batches_ahead},
     check_size, checked_area,
 };
 use crate::{
@@ -146,10 +146,13 @@ pub struct SignScorer<'a, I> {
     query: &'a [u64],
 }
 
-impl<I: Isa> SignScorer<'_, I> {
+impl<I: Isa> Batched for SignScorer<'_, I> {
     #[inline(always)]
     fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N] {
-        let rows = ids.map(|id| &self.rows[id as usize * self.stride..][..self.stride]);
+        let mut rows = [self.rows; N];
+        for (row, &id) in rows.iter_mut().zip(&ids) {
+            *row = &self.rows[id as usize * self.stride..][..self.stride];
+        }
         self.isa.hamming_rows(rows, self.query)
     }
 }
@@ -163,7 +166,7 @@ impl<I: Isa> Scorer for SignScorer<'_, I> {
 
     #[inline(always)]
     fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(ids, keys, |ids| self.measure(ids), |id| self.key(id));
+        in_batches::<BATCH>(self, ids, keys);
     }
 
     #[inline(always)]
@@ -208,13 +211,7 @@ impl OnIsa for Measure<'_> {
     fn on<I: Isa>(self, isa: I) {
         let query = self.codes.row(self.from);
         let scorer = SignScorer { isa, rows: &self.codes.rows, stride: query.len(), query };
-        in_batches_ahead::<BATCH>(
-            self.to,
-            self.keys,
-            |id| scorer.prefetch(id, scorer.lines()),
-            |ids| scorer.measure(ids),
-            |id| scorer.key(id),
-        );
+        in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
 }
 
