@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! The laboratory: data sets, exact truth, metrics and statistics.
+//! The laboratory: data sets, exact truth, metrics, subjects, measurements and verdicts.
 //!
 //! | room | what is in it |
 //! |---|---|
@@ -8,11 +8,17 @@
 //! | [`exact`] | distances in f64, which decide |
 //! | [`metrics`] | recall, nDCG, MRR, latency percentiles |
 //! | [`stats`] | bootstrap, permutation test, intervals |
+//! | [`subject`] | the protocol of whatever is measured, its driver and its serving side |
+//! | [`measure`] | sweeps over the effort, two subjects timed in turns |
+//! | [`reward`] | the area under the curve of speed over recall |
 
 pub mod data;
 pub mod exact;
+pub mod measure;
 pub mod metrics;
+pub mod reward;
 pub mod stats;
+pub mod subject;
 pub mod truth;
 
 pub use data::{DataError, Dataset};

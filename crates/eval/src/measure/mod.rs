@@ -1,0 +1,52 @@
+//! Measuring subjects, one alone or two against each other.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `exam.rs` | [`Exam`]: the queries asked; [`Grader`]: what the answers are worth |
+//! | `station.rs` | [`Station`]: a subject with an index, asked again and again, held to its answers |
+//! | `sweep.rs` | [`Sweep`]: which efforts are worth measuring |
+//! | `rounds.rs` | [`Duel`]: two stations timed in turns, A B B A |
+
+mod exam;
+mod rounds;
+mod station;
+mod sweep;
+
+pub use exam::{Exam, Grader, Grades};
+pub use rounds::{Duel, Half, Pair, Round, Side, curve};
+pub use station::{Observation, Pass, Preparations, Station};
+pub use sweep::{Sweep, sweep};
+
+use crate::{metrics::MetricError, subject::Fault};
+
+/// A measurement that did not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MeasureError {
+    /// A subject did something wrong.
+    #[error("{subject}: {fault}")]
+    Fault {
+        /// Its label.
+        subject: String,
+        /// What it did.
+        #[source]
+        fault: Fault,
+    },
+    /// The answers could not be graded.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A sample was too small.
+    #[error(transparent)]
+    Stat(#[from] crate::stats::StatError),
+    /// There are too few queries to split.
+    #[error("{queries} queries are too few to hold half of them out (at least {need})")]
+    Queries {
+        /// How many there are.
+        queries: usize,
+        /// How many are needed.
+        need: usize,
+    },
+    /// The one who watched asked to stop.
+    #[error("broken off by request")]
+    Cancelled,
+}

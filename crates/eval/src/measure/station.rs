@@ -1,0 +1,307 @@
+//! A subject with an index, asked again and again and held to its answers.
+
+use super::{Exam, Grader, Grades, MeasureError};
+use crate::{
+    metrics::{Latency, mean},
+    subject::{Built, Driver, Fault, Hello, Launch, Parameters, Timed, Work},
+};
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+/// How to get a subject ready.
+#[derive(Clone, Debug)]
+pub struct Preparations<'a> {
+    /// The base vectors as fbin: the driver's own copy, without the truth.
+    pub vectors: &'a Path,
+    /// Parameters of the build.
+    pub build: Parameters,
+    /// Parameters of every search beside `ef`.
+    pub search: Parameters,
+    /// Threads for the build.
+    pub threads: usize,
+    /// Seed of the build.
+    pub seed: u64,
+}
+
+/// What a subject answers at one effort: the same however often it is asked, if it is
+/// deterministic.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// Answers per query.
+    pub k: usize,
+    /// The effort.
+    pub ef: usize,
+    /// What the answers are worth.
+    pub grades: Grades,
+    /// Work per query, where it is counted.
+    pub work: Option<[f64; 2]>,
+    /// Answers that were missing.
+    pub gaps: usize,
+    /// Seconds of the pass that saw these queries at this effort first.
+    pub first: f64,
+    /// Seconds of every later pass.
+    pub later: Vec<f64>,
+    ids: Vec<u32>,
+    total: Option<Work>,
+}
+
+impl Observation {
+    /// Mean recall.
+    pub fn recall(&self) -> f64 {
+        mean(&self.grades.recall)
+    }
+
+    /// Hops per query.
+    pub fn hops(&self) -> Option<f64> {
+        self.work.map(|[hops, _]| hops)
+    }
+
+    /// Distance evaluations per query.
+    pub fn distances(&self) -> Option<f64> {
+        self.work.map(|[_, distances]| distances)
+    }
+}
+
+/// One timed pass over an exam.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    /// Seconds, by the driver's clock.
+    pub seconds: f64,
+    /// Percentiles of the times per query, where they were asked for and are offered.
+    pub latency: Option<Latency>,
+}
+
+/// A subject that has loaded and built.
+pub struct Station<'a> {
+    label: String,
+    driver: Driver,
+    grader: Grader<'a>,
+    search: Parameters,
+    built: Built,
+    build_time: Duration,
+    resident: u64,
+    peak: u64,
+    seen: BTreeMap<(&'static str, usize, usize), Observation>,
+    passes: u64,
+    changes: u64,
+    seed: u64,
+}
+
+impl<'a> Station<'a> {
+    /// Starts a subject, has it load and build, and pins it.
+    ///
+    /// # Errors
+    /// Whatever the subject does wrong.
+    pub fn start(
+        label: impl Into<String>,
+        launch: &Launch,
+        preparations: &Preparations<'_>,
+        grader: Grader<'a>,
+    ) -> Result<Self, MeasureError> {
+        let label = label.into();
+        let blame = |fault| MeasureError::Fault { subject: label.clone(), fault };
+        let mut driver = Driver::launch(launch).map_err(blame)?;
+        let base = &grader.data().base;
+        let shape = (base.len(), base.dim());
+        driver.load(preparations.vectors, grader.data().metric, shape).map_err(blame)?;
+        let (threads, seed) = (preparations.threads, preparations.seed);
+        let Timed { value: built, elapsed: build_time } =
+            driver.build(&preparations.build, threads, seed).map_err(blame)?;
+        let (resident, peak) = driver.memory();
+        let search = preparations.search.clone();
+        Ok(Self {
+            label,
+            driver,
+            grader,
+            search,
+            built,
+            build_time,
+            resident,
+            peak,
+            seen: BTreeMap::new(),
+            passes: 0,
+            changes: 0,
+            seed,
+        })
+    }
+
+    /// Its name in tables.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// What it said about itself.
+    pub fn hello(&self) -> &Hello {
+        self.driver.hello()
+    }
+
+    /// What it built.
+    pub fn built(&self) -> &Built {
+        &self.built
+    }
+
+    /// How long that took, by the driver's clock.
+    pub fn build_time(&self) -> Duration {
+        self.build_time
+    }
+
+    /// Resident bytes after the build, and at most so far.
+    pub fn memory(&self) -> (u64, u64) {
+        (self.resident, self.peak)
+    }
+
+    /// Whether its searches run on a core of their own.
+    pub fn pinned(&self) -> bool {
+        self.driver.pinned()
+    }
+
+    /// Passes in which a subject that does not claim to be deterministic answered otherwise than
+    /// at first.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// All that was observed in `exam` at `k`, by ascending effort.
+    pub fn observations(
+        &self,
+        exam: &Exam,
+        k: usize,
+    ) -> impl DoubleEndedIterator<Item = &Observation> {
+        let (low, high) = ((exam.name(), k, 0), (exam.name(), k, usize::MAX));
+        self.seen.range(low..=high).map(|(_, observation)| observation)
+    }
+
+    /// What it answers at this effort; asks it if it has not been asked yet.
+    ///
+    /// # Errors
+    /// Whatever the subject does wrong.
+    pub fn observe(
+        &mut self,
+        exam: &Exam,
+        k: usize,
+        ef: usize,
+    ) -> Result<&Observation, MeasureError> {
+        let key = (exam.name(), k, ef);
+        if !self.seen.contains_key(&key) {
+            self.pass(exam, k, ef, false)?;
+        }
+        self.seen.get(&key).ok_or(MeasureError::Cancelled)
+    }
+
+    /// Asks all queries of `exam` once, in a fresh order, and checks that the answers are those it
+    /// gave before.
+    ///
+    /// # Errors
+    /// Whatever the subject does wrong.
+    pub fn pass(
+        &mut self,
+        exam: &Exam,
+        k: usize,
+        ef: usize,
+        latencies: bool,
+    ) -> Result<Pass, MeasureError> {
+        let order = exam.order(self.seed, self.passes);
+        self.passes += 1;
+        let mut params = self.search.clone();
+        params.insert("ef".to_owned(), ef.into());
+        let asked = self.driver.search(exam.queries(), &order, k, &params, latencies);
+        let Timed { value: answers, elapsed } = asked.map_err(|fault| self.blame(fault))?;
+        let seconds = elapsed.as_secs_f64();
+        let key = (exam.name(), k, ef);
+        let (ids, total) = (answers.ids, answers.searched.counters);
+        if let Some(seen) = self.seen.get_mut(&key) {
+            let fault = differs(seen, &ids, total, k, exam);
+            match fault {
+                // A pass that times every query is slower: it is no evidence about caches.
+                None if latencies => {}
+                None => seen.later.push(seconds),
+                Some(_) if !self.driver.hello().deterministic => self.changes += 1,
+                Some(fault) => return Err(self.blame(fault)),
+            }
+        } else {
+            let per_query = |total: u64| total as f64 / exam.len() as f64;
+            let observation = Observation {
+                k,
+                ef,
+                grades: self.grader.grade(exam, &ids, k)?,
+                work: total.map(|work| [per_query(work.hops), per_query(work.distances)]),
+                gaps: answers.gaps,
+                first: seconds,
+                later: Vec::new(),
+                ids,
+                total,
+            };
+            self.seen.insert(key, observation);
+        }
+        let latency = answers.latencies.map(|nanos| {
+            let mut nanos: Vec<u64> = nanos.into_iter().map(u64::from).collect();
+            Latency::of(&mut nanos)
+        });
+        Ok(Pass { seconds, latency })
+    }
+
+    /// Looks at all passes so far for signs that answers were kept from one request to the next:
+    /// a subject that computes needs as long for the tenth pass as for the first.
+    ///
+    /// # Errors
+    /// [`Fault::Cached`] when, for at least three efforts, the first pass took at least 2.5 times
+    /// as long as later ones did (medians of both).
+    pub fn check_cache(&self) -> Result<(), MeasureError> {
+        let ratio = |seen: &Observation| {
+            (seen.later.len() >= 3).then(|| seen.first / median(seen.later.clone()))
+        };
+        let ratios: Vec<f64> = self.seen.values().filter_map(ratio).collect();
+        let ratio = if ratios.len() >= 3 { median(ratios) } else { 1.0 };
+        if ratio >= 2.5 { Err(self.blame(Fault::Cached { ratio })) } else { Ok(()) }
+    }
+
+    /// Builds a second time and checks that the digest is the same.
+    ///
+    /// # Errors
+    /// [`Fault::Digest`], or whatever else the subject does wrong.
+    pub fn rebuild(&mut self, preparations: &Preparations<'_>) -> Result<(), MeasureError> {
+        let (threads, seed) = (preparations.threads, preparations.seed);
+        let built = self.driver.build(&preparations.build, threads, seed);
+        let built = built.map_err(|fault| self.blame(fault))?.value;
+        match (&self.built.digest, &built.digest) {
+            (Some(before), Some(after)) if before != after && self.hello().deterministic => {
+                let (before, after) = (before.clone(), after.clone());
+                Err(self.blame(Fault::Digest { before, after }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Has it exit.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn stop(self) -> Result<(), MeasureError> {
+        let Self { label, driver, .. } = self;
+        driver.stop().map_err(|fault| MeasureError::Fault { subject: label, fault })
+    }
+
+    fn blame(&self, fault: Fault) -> MeasureError {
+        MeasureError::Fault { subject: self.label.clone(), fault }
+    }
+}
+
+fn differs(
+    seen: &Observation,
+    ids: &[u32],
+    total: Option<Work>,
+    k: usize,
+    exam: &Exam,
+) -> Option<Fault> {
+    let ef = seen.ef;
+    if seen.ids != ids {
+        let first = seen.ids.iter().zip(ids).position(|(before, now)| before != now);
+        let query = first.map(|at| exam.rows()[at / k] as usize);
+        return Some(Fault::Nondeterministic { what: "an answer", ef, query });
+    }
+    (seen.total != total).then_some(Fault::Nondeterministic { what: "a counter", ef, query: None })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,25 @@
+//! Subjects: whatever is measured, behind one protocol.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `protocol.rs` | the messages, as `PROTOCOL.md` documents them |
+//! | `files.rs` | query, answer and latency files |
+//! | `process.rs` | a child process whose output and memory are bounded |
+//! | `driver.rs` | [`Driver`]: asks, times from outside, checks every reply |
+//! | `serve.rs` | [`serve`]: the other side, for any [`System`] |
+//! | `fault.rs` | [`Fault`]: what a subject can do wrong |
+
+mod driver;
+mod fault;
+pub mod files;
+mod process;
+mod protocol;
+mod serve;
+
+pub use driver::{Answers, Driver, Launch, Limits, Timed};
+pub use fault::Fault;
+pub use protocol::{
+    Built, Hello, Loaded, MAX_LINE, NO_ANSWER, PROTOCOL, Parameters, Refusal, RefusalKind, Reply,
+    Request, Searched, Work, effort,
+};
+pub use serve::{Asked, Found, System, integer, only, serve};

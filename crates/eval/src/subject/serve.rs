@@ -1,0 +1,174 @@
+//! The subject's side of the protocol, for any system written in Rust.
+
+use super::{
+    Built, Hello, Loaded, MAX_LINE, NO_ANSWER, PROTOCOL, Parameters, Refusal, RefusalKind, Reply,
+    Request, Searched, Work, files,
+};
+use crate::data::bin;
+use crinoid_quant::{Metric, Vectors};
+use std::{
+    io::{self, BufRead, Write},
+    path::Path,
+};
+
+/// Something that can be measured.
+pub trait System {
+    /// Who it is and what it can do; [`Hello::protocol`] is filled in by [`serve`].
+    fn hello(&self) -> Hello;
+
+    /// Takes the base vectors.
+    ///
+    /// # Errors
+    /// A refusal of kind `load`.
+    fn load(&mut self, base: Vectors, metric: Metric) -> Result<(), Refusal>;
+
+    /// Builds an index over them.
+    ///
+    /// # Errors
+    /// A refusal of kind `order`, `params` or `build`.
+    fn build(&mut self, params: &Parameters, threads: usize, seed: u64) -> Result<Built, Refusal>;
+
+    /// Answers all queries, one by one, in order, on this thread.
+    ///
+    /// # Errors
+    /// A refusal of kind `order`, `params` or `search`.
+    fn search(&mut self, asked: &Asked<'_>, found: &mut Found) -> Result<(), Refusal>;
+}
+
+/// What is to be searched.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The queries, in the order in which they are to be answered.
+    pub queries: &'a Vectors,
+    /// Answers per query, at least 1.
+    pub k: usize,
+    /// Parameters by name.
+    pub params: &'a Parameters,
+    /// Whether the time of each query is wanted.
+    pub latencies: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// `k` ids per query; [`push`](Self::push) fills up short answers.
+    pub ids: Vec<u32>,
+    /// Nanoseconds per query, where they are wanted.
+    pub latencies: Vec<u32>,
+    /// The work, where it is counted.
+    pub work: Option<Work>,
+}
+
+impl Found {
+    /// Adds one query's answers, nearest first, cut or filled up to `k`.
+    pub fn push(&mut self, k: usize, ids: impl Iterator<Item = u32>) {
+        let end = self.ids.len() + k;
+        self.ids.extend(ids.take(k));
+        self.ids.resize(end, NO_ANSWER);
+    }
+}
+
+/// Serves `system` until `stop` or the end of the input.
+///
+/// # Errors
+/// When a stream breaks.
+pub fn serve(
+    system: &mut dyn System,
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> io::Result<()> {
+    let mut loaded = false;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        // Bounded: a driver, too, can go wrong.
+        let limit = MAX_LINE as u64;
+        if io::Read::take(&mut input, limit).read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let reply = match serde_json::from_str(&line) {
+            Ok(request) => answer(system, &mut loaded, &request).unwrap_or_else(Reply::Error),
+            Err(error) => Reply::Error(Refusal::new(RefusalKind::Protocol, error)),
+        };
+        let mut text = serde_json::to_string(&reply)?;
+        text.push('\n');
+        output.write_all(text.as_bytes())?;
+        output.flush()?;
+        if reply == Reply::Stop {
+            return Ok(());
+        }
+    }
+}
+
+fn answer(system: &mut dyn System, loaded: &mut bool, request: &Request) -> Result<Reply, Refusal> {
+    match request {
+        Request::Hello { protocol: 0 } => {
+            Err(Refusal::new(RefusalKind::Protocol, "there is no protocol version 0"))
+        }
+        Request::Hello { .. } => Ok(Reply::Hello(Hello { protocol: PROTOCOL, ..system.hello() })),
+        Request::Load { vectors, metric } => {
+            let base = read_vectors(vectors, RefusalKind::Load)?;
+            let (rows, dim) = (base.len(), base.dim());
+            system.load(base, *metric)?;
+            *loaded = true;
+            Ok(Reply::Load(Loaded { rows, dim }))
+        }
+        Request::Build { .. } | Request::Search { .. } if !*loaded => {
+            Err(Refusal::new(RefusalKind::Order, "load comes first"))
+        }
+        Request::Build { params, threads, seed } => {
+            system.build(params, (*threads).max(1), *seed).map(Reply::Build)
+        }
+        Request::Search { k: 0, .. } => {
+            Err(Refusal::new(RefusalKind::Params, "k is 0, at least 1 answer must be asked for"))
+        }
+        Request::Search { queries, k, params, answers, latencies } => {
+            let queries = read_vectors(queries, RefusalKind::Search)?;
+            let asked = Asked { queries: &queries, k: *k, params, latencies: latencies.is_some() };
+            let mut found = Found::default();
+            found.ids.reserve(queries.len() * k);
+            system.search(&asked, &mut found)?;
+            let write = |error| Refusal::new(RefusalKind::Search, error);
+            files::write_ids(answers, *k, &found.ids).map_err(write)?;
+            if let Some(path) = latencies {
+                files::write_latencies(path, &found.latencies).map_err(write)?;
+            }
+            let answered = found.ids.len() / k;
+            Ok(Reply::Search(Searched { answered, counters: found.work }))
+        }
+        Request::Stop => Ok(Reply::Stop),
+    }
+}
+
+fn read_vectors(path: &Path, kind: RefusalKind) -> Result<Vectors, Refusal> {
+    let rows = bin::read::<f32>(path).map_err(|error| Refusal::new(kind, error))?;
+    rows.into_vectors(path, "vectors").map_err(|error| Refusal::new(kind, error))
+}
+
+/// The value of parameter `name` as an integer, `default` where it is not given.
+///
+/// # Errors
+/// A refusal of kind `params` when it is no integer of at least 0.
+pub fn integer(params: &Parameters, name: &str, default: usize) -> Result<usize, Refusal> {
+    let Some(value) = params.get(name) else { return Ok(default) };
+    let integer = value.as_u64().and_then(|value| usize::try_from(value).ok());
+    integer.ok_or_else(|| {
+        let message = format!("{name} = {value} is no integer of at least 0");
+        Refusal::new(RefusalKind::Params, message)
+    })
+}
+
+/// Refuses parameters that are not among `known`.
+///
+/// # Errors
+/// A refusal of kind `params` names the first unknown one and lists the known.
+pub fn only(params: &Parameters, known: &[&str]) -> Result<(), Refusal> {
+    match params.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let known = known.join(", ");
+            let message = format!("no parameter called `{name}` (known: {known})");
+            Err(Refusal::new(RefusalKind::Params, message))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What shows only over several requests.
+
+use crate::{Test, hostile};
+use crinoid_eval::{
+    Dataset, Truth,
+    measure::{Duel, Exam, Grader, MeasureError, Pair, Preparations, Station, Sweep, curve, sweep},
+    reward::REWARD,
+    subject::{Fault, Parameters},
+    truth::exact,
+};
+use crinoid_quant::Metric;
+use std::path::PathBuf;
+
+pub(crate) const TESTS: &[Test] = &[
+    ("stations::inconstancy_is_noticed", inconstancy_is_noticed),
+    ("stations::cached_answers_are_noticed", cached_answers_are_noticed),
+    ("stations::boasting_is_noticed", boasting_is_noticed),
+    ("stations::another_digest_is_noticed", another_digest_is_noticed),
+    ("stations::a_duel_of_equals_has_equal_recalls_and_work", a_duel_of_equals),
+];
+
+struct Room {
+    folder: tempfile::TempDir,
+    data: Dataset,
+    truth: Truth,
+}
+
+impl Room {
+    fn new(rows: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (base, queries) = (hostile::vectors(rows, 1), hostile::vectors(60, 2));
+        let truth = exact(Metric::L2, &base, &queries, 10, &()).unwrap();
+        let data = Dataset::new("toy", Metric::L2, base, queries).unwrap();
+        Self { folder, data, truth }
+    }
+
+    fn file(&self) -> PathBuf {
+        let file = self.folder.path().join("base.fbin");
+        crinoid_eval::data::bin::write_vectors(&file, &self.data.base).unwrap();
+        file
+    }
+
+    fn station(&self, manner: &str) -> (Station<'_>, PathBuf) {
+        let file = self.file();
+        let grader = Grader::new(&self.data, &self.truth).unwrap();
+        let folder = self.folder.path().join(manner);
+        std::fs::create_dir_all(&folder).unwrap();
+        let launch = hostile::launch(&folder, manner);
+        (Station::start(manner, &launch, &preparations(&file), grader).unwrap(), file)
+    }
+}
+
+fn preparations(file: &std::path::Path) -> Preparations<'_> {
+    let (build, search) = (Parameters::new(), Parameters::new());
+    Preparations { vectors: file, build, search, threads: 1, seed: 1 }
+}
+
+fn inconstancy_is_noticed() {
+    let room = Room::new(400);
+    for (manner, what) in [
+        ("other-answers", "an answer"),
+        ("order-dependent", "an answer"),
+        ("other-counters", "a counter"),
+    ] {
+        let (mut station, _) = room.station(manner);
+        let exam = Exam::all(&room.data);
+        station.pass(&exam, 5, 8, false).unwrap();
+        let error = station.pass(&exam, 5, 8, false).unwrap_err();
+        let MeasureError::Fault { subject, fault } = error else { panic!("{error}") };
+        assert_eq!(subject, manner);
+        assert!(
+            matches!(fault, Fault::Nondeterministic { what: is, ef: 8, .. } if is == what),
+            "{manner}: {fault}"
+        );
+    }
+}
+
+fn cached_answers_are_noticed() {
+    let room = Room::new(20_000);
+    let exam = Exam::all(&room.data);
+    for (manner, caught) in [("good", false), ("caches", true)] {
+        let (mut station, _) = room.station(manner);
+        for ef in [200, 400, 800] {
+            for _ in 0..4 {
+                station.pass(&exam, 5, ef, false).unwrap();
+            }
+        }
+        let verdict = station.check_cache();
+        assert_eq!(verdict.is_err(), caught, "{manner}: {verdict:?}");
+    }
+}
+
+fn boasting_is_noticed() {
+    let room = Room::new(20_000);
+    let exam = Exam::all(&room.data);
+    let (mut station, _) = room.station("boasts");
+    let error = station.pass(&exam, 5, 1600, true).unwrap_err();
+    assert!(matches!(error, MeasureError::Fault { fault: Fault::LiesAboutTime { .. }, .. }));
+}
+
+fn another_digest_is_noticed() {
+    let room = Room::new(100);
+    for (manner, caught) in [("good", false), ("other-digest", true)] {
+        let (mut station, file) = room.station(manner);
+        assert_eq!(station.rebuild(&preparations(&file)).is_err(), caught, "{manner}");
+        station.stop().unwrap();
+    }
+}
+
+fn a_duel_of_equals() {
+    let room = Room::new(400);
+    let (practice, held_out) = Exam::split(&room.data, 0.3, 1).unwrap();
+    assert_eq!((practice.len(), held_out.len()), (18, 42));
+    let [mut a, mut b] = ["good", "good"].map(|manner| room.station(manner).0);
+    let plan = Sweep { least: 5, most: 64, inside: 6, up_to: 0.999 };
+    let seen = sweep(&mut a, &practice, 5, &plan, |_, _| {}).unwrap();
+    assert!(seen.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{seen:?}");
+    let efforts = plan.worth_timing(&seen);
+    let observe = |station: &mut Station<'_>| -> Vec<(f64, Option<f64>)> {
+        let look = |&ef| station.observe(&held_out, 5, ef).map(|o| (o.recall(), o.distances()));
+        efforts.iter().map(look).collect::<Result<_, _>>().unwrap()
+    };
+    let (left, right) = (observe(&mut a), observe(&mut b));
+    assert_eq!(left, right);
+    let mut duel = Duel {
+        stations: Pair { a: &mut a, b: &mut b },
+        exam: &held_out,
+        k: 5,
+        efforts: Pair { a: efforts.clone(), b: efforts.clone() },
+        latency_efforts: Pair { a: efforts[..1].to_vec(), b: efforts[..1].to_vec() },
+    };
+    let recalls: Vec<f64> = left.iter().map(|seen| seen.0).collect();
+    for number in 0..3 {
+        let round = duel.round(number).unwrap();
+        assert_eq!((round.a.speeds.len(), round.b.p50.len()), (efforts.len(), 1));
+        let reward = round.map(|half| curve(&recalls, &half.speeds).area(REWARD));
+        assert!(reward.a.value > 0.0 && reward.b.complete == reward.a.complete);
+    }
+}
