@@ -9,7 +9,7 @@ use crate::{
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
     Codes, Metric, Vectors,
-    codec::{Float, Int8MaxAbs, Sign, Sq8},
+    codec::{Float, Int4, Int8MaxAbs, Sign, Sq8, U8Exact},
     versions::UnknownVersion,
 };
 use crinoid_refine::{NoRefiner, Rescore};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Calls `$body` with `$C` standing for the codec called `$name`.
 macro_rules! with_codec {
     ($name:expr, $C:ident => $body:expr) => {
-        with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8)
+        with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8, U8Exact, Int4)
     };
     (@ $name:expr, $C:ident => $body:expr, $($codec:ty),+) => {
         match $name {
@@ -100,6 +100,7 @@ pub(crate) fn build(
     let builder = crinoid_graph::versions::builder(recipe.graph())
         .map_err(|source| RecipeError::Unknown { module: "graph", source })?;
     with_codec!(recipe.quant(), C => {
+        C::check(prepared, metric)?;
         let codes = Arc::new(C::train(prepared, metric));
         let graph = Arc::new(builder.build(&*codes.space(), params, progress)?);
         let stage = stage(recipe, &graph, codes)?;

@@ -2,7 +2,10 @@
 
 use crate::{container::ContainerError, fingerprint::Mismatch, recipe::RecipeError};
 use crinoid_graph::{BuildError, GraphError};
-use crinoid_quant::{VectorError, codes::PartsError};
+use crinoid_quant::{
+    VectorError,
+    codes::{PartsError, Unsuitable},
+};
 use crinoid_search::EngineError;
 use std::path::PathBuf;
 
@@ -16,6 +19,9 @@ pub enum IndexError {
     /// A vector cannot be indexed.
     #[error(transparent)]
     Vector(#[from] VectorError),
+    /// The codec cannot take these vectors.
+    #[error(transparent)]
+    Unsuitable(#[from] Unsuitable),
     /// The graph could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 
 use crinoid_graph::Params;
-use crinoid_pipeline::{BuildOptions, Index};
+use crinoid_pipeline::{BuildOptions, Index, Recipe};
 use crinoid_quant::{Metric, Neighbor, Preparation, Vectors};
 
 /// splitmix64 of a counter, as a float in -1..1.
@@ -25,6 +25,18 @@ pub(crate) fn clustered(n: usize, dim: usize, seed: u64) -> Vectors {
     };
     let values: Vec<f32> = (0..n * dim).map(|at| value(at / dim, at % dim)).collect();
     Vectors::new(values.as_slice(), dim).unwrap()
+}
+
+/// `clustered` vectors as `recipe`'s codec can take them: integers where it must have integers.
+/// `None` where it cannot serve `metric` at all.
+pub(crate) fn suitable(recipe: &Recipe, metric: Metric, vectors: Vectors) -> Option<Vectors> {
+    if recipe.quant() != "u8-exact@1" {
+        return Some(vectors);
+    }
+    let integers: Vec<f32> =
+        vectors.as_slice().iter().map(|x| (x * 80.0 + 128.0).round().clamp(0.0, 255.0)).collect();
+    let integers = Vectors::new(integers.as_slice(), vectors.dim()).unwrap();
+    (metric != Metric::Cosine).then_some(integers)
 }
 
 /// The exact `k` nearest rows under `metric`, by a scan in f64.
