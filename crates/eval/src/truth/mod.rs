@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `mod.rs` | [`Truth`] |
 //! | `scan.rs` | [`exact`]: the parallel scan |
+//! | `lid.rs` | how hard a data set is |
 //! | `cache.rs` | [`Cache`]: truth kept in a folder, by content |
 
 mod cache;
+mod lid;
 mod scan;
 
 pub use cache::{Cache, digest};
