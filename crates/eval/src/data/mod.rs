@@ -7,6 +7,7 @@
 //! | `rows.rs` | [`Rows`]: the values of a matrix file, whatever their type |
 //! | `bin.rs` | fbin, u8bin, i8bin, ibin |
 //! | `vecs.rs` | fvecs, bvecs, ivecs |
+//! | `hdf5.rs` | ann-benchmarks HDF5 (feature `hdf5`) |
 //! | `synthetic.rs` | the embedded generator |
 //! | `random.rs` | counter-based random numbers that never change |
 //!
@@ -16,6 +17,8 @@
 pub mod bin;
 mod dataset;
 mod error;
+#[cfg(feature = "hdf5")]
+pub mod hdf5;
 mod open;
 mod qrels;
 pub mod random;

@@ -37,6 +37,10 @@ impl Dataset {
     /// When the file is damaged or of no known format. Every error names the file.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         match extension(path).as_str() {
+            #[cfg(feature = "hdf5")]
+            "hdf5" | "h5" => super::hdf5::open(path)?.with_sibling_relevance(path),
+            #[cfg(not(feature = "hdf5"))]
+            "hdf5" | "h5" => Err(unknown(path, "built without the feature `hdf5`")),
             "fbin" | "u8bin" | "i8bin" | "fvecs" | "bvecs" => Err(unknown(
                 path,
                 "holds vectors but no queries: give base, queries and truth as separate files",

@@ -1,0 +1,133 @@
+//! The HDF5 reader against files that h5py wrote (tests/data/make.py).
+#![cfg(feature = "hdf5")]
+#![allow(clippy::unwrap_used, reason = "tests report by panicking")]
+
+use crinoid_eval::{DataError, Dataset, truth};
+use crinoid_quant::Metric;
+use std::path::{Path, PathBuf};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(format!("{name}.hdf5"))
+}
+
+fn open(name: &str) -> Result<Dataset, DataError> {
+    Dataset::open(&file(name))
+}
+
+/// The values that make.py writes.
+fn values(rows: usize, salt: usize) -> Vec<f32> {
+    let value = |at: usize| {
+        let (i, j) = (at / 7, at % 7);
+        ((i * i * 31 + j * 17 + i * j * 7 + salt * 101) % 253) as f32
+    };
+    (0..rows * 7).map(value).collect()
+}
+
+fn floats(rows: usize, salt: usize) -> Vec<f32> {
+    values(rows, salt).iter().map(|value| value / 8.0 - 15.0).collect()
+}
+
+#[test]
+fn every_layout_and_type_reads_as_h5py_wrote_it() {
+    for (name, metric, whole) in [
+        ("euclidean", Metric::L2, false),
+        ("angular", Metric::Cosine, false),
+        ("double", Metric::L2, false),
+        ("chunked", Metric::L2, false),
+        ("untold", Metric::L2, false),
+        ("bytes", Metric::L2, true),
+        ("big-endian", Metric::L2, true),
+    ] {
+        let data = open(name).unwrap();
+        assert_eq!((data.name.as_str(), data.metric, data.dim()), (name, metric, 7));
+        let of = if whole { values } else { floats };
+        assert_eq!(data.base.as_slice(), of(60, 0), "{name}");
+        assert_eq!(data.queries.as_slice(), of(6, 1), "{name}");
+        assert_eq!(data.truth.is_none(), name == "untold");
+        if let Some(read) = &data.truth {
+            let computed = truth::exact(metric, &data.base, &data.queries, 5, &()).unwrap();
+            assert_eq!(read.ids(), computed.ids(), "{name}");
+            for (read, computed) in read.distances().iter().zip(computed.distances()) {
+                assert!((read - computed).abs() <= 1e-6 * (1.0 + computed), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn foreign_layouts_are_refused_by_name() {
+    let refused = |name: &str| open(name).unwrap_err().to_string();
+    assert!(refused("sparse").contains("`type` is sparse"), "{}", refused("sparse"));
+    assert!(refused("hamming").contains("hamming"), "{}", refused("hamming"));
+    assert!(matches!(open("absent"), Err(DataError::Io { .. })));
+}
+
+/// Whatever happens to the bytes, the reader answers or says what is wrong; it never panics and
+/// never hands out numbers that are not finite.
+#[test]
+fn a_flipped_byte_or_a_cut_never_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.hdf5");
+    for name in ["euclidean", "chunked"] {
+        let good = std::fs::read(file(name)).unwrap();
+        for at in (0..good.len()).step_by(3) {
+            let mut bad = good.clone();
+            bad[at] ^= if at % 2 == 0 { 0xff } else { 0x08 };
+            std::fs::write(&path, &bad).unwrap();
+            if let Ok(data) = Dataset::open(&path) {
+                assert!(data.base.as_slice().iter().all(|value| value.is_finite()));
+            }
+        }
+        for length in (0..good.len()).step_by(97) {
+            std::fs::write(&path, &good[..length]).unwrap();
+            assert!(Dataset::open(&path).is_err(), "{name} cut to {length} bytes");
+        }
+    }
+}
+
+#[test]
+fn truth_of_other_vectors_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("swapped.hdf5");
+    let mut bytes = std::fs::read(file("euclidean")).unwrap();
+    // The queries' values stand in one piece; another first query has other distances.
+    let queries: Vec<u8> = floats(6, 1).iter().flat_map(|value| value.to_le_bytes()).collect();
+    let start = bytes.windows(queries.len()).position(|window| window == queries).unwrap();
+    bytes[start..start + 4].copy_from_slice(&300.0f32.to_le_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    let error = Dataset::open(&path).unwrap_err();
+    assert!(
+        matches!(&error, DataError::Row { field, .. } if field.contains("distances")),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_development_data_opens() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = std::env::var_os("CRINOID_DATA").map_or(folder, PathBuf::from);
+    let path = folder.join("code-384-angular-100k.hdf5");
+    if !path.is_file() {
+        eprintln!("skipped: {} is not there", path.display());
+        return;
+    }
+    let data = Dataset::open(&path).unwrap();
+    assert_eq!((data.base.len(), data.dim(), data.queries.len()), (100_000, 384, 1_000));
+    assert_eq!(data.metric, Metric::Cosine);
+    let qrels = data.relevance.as_ref().unwrap();
+    assert_eq!(qrels.iter().count(), 1_000);
+
+    // The relevance metrics of exact search, as published with the data.
+    let truth = data.truth.as_ref().unwrap();
+    let mut answers = crinoid_eval::metrics::Answers::default();
+    (0..truth.len()).for_each(|query| answers.push(truth.ids_of(query).iter().copied()));
+    let rows = data.base.len();
+    let mean = |values: Vec<(usize, f64)>| {
+        let values: Vec<f64> = values.into_iter().map(|pair| pair.1).collect();
+        (crinoid_eval::metrics::mean(&values) * 1000.0).round() / 1000.0
+    };
+    use crinoid_eval::metrics::{hit, mrr, ndcg};
+    assert_eq!(mean(mrr(qrels, &answers, rows, 10).unwrap()), 0.379);
+    assert_eq!(mean(ndcg(qrels, &answers, rows, 10).unwrap()), 0.420);
+    assert_eq!(mean(hit(qrels, &answers, rows, 100).unwrap()), 0.771);
+}
