@@ -6,6 +6,10 @@
 //! has the level's target features, so a search loop pays for dispatch once per query and never
 //! per distance.
 //!
+//! Kernels are `#[target_feature]` functions: where the code around them is inlined into the
+//! dispatched function, so are they; where a closure stays a function of its own, a call per batch of rows
+//! is all that it costs.
+//!
 //! `CRINOID_ISA=portable|avx2|avx512|neon` forces a lower level than the best available, for tests
 //! and comparisons. A level that the CPU lacks, or an unknown name, is ignored.
 

@@ -61,27 +61,32 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn l2_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
-        float::rows::<N, float::L2>(self, rows, query)
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { float::rows::<N, true>(rows, query) }
     }
 
     #[inline(always)]
     fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
-        float::rows::<N, float::Dot>(self, rows, query)
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { float::rows::<N, false>(rows, query) }
     }
 
     #[inline(always)]
     fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
-        bytes::dot_u8_i8(self, rows, query)
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { bytes::dot_u8_i8(rows, query) }
     }
 
     #[inline(always)]
     fn dot_u4_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
-        bytes::dot_u4_i8(self, rows, query)
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { bytes::dot_u4_i8(rows, query) }
     }
 
     #[inline(always)]
     fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N] {
-        bits::hamming(self, rows, query)
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { bits::hamming(rows, query) }
     }
 
     #[inline(always)]
