@@ -7,6 +7,8 @@
 //! | [`isa`] | architecture tokens: which SIMD level runs, chosen once per query |
 //! | [`codes`] | the traits a codec implements: codes at rest, a query's scorer, the build space |
 //! | [`codec`] | the published codecs |
+//! | [`profile`] | what a set of vectors is like: distributions, intrinsic dimension, duplicates |
+//! | [`random`] | counter-based randomness |
 //! | [`versions`] | the table of published versions |
 //!
 //! Distances are squared L2 or negated inner products; **lower is closer** everywhere.
@@ -19,6 +21,8 @@ pub mod key;
 pub mod metric;
 pub mod neighbor;
 pub mod prepare;
+pub mod profile;
+pub mod random;
 pub mod vectors;
 pub mod versions;
 
