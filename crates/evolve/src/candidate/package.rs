@@ -1,0 +1,246 @@
+//! The generated packages: the candidate as a library of its own, and a program around it.
+//!
+//! Two packages in a workspace of their own, outside the tree (`target/evolve/...`):
+//! * `candidate`: the source file verbatim as `src/lib.rs`. It depends on the four module crates
+//!   and on nothing else, so no other crate's name resolves in it; `unsafe_code` is forbidden
+//!   where it is not allowed; there is no build script.
+//! * `runner`: a `main.rs` of ours that serves the candidate as a subject.
+//!
+//! All candidates of a workshop share one build folder, so that only the candidate itself and
+//! the runner are compiled each time.
+
+use super::scan::{self, Finding, Rules};
+use crate::module::Module;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Where candidates are put together and compiled.
+#[derive(Clone, Debug)]
+pub struct Workshop {
+    /// The folder of everything generated, e.g. `target/evolve`.
+    pub folder: PathBuf,
+    /// The root of the Crinoid workspace that candidates are built against.
+    pub workspace: PathBuf,
+    /// How long a compilation may take.
+    pub patience: Duration,
+    /// What the scan allows.
+    pub rules: Rules,
+}
+
+/// A candidate that has compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// The program that serves it as a subject.
+    pub program: PathBuf,
+    /// How long compilation took.
+    pub compiled_in: Duration,
+}
+
+/// Why there is no program.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// The scan refuses the source.
+    #[error("{}", .0.iter().map(|finding| format!("{finding}\n")).collect::<String>())]
+    Forbidden(Vec<Finding>),
+    /// The compiler refuses it: its messages.
+    #[error("{0}")]
+    Compile(String),
+    /// The compiler was not done in time.
+    #[error("compilation was ended after {0:?}")]
+    Slow(Duration),
+    /// The files cannot be written, or cargo cannot be started: not the candidate's fault.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or program.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+/// Compiler messages are cut to this many bytes before they are told back.
+const MESSAGES: usize = 6000;
+
+impl Workshop {
+    /// Scans and compiles `source` as a version of `module`. `digest` names its folder.
+    ///
+    /// # Errors
+    /// What the scan or the compiler objects to, or that the machine does not cooperate.
+    pub fn build(
+        &self,
+        module: Module,
+        digest: &str,
+        source: &str,
+    ) -> Result<Package, PackageError> {
+        let findings = scan::scan(source, self.rules);
+        if !findings.is_empty() {
+            return Err(PackageError::Forbidden(findings));
+        }
+        let short = digest.get(..16).unwrap_or(digest);
+        let folder = self.folder.join("candidates").join(short);
+        let program = folder.join("subject");
+        self.write(&folder, module, source)?;
+        let start = Instant::now();
+        let target = self.folder.join("build");
+        // Our own crates may use unsafe code, the candidate may not: its own lint table says so,
+        // and `--cap-lints` is never passed to members of a workspace.
+        let mut child = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--release", "--offline", "--quiet", "--package", "runner"])
+            .args(["--message-format", "short", "--manifest-path"])
+            .arg(folder.join("Cargo.toml"))
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_TERM_COLOR", "never")
+            .env_remove("RUSTFLAGS")
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .group()
+            .spawn()
+            .map_err(io_error(Path::new("cargo")))?;
+        let (ended, messages) = wait(&mut child, self.patience);
+        match ended {
+            None => Err(PackageError::Slow(self.patience)),
+            Some(true) => {
+                // The shared build folder has room for one program: keep this one.
+                let built = target.join("release/runner");
+                let _ = fs::remove_file(&program);
+                fs::hard_link(&built, &program)
+                    .or_else(|_| fs::copy(&built, &program).map(|_| ()))
+                    .map_err(io_error(&program))?;
+                Ok(Package { program, compiled_in: start.elapsed() })
+            }
+            Some(false) => Err(PackageError::Compile(shorten(&messages, &folder))),
+        }
+    }
+
+    fn write(&self, folder: &Path, module: Module, source: &str) -> Result<(), PackageError> {
+        let root = self.workspace.display();
+        let unsafe_code = if self.rules.allow_unsafe { "allow" } else { "forbid" };
+        let dependency = |name: &str| {
+            format!("crinoid-{name} = {{ path = {:?} }}\n", format!("{root}/crates/{name}"))
+        };
+        let modules: String = ["quant", "graph", "search", "refine"].map(dependency).concat();
+        let head = |name: &str| {
+            format!(
+                "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+                 publish = false\nbuild = false\n\n"
+            )
+        };
+        let files = [
+            (
+                "Cargo.toml",
+                "[workspace]\nresolver = \"3\"\nmembers = [\"candidate\", \"runner\"]\n\n\
+                 [profile.release]\ncodegen-units = 4\ndebug = false\n"
+                    .to_owned(),
+            ),
+            (
+                "candidate/Cargo.toml",
+                format!(
+                    "{}[lints.rust]\nunsafe_code = \"{unsafe_code}\"\n\n[dependencies]\n{modules}",
+                    head("candidate")
+                ),
+            ),
+            ("candidate/src/lib.rs", source.to_owned()),
+            (
+                "runner/Cargo.toml",
+                format!(
+                    "{}[dependencies]\ncandidate = {{ path = \"../candidate\" }}\n{modules}{}",
+                    head("runner"),
+                    dependency("evolve"),
+                ),
+            ),
+            ("runner/src/main.rs", crate::rig::main(module)),
+        ];
+        for (name, text) in files {
+            let path = folder.join(name);
+            let write = || {
+                path.parent().map_or(Ok(()), fs::create_dir_all)?;
+                // Left alone where it is right: a changed time stamp would compile it again.
+                if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+                    return Ok(());
+                }
+                fs::write(&path, &text)
+            };
+            write().map_err(io_error(&path))?;
+        }
+        // The same versions of everything as the workspace has, which are all there is offline.
+        let lock = self.workspace.join("Cargo.lock");
+        let copy = folder.join("Cargo.lock");
+        if lock.exists() && !copy.exists() {
+            fs::copy(&lock, &copy).map_err(io_error(&copy))?;
+        }
+        Ok(())
+    }
+}
+
+fn io_error(path: &Path) -> impl Fn(io::Error) -> PackageError {
+    move |source| PackageError::Io { path: path.to_owned(), source }
+}
+
+/// Waits for a child that leads its own process group: whether it succeeded (`None`: it was
+/// killed for taking too long) and what it wrote to stderr, bounded.
+fn wait(child: &mut Child, patience: Duration) -> (Option<bool>, String) {
+    let (sender, done) = mpsc::channel();
+    let errors = child.stderr.take();
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        if let Some(mut errors) = errors {
+            // Whatever lies beyond is read, too, so that the compiler never waits for us.
+            let _ = errors.by_ref().take(1 << 20).read_to_end(&mut text);
+            let _ = io::copy(&mut errors, &mut io::sink());
+        }
+        let _ = sender.send(text);
+    });
+    match done.recv_timeout(patience) {
+        Ok(text) => {
+            let success = child.wait().is_ok_and(|status| status.success());
+            (Some(success), String::from_utf8_lossy(&text).into_owned())
+        }
+        Err(_) => {
+            kill_group(child);
+            (None, String::new())
+        }
+    }
+}
+
+/// Kills a child that leads its own process group, with all of the group.
+pub(crate) fn kill_group(child: &mut Child) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Lets a command lead a process group of its own, where there are such groups.
+pub(crate) trait OwnGroup {
+    fn group(&mut self) -> &mut Self;
+}
+
+impl OwnGroup for Command {
+    fn group(&mut self) -> &mut Self {
+        std::os::unix::process::CommandExt::process_group(self, 0)
+    }
+}
+
+/// The errors among the compiler's messages, paths cut short, at most [`MESSAGES`] bytes.
+fn shorten(messages: &str, folder: &Path) -> String {
+    let folder = format!("{}/", folder.display());
+    let mut text = String::new();
+    for line in messages.lines().filter(|line| !line.contains(": warning")) {
+        let line = line.replace(&folder, "");
+        if text.len() + line.len() > MESSAGES {
+            text.push_str("...\n");
+            break;
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod candidate;
+pub mod diff;
+pub mod exemplar;
+pub mod journal;
+pub mod knobs;
+pub mod module;
+pub mod prompt;
+pub mod proposer;
+pub mod random;
+pub mod reward;
+pub mod rig;
+pub mod sampling;
+pub mod tuned;
+
+pub use exemplar::{Database, Exemplar, Form, Score};
+pub use module::Module;

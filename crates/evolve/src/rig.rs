@@ -1,0 +1,308 @@
+//! The test rig: an index of int8 codes whose builder, search and refiner can each be exchanged,
+//! served as a subject.
+//!
+//! Champion and candidate are measured in the same rig, so that they differ in the one module
+//! that is at stake. It is the composition `sq8@1/hnsw@1/pool@1/float@1`: the starting point that
+//! GLASS is for the paper (section 3.5).
+
+use crate::module::Module;
+use crate::tuned::Tuned;
+use crinoid_eval::subject::{
+    Asked, Built, Found, Hello, Parameters, Refusal, RefusalKind, System, Work, integer, only,
+    serve,
+};
+use crinoid_graph::{Builder, Graph, Params};
+use crinoid_quant::codec::Sq8;
+use crinoid_quant::{Codes, Level, Metric, Neighbor, Preparation, Vectors};
+use crinoid_refine::{Refiner, RefinerQuery, Rescore};
+use crinoid_search::{Composed, Counters, Engine, Search, SearchParams};
+use std::sync::Arc;
+
+/// Makes an engine; search knobs come in the parameters.
+type Compose = dyn Fn(Arc<Graph>, Arc<Sq8>, &Parameters) -> Result<Box<dyn Engine>, Refusal>;
+
+/// Makes a refiner over the vectors in full.
+type Refine = dyn Fn(&Vectors, Metric) -> Box<dyn Refiner>;
+
+/// An exchangeable index, not yet loaded.
+pub struct Rig {
+    builder: Option<Box<dyn Builder>>,
+    compose: Box<Compose>,
+    refine: Box<Refine>,
+    loaded: Option<Loaded>,
+}
+
+/// Vectors and what was made of them.
+struct Loaded {
+    preparation: Preparation,
+    base: Vectors,
+    codes: Arc<Sq8>,
+    refiner: Box<dyn Refiner>,
+    graph: Option<Arc<Graph>>,
+    scratch: crinoid_search::Scratch,
+    fine: crinoid_refine::Scratch,
+}
+
+/// Search parameters that are not knobs of [`Tuned`].
+const PLAIN: [&str; 2] = ["ef", "pool"];
+
+impl Default for Rig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Rig {
+    /// The rig with published versions in it: the builder is named by the build parameter `graph`,
+    /// the search is [`Tuned`], set by search parameters.
+    pub fn new() -> Self {
+        Self {
+            builder: None,
+            compose: Box::new(|graph, codes, params| {
+                let mut tuned = Tuned::default();
+                for (name, value) in
+                    params.iter().filter(|(name, _)| !PLAIN.contains(&name.as_str()))
+                {
+                    if !tuned.set(name, value) {
+                        return Err(refusal(
+                            RefusalKind::Params,
+                            format!("no knob {name} = {value}"),
+                        ));
+                    }
+                }
+                compose(graph, codes, tuned)
+            }),
+            refine: Box::new(|full, metric| Box::new(Rescore::float(full, metric))),
+            loaded: None,
+        }
+    }
+
+    /// The same rig with another builder.
+    #[must_use]
+    pub fn with_builder(mut self, builder: impl Builder + 'static) -> Self {
+        self.builder = Some(Box::new(builder));
+        self
+    }
+
+    /// The same rig with another search.
+    #[must_use]
+    pub fn with_search<V: Search + Copy>(mut self, search: V) -> Self {
+        self.compose = Box::new(move |graph, codes, params| {
+            only(params, &PLAIN)?;
+            compose(graph, codes, search)
+        });
+        self
+    }
+
+    /// The same rig with another refiner, made from the vectors as the refiner sees them (of unit
+    /// length under the cosine) and the metric.
+    #[must_use]
+    pub fn with_refiner<R: Refiner + 'static>(
+        mut self,
+        refine: impl Fn(&Vectors, Metric) -> R + 'static,
+    ) -> Self {
+        self.refine = Box::new(move |full, metric| Box::new(refine(full, metric)));
+        self
+    }
+
+    /// Serves the rig on stdin and stdout until `stop`.
+    ///
+    /// # Errors
+    /// When a stream breaks.
+    pub fn run(mut self) -> std::io::Result<()> {
+        serve(&mut self, std::io::stdin().lock(), std::io::stdout().lock())
+    }
+}
+
+fn compose<V: Search>(
+    graph: Arc<Graph>,
+    codes: Arc<Sq8>,
+    search: V,
+) -> Result<Box<dyn Engine>, Refusal> {
+    let engine = Composed::new(graph, codes, search);
+    engine.map(|engine| Box::new(engine) as _).map_err(|error| refusal(RefusalKind::Build, error))
+}
+
+fn refusal(kind: RefusalKind, why: impl ToString) -> Refusal {
+    Refusal::new(kind, why)
+}
+
+impl System for Rig {
+    fn hello(&self) -> Hello {
+        Hello {
+            protocol: 1,
+            name: "crinoid rig".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            isa: format!("{:?}", Level::current()).to_lowercase(),
+            deterministic: true,
+            counters: true,
+            latencies: false,
+        }
+    }
+
+    fn load(&mut self, base: Vectors, metric: Metric) -> Result<(), Refusal> {
+        let preparation = Preparation::new(metric, base.dim());
+        let base =
+            preparation.apply_all(&base).map_err(|error| refusal(RefusalKind::Load, error))?;
+        let prepared = preparation.prepared_metric();
+        self.loaded = Some(Loaded {
+            preparation,
+            codes: Arc::new(Sq8::train(&base, prepared)),
+            refiner: (self.refine)(&base, prepared),
+            base,
+            graph: None,
+            scratch: crinoid_search::Scratch::default(),
+            fine: crinoid_refine::Scratch::default(),
+        });
+        Ok(())
+    }
+
+    fn build(&mut self, params: &Parameters, threads: usize, seed: u64) -> Result<Built, Refusal> {
+        let loaded = self.loaded.as_mut().ok_or_else(unloaded)?;
+        let mut params = params.clone();
+        let named = params.remove("graph");
+        let name = named.as_ref().and_then(|name| name.as_str()).unwrap_or("hnsw@1");
+        let bad = |error: String| refusal(RefusalKind::Params, error);
+        let published = match &self.builder {
+            Some(_) => None,
+            None => Some(
+                crinoid_graph::versions::builder(name).map_err(|error| bad(error.to_string()))?,
+            ),
+        };
+        let known = ["m", "ef_construction", "alpha", "backfill"];
+        only(&params, &known)?;
+        let mut graph_params = Params { seed, ..Params::default() };
+        graph_params.m = integer(&params, "m", graph_params.m)?;
+        graph_params.ef_construction =
+            integer(&params, "ef_construction", graph_params.ef_construction)?;
+        if let Some(alpha) = params.get("alpha").and_then(|alpha| alpha.as_f64()) {
+            graph_params.alpha = alpha as f32;
+        }
+        if let Some(backfill) = params.get("backfill").and_then(|backfill| backfill.as_bool()) {
+            graph_params.backfill = backfill;
+        }
+        let builder = self.builder.as_ref().or(published.as_ref());
+        let builder = builder.ok_or_else(|| refusal(RefusalKind::Internal, "no builder"))?;
+        let space = loaded.codes.space();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|error| refusal(RefusalKind::Build, error))?;
+        let graph = pool
+            .install(|| builder.build(&*space, &graph_params, &()))
+            .map_err(|error| refusal(RefusalKind::Build, error))?;
+        if graph.len() != loaded.base.len() {
+            return Err(refusal(RefusalKind::Build, "the graph has another number of nodes"));
+        }
+        let parts = [
+            ("graph", graph.bytes()),
+            ("codes", loaded.base.len() * loaded.codes.bytes_per_vector()),
+            ("refine", loaded.refiner.bytes()),
+        ];
+        let digest = format!("{:016x}", graph.digest());
+        drop(space);
+        loaded.graph = Some(Arc::new(graph));
+        Ok(Built {
+            bytes: parts.iter().map(|(_, bytes)| *bytes as u64).sum(),
+            parts: parts.map(|(name, bytes)| (name.to_owned(), bytes as u64)).into(),
+            digest: Some(digest),
+        })
+    }
+
+    fn search(&mut self, asked: &Asked<'_>, found: &mut Found) -> Result<(), Refusal> {
+        let loaded = self.loaded.as_mut().ok_or_else(unloaded)?;
+        let graph = loaded.graph.as_ref().ok_or_else(unloaded)?;
+        let engine = (self.compose)(Arc::clone(graph), Arc::clone(&loaded.codes), asked.params)?;
+        let ef = integer(asked.params, "ef", 64)?.max(asked.k);
+        let pool = integer(asked.params, "pool", (2 * asked.k).max(asked.k + 16))?;
+        let width = pool.clamp(asked.k, ef);
+        let params = SearchParams::new(width, ef);
+        let mut total = Counters::default();
+        let (mut query, mut candidates) = (Vec::new(), Vec::new());
+        for (row, raw) in asked.queries.rows().enumerate() {
+            let prepared = loaded.preparation.apply(row, raw, &mut query);
+            prepared.map_err(|error| refusal(RefusalKind::Search, error))?;
+            total += engine.search(&query, &params, &mut loaded.scratch, &mut candidates);
+            let both = RefinerQuery { full: &query, prepared: &query };
+            loaded.refiner.refine(&both, asked.k, &mut loaded.fine, &mut candidates);
+            found.push(asked.k, candidates.iter().map(|neighbor: &Neighbor| neighbor.id));
+        }
+        found.work = Some(Work { hops: total.hops, distances: total.distances });
+        Ok(())
+    }
+}
+
+fn unloaded() -> Refusal {
+    refusal(RefusalKind::Order, "load and build come first")
+}
+
+/// The `main.rs` of the program that serves a candidate for `module`.
+pub fn main(module: Module) -> String {
+    let rig = match module {
+        Module::Graph => "Rig::new().with_builder(candidate::Candidate::default())",
+        Module::Refine => "Rig::new().with_refiner(candidate::Candidate::new)",
+        _ => "Rig::new().with_search(candidate::Candidate::default())",
+    };
+    format!(
+        "use crinoid_evolve::rig::Rig;\n\nfn main() -> std::io::Result<()> {{\n    \
+         {rig}.run()\n}}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Stream;
+
+    fn vectors(n: u64, dim: u64, seed: u64) -> Vectors {
+        let stream = Stream::new(seed);
+        let values: Vec<f32> = (0..n * dim).map(|i| stream.normal(i) as f32).collect();
+        Vectors::new(values.as_slice(), dim as usize).unwrap()
+    }
+
+    fn ask(rig: &mut Rig, queries: &Vectors, params: &[(&str, serde_json::Value)]) -> Found {
+        let params: Parameters =
+            params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let asked = Asked { queries, k: 10, params: &params, latencies: false };
+        let mut found = Found::default();
+        rig.search(&asked, &mut found).unwrap();
+        found
+    }
+
+    #[test]
+    fn with_current_knobs_the_walk_is_that_of_the_published_search() {
+        let (base, queries) = (vectors(3000, 24, 1), vectors(60, 24, 2));
+        let mut tuned = Rig::new();
+        let mut plain = Rig::new().with_search(crinoid_search::Pool);
+        for rig in [&mut tuned, &mut plain] {
+            rig.load(base.clone(), Metric::L2).unwrap();
+            rig.build(&Parameters::new(), 2, 42).unwrap();
+        }
+        for ef in [10, 40, 200] {
+            let a = ask(&mut tuned, &queries, &[("ef", ef.into())]);
+            let b = ask(&mut plain, &queries, &[("ef", ef.into())]);
+            assert_eq!((a.ids, a.work), (b.ids, b.work));
+        }
+    }
+
+    #[test]
+    fn every_value_of_every_knob_gives_valid_answers() {
+        let (base, queries) = (vectors(2000, 16, 3), vectors(20, 16, 4));
+        let mut rig = Rig::new();
+        rig.load(base, Metric::Cosine).unwrap();
+        rig.build(&Parameters::new(), 2, 1).unwrap();
+        for knob in Tuned::space().unwrap().knobs() {
+            for value in &knob.values {
+                let value = serde_json::to_value(value).unwrap();
+                let params = [("ef", 64.into()), (knob.name.as_str(), value)];
+                let first = ask(&mut rig, &queries, &params);
+                assert!(first.ids.iter().all(|&id| id < 2000), "{params:?}");
+                assert_eq!(first.ids, ask(&mut rig, &queries, &params).ids);
+            }
+        }
+        let wrong = Parameters::from([("gamma".to_owned(), serde_json::json!("x"))]);
+        let asked = Asked { queries: &queries, k: 1, params: &wrong, latencies: false };
+        assert_eq!(
+            rig.search(&asked, &mut Found::default()).unwrap_err().kind,
+            RefusalKind::Params
+        );
+    }
+}
