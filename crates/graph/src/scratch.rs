@@ -30,8 +30,10 @@ pub(crate) struct Pruning {
     /// How many of `chosen` were selected rather than filled in.
     pub(crate) clean: usize,
     pub(crate) rejected: Vec<Candidate>,
-    pub(crate) tested: Vec<u32>,
-    pub(crate) fresh: Vec<u32>,
+    /// Candidates that nobody has defeated yet.
+    pub(crate) open: Vec<Candidate>,
+    /// Those of them that the newest neighbour is measured against.
+    pub(crate) rivals: Vec<u32>,
 }
 
 /// Which slots a search has met: stamps of the current generation.

@@ -1,6 +1,6 @@
 //! Which candidates become neighbours.
 
-use crate::{ground::Ground, scratch::Pruning};
+use crate::{candidate::Candidate, ground::Ground, scratch::Pruning};
 
 /// A rule that thins out candidates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,14 +15,12 @@ pub(crate) enum Rule {
     },
 }
 
-/// How many selected neighbours one call measures a candidate against. Most of those that are
-/// left out fall to one of the first few.
-const BLOCK: usize = 8;
-
 /// Selects at most `keep` of `scratch.candidates` (ascending) into `scratch.chosen`.
 ///
 /// Flagged candidates were selected together before, so they are not tested against each other
-/// again: when a full list is thinned out, only pairs with a newcomer are measured.
+/// again: when a full list is thinned out, only pairs with a newcomer are measured. Each selected
+/// neighbour is measured against all candidates still open in one call; a candidate is measured
+/// until its first defeat, as in the lazy order, but in long calls.
 pub(crate) fn select(
     ground: Ground<'_>,
     rule: Rule,
@@ -30,7 +28,7 @@ pub(crate) fn select(
     keys: &mut Vec<u32>,
     scratch: &mut Pruning,
 ) {
-    let Pruning { candidates, chosen, clean, rejected, tested, fresh } = scratch;
+    let Pruning { candidates, chosen, clean, rejected, open, rivals } = scratch;
     chosen.clear();
     let Rule::Diverse { backfill } = rule else {
         chosen.extend(candidates.iter().take(keep));
@@ -38,31 +36,39 @@ pub(crate) fn select(
         return;
     };
     rejected.clear();
-    tested.clear();
-    fresh.clear();
-    keys.resize(BLOCK, 0);
-    for &candidate in candidates.iter() {
+    open.clear();
+    open.extend_from_slice(candidates);
+    let mut next = 0;
+    while next < open.len() && chosen.len() < keep {
+        let winner = open[next];
+        chosen.push(winner);
+        next += 1;
         if chosen.len() == keep {
             break;
         }
-        let point = ground.point(candidate.id());
-        let mut dominated = |selected: &[u32]| {
-            selected.chunks(BLOCK).any(|block| {
-                let keys = &mut keys[..block.len()];
-                ground.keys(point, block, keys);
-                keys.iter().any(|&key| key < candidate.key())
-            })
-        };
-        let tested_before = candidate.is_flagged();
-        if dominated(fresh) || (!tested_before && dominated(tested)) {
-            rejected.push(candidate);
-        } else {
-            chosen.push(candidate);
-            if tested_before { &mut *tested } else { &mut *fresh }.push(candidate.id());
+        let spared = |other: Candidate| winner.is_flagged() && other.is_flagged();
+        rivals.clear();
+        rivals.extend(open[next..].iter().filter(|&&o| !spared(o)).map(|other| other.id()));
+        keys.resize(rivals.len(), 0);
+        ground.keys(ground.point(winner.id()), rivals, keys);
+        let mut measured = keys.iter();
+        let mut kept = next;
+        for place in next..open.len() {
+            let other = open[place];
+            let dominated = !spared(other) && measured.next().is_some_and(|&key| key < other.key());
+            if dominated {
+                rejected.push(other);
+            } else {
+                open[kept] = other;
+                kept += 1;
+            }
         }
+        open.truncate(kept);
     }
     *clean = chosen.len();
     if backfill {
+        // Candidates left open when the list is full are needless here: there is no room.
+        rejected.sort_unstable();
         chosen.extend(rejected.iter().take(keep - *clean));
     }
 }
@@ -70,7 +76,6 @@ pub(crate) fn select(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::candidate::Candidate;
     use crinoid_quant::{Codes, Metric, Space, Vectors, codec::Float};
     use proptest::prelude::*;
 
