@@ -4,7 +4,8 @@ use crate::{candidate::Candidate, ground::Ground, rows::Rows, scratch::Scratch};
 
 /// Searches one layer for the `ef` slots nearest to the point `from`, starting at slot `start`.
 ///
-/// Leaves them in `scratch.pool`, ascending by (key, slot). Algorithm 2 of Malkov & Yashunin with
+/// Leaves them in `scratch.pool`, ascending by (key, slot), and what it expanded on its way in
+/// `scratch.expanded`. Algorithm 2 of Malkov & Yashunin with
 /// a sorted array for both heaps; ends when every candidate in the pool has been expanded. All
 /// unseen neighbours of a node are measured in one call.
 pub(crate) fn search(
@@ -15,9 +16,10 @@ pub(crate) fn search(
     ef: usize,
     scratch: &mut Scratch,
 ) {
-    let Scratch { visited, pool, todo, keys, .. } = scratch;
+    let Scratch { visited, pool, expanded, todo, keys, .. } = scratch;
     visited.begin(rows.len());
     pool.clear();
+    expanded.clear();
     let mut first = [0];
     ground.keys(from, &[start], &mut first);
     visited.insert(start);
@@ -29,6 +31,7 @@ pub(crate) fn search(
             continue;
         }
         pool[cursor] = next.flagged();
+        expanded.push(next);
         todo.clear();
         todo.extend(rows.ids(next.id()).iter().filter(|&&slot| visited.insert(slot)));
         keys.resize(todo.len(), 0);

@@ -1,6 +1,9 @@
 //! What a graph builder is.
 
-use crate::adjacency::{Graph, GraphError};
+use crate::{
+    adjacency::{Graph, GraphError},
+    candidate::MAX_POINTS,
+};
 use crinoid_quant::Space;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -64,6 +67,16 @@ impl Params {
         }
         if !(1.0..=4.0).contains(&self.alpha) {
             return fail("alpha", self.alpha.to_string(), "1.0..=4.0");
+        }
+        Ok(())
+    }
+
+    /// As [`validate`](Self::validate), and checks that candidates can name `points` ids.
+    pub(crate) fn validate_for(&self, points: usize) -> Result<(), BuildError> {
+        self.validate()?;
+        if points > MAX_POINTS {
+            let (name, range) = ("points", "0..=2147483648");
+            return Err(BuildError::Parameter { name, value: points.to_string(), range });
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::{
     adjacency::{Graph, Layer, NONE, stride_of},
     beam,
     builder::{BuildError, Builder, Params, Progress},
-    candidate::{Candidate, MAX_POINTS},
+    candidate::Candidate,
     ground::Ground,
     levels,
     order::Order,
@@ -26,7 +26,7 @@ use rayon::prelude::*;
 const MAX_BATCH: usize = 1024;
 
 /// Points per batch: 2 % of all, so that what a batch cannot see (paths through itself) is little.
-fn batch_len(points: usize) -> usize {
+pub(crate) fn batch_len(points: usize) -> usize {
     (points / 50).clamp(32, MAX_BATCH)
 }
 
@@ -71,11 +71,7 @@ impl Builder for Hnsw {
         params: &Params,
         progress: &dyn Progress,
     ) -> Result<Graph, BuildError> {
-        params.validate()?;
-        if space.len() > MAX_POINTS {
-            let (name, range) = ("points", "0..=2147483648");
-            return Err(BuildError::Parameter { name, value: space.len().to_string(), range });
-        }
+        params.validate_for(space.len())?;
         let order = self.order.points(space.len(), params.seed);
         let mut growth = Growth::new(space, params, (self.policies)(params));
         let mut done = 0;

@@ -17,15 +17,20 @@ pub mod adjacency;
 mod beam;
 pub mod builder;
 mod candidate;
+mod crinoid;
 pub mod diagnose;
+mod flat;
 mod ground;
+
 mod hnsw;
 pub mod levels;
+mod medoid;
 mod order;
 pub mod random;
 mod rows;
 mod scratch;
 mod select;
+mod vamana;
 pub mod versions;
 
 pub use adjacency::{Adjacency, Graph, GraphError, Layer, NONE};

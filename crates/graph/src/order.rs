@@ -24,4 +24,13 @@ impl Order {
         }
         points
     }
+
+    /// The points `0..len` in this order, but `first` before all others.
+    pub(crate) fn starting_with(self, first: u32, len: usize, seed: u64) -> Vec<u32> {
+        let mut points = self.points(len, seed);
+        if let Some(place) = points.iter().position(|&point| point == first) {
+            points[..=place].rotate_right(1);
+        }
+        points
+    }
 }

@@ -103,6 +103,38 @@ impl Rows {
         self.window().write(slot, links, clean);
     }
 
+    /// Whether the row of `slot` is full.
+    pub(crate) fn is_full(&self, slot: u32) -> bool {
+        usize::from(self.fill[slot as usize].len) == self.cap
+    }
+
+    /// Puts `link` into a free place of the row of `slot`, or into that of its farthest link that
+    /// is not `kept`. Whether there was one.
+    pub(crate) fn squeeze(
+        &mut self,
+        slot: u32,
+        link: Candidate,
+        kept: impl Fn(u32) -> bool,
+    ) -> bool {
+        let start = slot as usize * self.cap;
+        let fill = &mut self.fill[slot as usize];
+        let len = usize::from(fill.len);
+        let place = if len < self.cap {
+            fill.len += 1;
+            start + len
+        } else {
+            let free = (start..start + len).filter(|&place| !kept(self.ids[place]));
+            match free.max_by_key(|&place| Candidate::new(self.keys[place], self.ids[place])) {
+                Some(place) => place,
+                None => return false,
+            }
+        };
+        fill.clean = 0;
+        self.ids[place] = link.id();
+        self.keys[place] = link.key();
+        true
+    }
+
     /// Adds `links`, sorted, each row on its own.
     pub(crate) fn connect(
         &mut self,
@@ -160,7 +192,9 @@ impl Window<'_> {
                 Rule::Closest => {
                     group.chunks(1).for_each(|one| self.add(ground, policy, one, scratch));
                 }
-                Rule::Diverse { .. } => self.add(ground, policy, group, scratch),
+                Rule::Diverse { .. } | Rule::Sliding { .. } => {
+                    self.add(ground, policy, group, scratch)
+                }
             }
         }
     }
@@ -171,12 +205,19 @@ impl Window<'_> {
         let row = (target - self.first) as usize;
         let Fill { len, clean } = self.fill[row];
         let (start, len) = (row * self.cap, usize::from(len));
-        if len + links.len() <= policy.cap {
-            for (place, link) in (start + len..).zip(links) {
-                self.ids[place] = link.source;
-                self.keys[place] = link.key;
+        let present = &self.ids[start..start + len];
+        let is_new = |link: &&Link| !present.contains(&link.source);
+        let added = links.iter().filter(is_new).count();
+        if len + added <= policy.cap {
+            let mut place = start + len;
+            for link in links {
+                if !self.ids[start..start + len].contains(&link.source) {
+                    self.ids[place] = link.source;
+                    self.keys[place] = link.key;
+                    place += 1;
+                }
             }
-            self.fill[row].len += links.len() as u16;
+            self.fill[row].len += added as u16;
             return;
         }
         let Scratch { keys, pruning, .. } = scratch;
@@ -186,7 +227,8 @@ impl Window<'_> {
         for candidate in &mut pruning.candidates[..usize::from(clean)] {
             *candidate = candidate.flagged();
         }
-        pruning.candidates.extend(links.iter().map(|link| Candidate::new(link.key, link.source)));
+        let newcomers = links.iter().filter(is_new);
+        pruning.candidates.extend(newcomers.map(|link| Candidate::new(link.key, link.source)));
         pruning.candidates.sort_unstable();
         select(ground, policy.rule, policy.keep, keys, pruning);
         let Pruning { chosen, clean, .. } = pruning;

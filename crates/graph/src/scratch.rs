@@ -1,6 +1,6 @@
 //! Memory that a thread needs while it inserts points, used again and again.
 
-use crate::candidate::Candidate;
+use crate::{candidate::Candidate, select::Rival};
 use std::{
     ops::{Deref, DerefMut},
     sync::{Mutex, PoisonError},
@@ -12,6 +12,8 @@ pub(crate) struct Scratch {
     pub(crate) visited: Visited,
     /// The search's candidates, ascending.
     pub(crate) pool: Vec<Candidate>,
+    /// What the search expanded, in that order.
+    pub(crate) expanded: Vec<Candidate>,
     /// Slots about to be measured, and their keys.
     pub(crate) todo: Vec<u32>,
     pub(crate) keys: Vec<u32>,
@@ -34,6 +36,7 @@ pub(crate) struct Pruning {
     pub(crate) open: Vec<Candidate>,
     /// Those of them that the newest neighbour is measured against.
     pub(crate) rivals: Vec<u32>,
+    pub(crate) sliding: Vec<Rival>,
 }
 
 /// Which slots a search has met: stamps of the current generation.

@@ -13,6 +13,17 @@ pub(crate) enum Rule {
         /// Whether slots that stay empty are filled with the nearest of those left out.
         backfill: bool,
     },
+    /// The same test with a slack that changes as the list fills: a candidate is left out when
+    /// its distance to a selected neighbour is below `t` times its distance to the node, and `t`
+    /// runs from `from` (empty list) to `to` (full list), on squared distances. Equal ends are
+    /// Vamana's robust prune with `alpha = 1 / t`; from 0.685 to 1.1 is CRINN's rule, relaxed at
+    /// first, strict at last: fuller lists with some long links.
+    Sliding {
+        /// `t` of the second neighbour.
+        from: f64,
+        /// `t` of the neighbour that would be one too many. At least `from`.
+        to: f64,
+    },
 }
 
 /// Selects at most `keep` of `scratch.candidates` (ascending) into `scratch.chosen`.
@@ -28,13 +39,30 @@ pub(crate) fn select(
     keys: &mut Vec<u32>,
     scratch: &mut Pruning,
 ) {
-    let Pruning { candidates, chosen, clean, rejected, open, rivals } = scratch;
-    chosen.clear();
-    let Rule::Diverse { backfill } = rule else {
-        chosen.extend(candidates.iter().take(keep));
-        *clean = chosen.len();
-        return;
-    };
+    scratch.chosen.clear();
+    match rule {
+        Rule::Closest => {
+            scratch.chosen.extend(scratch.candidates.iter().take(keep));
+            scratch.clean = scratch.chosen.len();
+        }
+        Rule::Diverse { backfill } => diverse(ground, backfill, keep, keys, scratch),
+        Rule::Sliding { from, to } => {
+            sliding(ground, [from, to], keep, keys, scratch);
+            // A later selection tests with another slack: nothing is settled.
+            scratch.clean = 0;
+        }
+    }
+}
+
+/// [`Rule::Diverse`].
+fn diverse(
+    ground: Ground<'_>,
+    backfill: bool,
+    keep: usize,
+    keys: &mut Vec<u32>,
+    scratch: &mut Pruning,
+) {
+    let Pruning { candidates, chosen, clean, rejected, open, rivals, .. } = scratch;
     rejected.clear();
     open.clear();
     open.extend_from_slice(candidates);
@@ -70,6 +98,61 @@ pub(crate) fn select(
         // Candidates left open when the list is full are needless here: there is no room.
         rejected.sort_unstable();
         chosen.extend(rejected.iter().take(keep - *clean));
+    }
+}
+
+/// A candidate of [`Rule::Sliding`] that may still be selected.
+#[derive(Clone, Copy)]
+pub(crate) struct Rival {
+    candidate: Candidate,
+    /// Its distance to the node, as the space's value.
+    value: f64,
+    /// Its distance to the nearest selected neighbour.
+    nearest: f64,
+}
+
+/// [`Rule::Sliding`].
+fn sliding(
+    ground: Ground<'_>,
+    [from, to]: [f64; 2],
+    keep: usize,
+    keys: &mut Vec<u32>,
+    scratch: &mut Pruning,
+) {
+    let Pruning { candidates, chosen, rivals, sliding: open, .. } = scratch;
+    let space = ground.space;
+    open.clear();
+    open.extend(candidates.iter().map(|&candidate| Rival {
+        candidate: Candidate::new(candidate.key(), candidate.id()),
+        value: space.value(candidate.key()),
+        nearest: f64::INFINITY,
+    }));
+    let slack = |len: usize| from + (to - from) * len as f64 / keep as f64;
+    let mut next = 0;
+    while next < open.len() {
+        let winner = open[next].candidate;
+        chosen.push(winner);
+        next += 1;
+        if chosen.len() == keep {
+            break;
+        }
+        rivals.clear();
+        rivals.extend(open[next..].iter().map(|rival| rival.candidate.id()));
+        keys.resize(rivals.len(), 0);
+        ground.keys(ground.point(winner.id()), rivals, keys);
+        // The slack only grows, so whoever fails now fails for good.
+        let slack = slack(chosen.len());
+        let mut kept = next;
+        for (place, &key) in (next..).zip(keys.iter()) {
+            let mut rival = open[place];
+            rival.nearest = rival.nearest.min(space.value(key));
+            // Not `>=`: of several copies of the node itself one is enough.
+            if rival.nearest > slack * rival.value {
+                open[kept] = rival;
+                kept += 1;
+            }
+        }
+        open.truncate(kept);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The published builders.
 
-use crate::{builder::Builder, hnsw};
+use crate::{builder::Builder, crinoid, hnsw, vamana};
 use crinoid_quant::{Version, versions::UnknownVersion};
 
 /// Every published builder, oldest first. A published version never changes: the same points and
@@ -18,13 +18,25 @@ pub const VERSIONS: &[Version] = &[
         "Algorithm 4 with optional backfill, 2 m on the base layer, seeded shuffle",
         "Malkov & Yashunin 2016; record, Fixes 2, 2b, 3",
     ),
+    Version::new(
+        "vamana",
+        1,
+        "two passes of robust prune, alpha 1 then `alpha`, 2 m links, entry at the medoid",
+        "Subramanya et al. 2019; ParlayANN",
+    ),
+    Version::new(
+        "crinoid",
+        1,
+        "candidates from a first graph, relaxed-then-strict selection, every node reachable",
+        "CRINN's rule on two passes; our own measurements",
+    ),
 ];
 
-/// The builder that the default recipe uses.
-pub const CHAMPION: &str = "hnsw@1";
+/// The best builder there is by the numbers in BENCHMARKS.md.
+pub const CHAMPION: &str = "crinoid@1";
 
 /// The builder that the champion replaced.
-pub const PREDECESSOR: &str = "hnsw-closest@1";
+pub const PREDECESSOR: &str = "hnsw@1";
 
 /// The builder published as `version` (`name@number`).
 ///
@@ -34,6 +46,8 @@ pub fn builder(version: &str) -> Result<Box<dyn Builder>, UnknownVersion> {
     let known = Version::find(VERSIONS, version)?;
     Ok(match known.name {
         "hnsw-closest" => Box::new(hnsw::CLOSEST),
+        "vamana" => Box::new(vamana::Vamana),
+        "crinoid" => Box::new(crinoid::Crinoid),
         _ => Box::new(hnsw::DIVERSE),
     })
 }

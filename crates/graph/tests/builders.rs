@@ -3,8 +3,10 @@
 
 mod common;
 
-use common::{clustered, exact, recall};
-use crinoid_graph::{BuildError, Builder, Graph, Params, Progress, VERSIONS, builder, diagnose};
+use common::{clustered, exact, recall, search};
+use crinoid_graph::{
+    BuildError, Builder, Graph, Params, Progress, VERSIONS, builder, diagnose, random::hash,
+};
 use crinoid_quant::{
     Codes, Metric, Vectors,
     codec::{Float, Sq8},
@@ -153,5 +155,56 @@ fn a_build_can_be_stopped_at_every_report() {
         for stop in [0, reports / 2, reports - 1] {
             assert_eq!(listen(stop).0, Err(BuildError::Cancelled));
         }
+    }
+}
+
+/// Points that make naive graphs fall apart.
+fn adversarial() -> Vec<(&'static str, Vectors)> {
+    let n = 1_200;
+    let spread = |seed, i: usize| (hash(seed, i as u64) >> 40) as f32 / 16_777_216.0;
+    let set = |point: &dyn Fn(usize) -> Vec<f32>| {
+        Vectors::from_rows(&(0..n).map(point).collect::<Vec<_>>()).unwrap()
+    };
+    vec![
+        ("isolated clusters", set(&|i| vec![(i % 40) as f32 * 1e3, spread(1, i), spread(2, i)])),
+        // Copy counts n / 2, n / 4, ...: half of all points are the same.
+        ("power-law copies", set(&|i| vec![(n as f32 / (i + 1) as f32).log2().floor(), 1.0])),
+        ("all the same", set(&|_| vec![3.0, 4.0])),
+        (
+            "half the same",
+            set(&|i| if i % 2 == 0 { vec![0.5, 0.5] } else { vec![spread(3, i), spread(4, i)] }),
+        ),
+        ("two far blobs", set(&|i| vec![(i % 2) as f32 * 1e4 + spread(5, i), spread(6, i)])),
+        ("on a line", set(&|i| vec![i as f32, 2.0 * i as f32])),
+        ("on a line, doubling", set(&|i| vec![1.02f32.powi(i as i32), 0.0])),
+    ]
+}
+
+#[test]
+fn nothing_is_out_of_reach() {
+    for builder in builders().filter(|b| !b.version().starts_with("hnsw")) {
+        for (name, vectors) in adversarial() {
+            for codes in [true, false] {
+                let params = params(8, 40);
+                let graph = if codes {
+                    build(&*builder, &vectors, &params)
+                } else {
+                    let codes = Float::train(&vectors, Metric::L2);
+                    builder.build(&*codes.space(), &params, &()).unwrap()
+                };
+                let report = diagnose(&graph);
+                assert!(report.is_reachable(), "{} on {name}:\n{report}", builder.version());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_copy_is_found() {
+    let same = Vectors::from_rows(&vec![[1.0f32, 2.0]; 1_000]).unwrap();
+    for builder in builders().filter(|b| !b.version().starts_with("hnsw")) {
+        let graph = build(&*builder, &same, &params(8, 40));
+        let found = search(&graph, &same, &[1.0, 2.0], 1_000);
+        assert_eq!(found.len(), 1_000, "{}", builder.version());
     }
 }

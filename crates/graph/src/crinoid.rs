@@ -1,0 +1,71 @@
+//! `crinoid@1`: our champion, a flat graph in two stages.
+
+use crate::{
+    adjacency::{Graph, NONE},
+    builder::{BuildError, Builder, Params, Progress},
+    flat::{Flat, Reach, in_chunks},
+    hnsw::batch_len,
+    medoid::medoid,
+    order::Order,
+    rows::Policy,
+    select::Rule,
+};
+use crinoid_quant::Space;
+
+/// Links per node of the first graph.
+const FIRST_DEGREE: usize = 32;
+
+/// Pool of the first graph's searches.
+const FIRST_EF: usize = 100;
+
+/// The final selection: relaxed (alpha 1.46) at first, strict (alpha 0.91) when the list is full.
+const RELAXED_THEN_STRICT: Rule = Rule::Sliding { from: 0.685, to: 1.1 };
+
+/// A flat graph with `2 m` links per node, entered at a medoid.
+///
+/// A first graph, built by insertion with plain pruning, only serves to find candidates. Then
+/// every point searches it once more, all of them independently: its near-exact neighbours (the
+/// pool of `ef_construction`) and what the search expanded on its way are its candidates, and the
+/// final list is selected from them relaxed at first and strict when it fills, which leaves fuller
+/// lists with some long links. Reverse links are added, overfull lists selected anew, and what the
+/// entry does not reach is attached to the nearest node that it does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crinoid;
+
+impl Builder for Crinoid {
+    fn version(&self) -> &'static str {
+        "crinoid@1"
+    }
+
+    fn build(
+        &self,
+        space: &dyn Space,
+        params: &Params,
+        progress: &dyn Progress,
+    ) -> Result<Graph, BuildError> {
+        params.validate_for(space.len())?;
+        let (total, chunk) = (space.len(), batch_len(space.len()));
+        // The first stage is about a third of the work.
+        let third = total / 3;
+        let entry = medoid(space, params.seed).unwrap_or(NONE);
+        let plain = Rule::Sliding { from: 1.0, to: 1.0 };
+        let first = Policy { rule: plain, cap: FIRST_DEGREE, keep: FIRST_DEGREE };
+        let mut graph = Flat::new(space, first, entry);
+        let order = Order::Shuffle.starting_with(entry, total, params.seed);
+        let reach = Reach { ef: FIRST_EF, expanded: false, present: false };
+        in_chunks(&order, chunk, [0, third, total], progress, |batch| {
+            graph.insert(batch, reach, true);
+        })?;
+        let degree = 2 * params.m;
+        graph.policy = Policy { rule: RELAXED_THEN_STRICT, cap: degree, keep: degree };
+        let reach = Reach { ef: params.ef_construction, expanded: true, present: true };
+        let nodes: Vec<u32> = (0..total as u32).collect();
+        let mut lists = Vec::with_capacity(total);
+        in_chunks(&nodes, chunk, [third, total, total], progress, |batch| {
+            lists.extend(graph.find(batch, reach, false));
+        })?;
+        graph.replace(&lists);
+        graph.attach(params.m);
+        graph.freeze()
+    }
+}
