@@ -1,6 +1,6 @@
 //! What a search writes to while it walks; reused from query to query.
 
-use crate::{exact::Smallest, linear_pool::LinearPool, visited::Visited};
+use crate::{exact::Smallest, flat::Lanes, linear_pool::LinearPool, visited::Visited};
 use crinoid_quant::Scorer;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -22,6 +22,7 @@ pub struct Beam {
     pub(crate) nearest: BinaryHeap<u64>,
     pub(crate) pool: LinearPool,
     pub(crate) smallest: Smallest,
+    pub(crate) lanes: Lanes,
 }
 
 /// A batch of ids to measure, and room for their keys.

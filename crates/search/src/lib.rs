@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Engine`], [`Composed`] | what a query is put to; graph + codes + a search version |
 //! | [`Search`] | the trait of a search version, generic over SIMD level and scorer |
-//! | [`Heap`], [`Pool`] | the published versions, one file each |
+//! | [`Heap`], [`Pool`], [`Flat`] | the published versions, one file each |
 //! | [`Scratch`], [`Beam`] | the working memory, reused from query to query |
 //! | [`exact`] | exact scan over codes ([`Exact`]) and over raw vectors |
 //! | [`entry`], [`visited`], [`linear_pool`] | the pieces that versions share |
@@ -21,6 +21,7 @@ pub mod counters;
 pub mod engine;
 pub mod entry;
 pub mod exact;
+pub mod flat;
 pub mod heap;
 pub mod linear_pool;
 pub mod params;
@@ -32,6 +33,7 @@ pub use beam::Beam;
 pub use counters::Counters;
 pub use engine::{Composed, Engine, EngineError, Scratch, Search};
 pub use exact::Exact;
+pub use flat::Flat;
 pub use heap::Heap;
 pub use params::SearchParams;
 pub use pool::Pool;

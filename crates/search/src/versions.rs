@@ -6,10 +6,11 @@ use crinoid_quant::Version;
 pub const VERSIONS: &[Version] = &[
     Version::new("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2"),
     Version::new("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS"),
+    Version::new("flat", 1, "three hops in flight, branch-free frontier, sampled start", "Crinoid"),
 ];
 
 /// The search that the default recipe uses.
-pub const CHAMPION: &str = "pool@1";
+pub const CHAMPION: &str = "flat@1";
 
 /// The search that the champion replaced.
-pub const PREDECESSOR: &str = "heap@1";
+pub const PREDECESSOR: &str = "pool@1";

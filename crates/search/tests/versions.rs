@@ -12,16 +12,23 @@ use crinoid_quant::{
     isa::Portable,
 };
 use crinoid_search::{
-    Composed, Counters, Engine, Exact, Heap, Pool, Scratch, SearchParams, versions,
+    Composed, Counters, Engine, Exact, Flat, Heap, Pool, Scratch, SearchParams, versions,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// All versions over the same graph and codes.
-fn engines<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
+/// The versions that expand the closest candidate first, always, from the graph's entry.
+fn best_first<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
     vec![
         Box::new(Composed::new(graph.clone(), codes.clone(), Heap).unwrap()),
         Box::new(Composed::new(graph.clone(), codes.clone(), Pool).unwrap()),
     ]
+}
+
+/// All versions over the same graph and codes.
+fn engines<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
+    let mut all = best_first(graph, codes);
+    all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Flat::default()).unwrap()));
+    all
 }
 
 fn built<C: Codes>(n: usize, dim: usize, layered: bool) -> (Vectors, Arc<Graph>, Arc<C>) {
@@ -101,7 +108,7 @@ fn equals_the_oracle<C: Codes>() {
         for query in clustered(12, dim, 9).rows() {
             for (k, ef) in [(1, 1), (1, 10), (10, 10), (10, 3), (5, 64), (n, n), (n + 5, 2 * n)] {
                 let (ids, counters) = oracle(&graph, &*codes, query, k, ef);
-                for engine in engines(&graph, &codes) {
+                for engine in best_first(&graph, &codes) {
                     let (found, work) = ask(&*engine, query, k, ef);
                     let name = engine.version();
                     let found_ids: Vec<u32> = found.iter().map(|n| n.id).collect();
@@ -187,13 +194,36 @@ fn integer_codes_answer_alike_on_every_level() {
         let answers: BTreeSet<_> = Level::available()
             .into_iter()
             .map(|level| {
-                let engine = Composed::new(graph.clone(), codes.clone(), Pool).unwrap();
-                let (found, work) = ask(&engine.at_level(level), query, 10, 30);
-                let exact = ask(&Exact::new(codes.clone()).at_level(level), query, 10, 0).0;
-                (format!("{found:?} {exact:?}"), work.hops, work.distances)
+                let pool = Composed::new(graph.clone(), codes.clone(), Pool).unwrap();
+                let pool = ask(&pool.at_level(level), query, 10, 30);
+                let flat = Composed::new(graph.clone(), codes.clone(), Flat::default()).unwrap();
+                let flat = flat.at_level(level);
+                let flat = [10, 30, 200].map(|ef| ask(&flat, query, 10, ef));
+                let exact = ask(&Exact::new(codes.clone()).at_level(level), query, 10, 0);
+                format!("{pool:?} {flat:?} {exact:?}")
             })
             .collect();
         assert_eq!(answers.len(), 1);
+    }
+}
+
+#[test]
+fn flat_is_as_good_as_best_first() {
+    let (vectors, graph, codes) = built::<Sq8>(3_000, 16, false);
+    let queries = clustered(100, 16, 6);
+    let truth = crinoid_search::exact::nearest_all(&vectors, Metric::L2, &queries, 10);
+    for ef in [10, 19, 20, 40, 200] {
+        let recalls: Vec<f64> = engines(&graph, &codes)
+            .iter()
+            .map(|engine| {
+                let hits = queries.rows().zip(&truth).map(|(query, truth)| {
+                    let found = ask(&**engine, query, 10, ef).0;
+                    found.iter().filter(|f| truth.iter().any(|t| t.id == f.id)).count()
+                });
+                hits.sum::<usize>() as f64 / 1000.0
+            })
+            .collect();
+        assert!(recalls[2] >= recalls[1] - 0.02, "ef {ef}: {recalls:?}");
     }
 }
 
