@@ -8,6 +8,7 @@
 //! | [`codes`] | the traits a codec implements: codes at rest, a query's scorer, the build space |
 //! | [`codec`] | the published codecs |
 //! | [`profile`] | what a set of vectors is like: distributions, intrinsic dimension, duplicates |
+//! | [`rotation`], [`kmeans`] | a fast orthogonal rotation, deterministic clustering |
 //! | [`random`] | counter-based randomness |
 //! | [`versions`] | the table of published versions |
 //!
@@ -18,11 +19,13 @@ pub mod codec;
 pub mod codes;
 pub mod isa;
 pub mod key;
+pub mod kmeans;
 pub mod metric;
 pub mod neighbor;
 pub mod prepare;
 pub mod profile;
 pub mod random;
+pub mod rotation;
 pub mod vectors;
 pub mod versions;
 

@@ -75,6 +75,15 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     /// Numbers of differing bits.
     fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N];
 
+    /// Inner products of rows of bits with an integer query by bit planes, lowest first:
+    /// `sum_j w_j popcount(row & plane_j)`. The query holds 1 to 8 planes, each as long as a row; the
+    /// weights are those of two's complement, `w_j = 2^j` but for the last, which is `-2^j`. Exact
+    /// while a row has at most 262,144 words.
+    ///
+    /// # Panics
+    /// When the query is not 1 to 8 times as long as each row (rows of no words apart).
+    fn bit_dot_rows<const N: usize>(self, rows: [&[u64]; N], planes: &[u64]) -> [i32; N];
+
     /// Asks for the cache line at `slice[index]`; an index out of range is harmless. Does nothing
     /// at the portable level.
     fn prefetch<T>(self, slice: &[T], index: usize);
@@ -104,6 +113,13 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     #[inline(always)]
     fn dot_u4_i8(self, a: &[u8], b: &[i8]) -> i32 {
         let [product] = self.dot_u4_i8_rows([a], b);
+        product
+    }
+
+    /// Inner product of bits with an integer query by planes; see [`bit_dot_rows`](Isa::bit_dot_rows).
+    #[inline(always)]
+    fn bit_dot(self, a: &[u64], planes: &[u64]) -> i32 {
+        let [product] = self.bit_dot_rows([a], planes);
         product
     }
 
@@ -142,6 +158,20 @@ pub fn dispatch<W: OnIsa>(level: Level, work: W) -> W::Output {
     }
     let _ = level;
     work.on(Portable)
+}
+
+/// The number of planes in a query of `query` words for rows of `len` words.
+///
+/// # Panics
+/// When it is not a whole number from 1 to 8.
+#[inline(always)]
+fn planes(len: usize, query: usize) -> usize {
+    let count = query.checked_div(len).unwrap_or(1);
+    assert!(
+        (1..=8).contains(&count) && count * len == query,
+        "query of {query} words for rows of {len}"
+    );
+    count
 }
 
 /// The length that all slices of a kernel call share.

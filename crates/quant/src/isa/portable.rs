@@ -1,6 +1,6 @@
 //! The level that every CPU has: the scalar reference in a form that compilers vectorise.
 
-use super::{Isa, Level};
+use super::{Isa, Level, planes};
 
 /// The token of the portable level.
 #[derive(Clone, Copy, Debug)]
@@ -73,5 +73,27 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn bit_dot_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [i32; N] {
+        rows.map(|row| bit_dot(row, query))
+    }
+
+    #[inline(always)]
     fn prefetch<T>(self, _slice: &[T], _index: usize) {}
+}
+
+/// See [`Isa::bit_dot_rows`]; also what levels without vector popcounts use.
+#[inline(always)]
+pub(super) fn bit_dot(row: &[u64], query: &[u64]) -> i32 {
+    let count = planes(row.len(), query.len());
+    let mut sum = 0;
+    for plane in 0..count {
+        let words = &query[plane * row.len()..][..row.len()];
+        let mut bits = 0;
+        for (x, y) in row.iter().zip(words) {
+            bits += (x & y).count_ones() as i32;
+        }
+        let part = bits << plane;
+        sum += if plane + 1 == count { -part } else { part };
+    }
+    sum
 }

@@ -73,6 +73,27 @@ impl Check {
             .map(|row| row.iter().zip(query).map(|(x, y)| (x ^ y).count_ones()).sum::<u32>());
         assert_eq!(isa.hamming_rows(rows::<_, N>(&words, offset, len), query), want);
 
+        for planes in [1, 2, 4, 6, 8] {
+            let flat: Vec<u64> = (0..planes * len + 3).map(|i| hash(seed ^ 7, i)).collect();
+            let query = &flat[offset % 4..][..planes * len];
+            // The naive sum is slow: a few of the long rows will do.
+            if len > 20 && len % 128 != 0 {
+                continue;
+            }
+            let want = rows::<_, N>(&words, offset, len).map(|row| {
+                let bit = |words: &[u64], i: usize| (words[i / 64] >> (i % 64) & 1) as i64;
+                let integer = |i: usize| {
+                    let weigh = |j: usize| {
+                        let weight = if j + 1 == planes { -(1 << j) } else { 1 << j };
+                        weight * bit(&query[j * len..], i)
+                    };
+                    (0..planes).map(weigh).sum::<i64>()
+                };
+                (0..64 * len).map(|i| bit(row, i) * integer(i)).sum::<i64>() as i32
+            });
+            assert_eq!(isa.bit_dot_rows(rows::<_, N>(&words, offset, len), query), want);
+        }
+
         let float = |word: &u64| (*word >> 40) as f32 / (1 << 20) as f32 - 8.0;
         let base: Vec<f32> = words.iter().map(float).collect();
         let other: Vec<f32> = other.iter().map(float).collect();
@@ -165,6 +186,8 @@ fn the_level_that_was_asked_for_runs_or_one_below() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn kernels_agree_on_random_shapes(len in 0usize..2000, offset in 0usize..64, seed: u64) {
         for level in Level::available() {

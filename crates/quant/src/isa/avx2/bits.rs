@@ -1,6 +1,6 @@
 //! Popcounts.
 
-use crate::isa::lengths;
+use crate::isa::{lengths, portable};
 use std::arch::x86_64::*;
 
 /// Words of a register.
@@ -56,4 +56,16 @@ fn popcounts(x: __m256i) -> __m256i {
     let low = _mm256_shuffle_epi8(table, _mm256_and_si256(x, nibble));
     let high = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16::<4>(x), nibble));
     _mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256())
+}
+
+/// Inner products with bit planes by scalar POPCNT, of which several run per cycle: the rows are
+/// short and the nibble look-up gains nothing on them.
+#[target_feature(enable = "popcnt")]
+#[inline]
+pub(super) fn bit_dot<const N: usize>(rows: [&[u64]; N], query: &[u64]) -> [i32; N] {
+    let mut sums = [0; N];
+    for (sum, row) in sums.iter_mut().zip(rows) {
+        *sum = portable::bit_dot(row, query);
+    }
+    sums
 }

@@ -111,6 +111,12 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn bit_dot_rows<const N: usize>(self, rows: [&[u64]; N], planes: &[u64]) -> [i32; N] {
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { bits::bit_dot(rows, planes) }
+    }
+
+    #[inline(always)]
     fn prefetch<T>(self, slice: &[T], index: usize) {
         // SAFETY: a prefetch is a hint: it does not fault, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(slice.as_ptr().wrapping_add(index).cast()) }

@@ -1,0 +1,205 @@
+//! k-means, the same at any number of threads.
+//!
+//! Seeded k-means++ on a sample, then Lloyd's iterations. Assignments are independent of each
+//! other; sums are taken in f64 over chunks of fixed size and added in order.
+
+use crate::{
+    isa::{self, Isa, Level, OnIsa},
+    random,
+    vectors::Vectors,
+};
+use rayon::prelude::*;
+
+/// Rows per partial sum.
+const CHUNK: usize = 1024;
+
+/// How to cluster.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// How many centroids, at least 1. Fewer come back when there are fewer rows.
+    pub centroids: usize,
+    /// At most so many of Lloyd's iterations; they end early when no row changes its centroid.
+    pub iterations: usize,
+    /// At most so many rows per centroid are looked at.
+    pub rows_per_centroid: usize,
+    /// Seed of the sample and of the first centroids.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { centroids: 16, iterations: 15, rows_per_centroid: 256, seed: 42 }
+    }
+}
+
+/// Clusters `vectors`; the result has `min(centroids, n)` rows (one zero row for an empty set).
+pub fn cluster(vectors: &Vectors, options: &Options) -> Vectors {
+    let dim = vectors.dim();
+    let count = options.centroids.max(1);
+    let most = count.saturating_mul(options.rows_per_centroid.max(1));
+    let sample = random::sample(options.seed, vectors.len(), most);
+    let count = count.min(sample.len());
+    if count == 0 {
+        return rows_of(&vec![0.0; dim], dim);
+    }
+    let values: Vec<f32> =
+        sample.iter().flat_map(|&id| vectors.row(id as usize)).copied().collect();
+    let points = rows_of(&values, dim);
+
+    let mut centroids = first_centroids(&points, count, options.seed);
+    let mut assignment = Vec::new();
+    for _ in 0..options.iterations {
+        let next = assign(&points, &centroids);
+        if next == assignment {
+            break;
+        }
+        assignment = next;
+        centroids = means(&points, &assignment, &centroids);
+    }
+    centroids
+}
+
+/// The nearest centroid of every row (squared L2, ties to the lower number).
+pub fn assign(vectors: &Vectors, centroids: &Vectors) -> Vec<u32> {
+    vectors
+        .as_slice()
+        .par_chunks(vectors.dim() * CHUNK)
+        .flat_map_iter(|rows| {
+            let mut nearest = vec![(0, 0.0); rows.len() / vectors.dim()];
+            isa::dispatch(Level::current(), Nearest { rows, centroids, nearest: &mut nearest });
+            nearest.into_iter().map(|(id, _)| id)
+        })
+        .collect()
+}
+
+struct Nearest<'a> {
+    rows: &'a [f32],
+    centroids: &'a Vectors,
+    nearest: &'a mut [(u32, f32)],
+}
+
+impl OnIsa for Nearest<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) {
+        for (row, nearest) in self.rows.chunks_exact(self.centroids.dim()).zip(self.nearest) {
+            *nearest = (0, f32::INFINITY);
+            for (id, centroid) in self.centroids.rows().enumerate() {
+                let distance = isa.l2_f32(row, centroid);
+                if distance < nearest.1 {
+                    *nearest = (id as u32, distance);
+                }
+            }
+        }
+    }
+}
+
+/// k-means++ (Arthur and Vassilvitskii, 2007): each further centroid is a row drawn with
+/// probability proportional to its squared distance from those chosen before.
+fn first_centroids(points: &Vectors, count: usize, seed: u64) -> Vectors {
+    let dim = points.dim();
+    let mut chosen = points.row(random::below(seed, 0, points.len())).to_vec();
+    let mut distances = vec![f64::INFINITY; points.len()];
+    for draw in 1..count {
+        let last = &chosen[(draw - 1) * dim..];
+        distances.par_iter_mut().zip(points.as_slice().par_chunks(dim)).for_each(|(best, row)| {
+            let apart = |(&x, &y): (&f32, &f32)| (f64::from(x) - f64::from(y)).powi(2);
+            *best = best.min(row.iter().zip(last).map(apart).sum());
+        });
+        let mut left = random::unit(seed, draw as u64) * distances.iter().sum::<f64>();
+        let hit = distances.iter().position(|&distance| {
+            left -= distance;
+            left < 0.0
+        });
+        let row = hit.unwrap_or_else(|| random::below(seed, draw as u64, points.len()));
+        chosen.extend_from_slice(points.row(row));
+    }
+    rows_of(&chosen, dim)
+}
+
+/// The mean of each cluster; an empty one keeps its centroid.
+fn means(points: &Vectors, assignment: &[u32], centroids: &Vectors) -> Vectors {
+    let (dim, count) = (points.dim(), centroids.len());
+    let partial: Vec<(Vec<f64>, Vec<u32>)> = points
+        .as_slice()
+        .par_chunks(dim * CHUNK)
+        .zip(assignment.par_chunks(CHUNK))
+        .map(|(rows, assignment)| {
+            let (mut sums, mut sizes) = (vec![0.0; count * dim], vec![0; count]);
+            for (row, &cluster) in rows.chunks_exact(dim).zip(assignment) {
+                let cluster = cluster as usize;
+                sizes[cluster] += 1;
+                for (sum, &x) in sums[cluster * dim..][..dim].iter_mut().zip(row) {
+                    *sum += f64::from(x);
+                }
+            }
+            (sums, sizes)
+        })
+        .collect();
+    let mut values = centroids.as_slice().to_vec();
+    for cluster in 0..count {
+        let size: u32 = partial.iter().map(|(_, sizes)| sizes[cluster]).sum();
+        if size > 0 {
+            for (i, value) in values[cluster * dim..][..dim].iter_mut().enumerate() {
+                let sum: f64 = partial.iter().map(|(sums, _)| sums[cluster * dim + i]).sum();
+                *value = (sum / f64::from(size)) as f32;
+            }
+        }
+    }
+    rows_of(&values, dim)
+}
+
+/// Means and rows of finite vectors are finite.
+fn rows_of(values: &[f32], dim: usize) -> Vectors {
+    Vectors::new(values, dim).unwrap_or_else(|_| Vectors::empty(dim))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 8 tight clusters at the corners of a cube.
+    fn corners(n: usize) -> Vectors {
+        let values: Vec<f32> = (0..n * 3)
+            .map(|i| {
+                let corner = (((i / 3) % 8) >> (i % 3) & 1) as f32 * 10.0;
+                corner + random::unit(1, i as u64) as f32
+            })
+            .collect();
+        rows_of(&values, 3)
+    }
+
+    #[test]
+    fn clusters_are_found() {
+        let points = corners(4000);
+        let centroids = cluster(&points, &Options { centroids: 8, ..Options::default() });
+        let assignment = assign(&points, &centroids);
+        for (i, &cluster) in assignment.iter().enumerate() {
+            assert_eq!(cluster, assignment[i % 8], "row {i}");
+        }
+        for (i, row) in centroids.rows().enumerate() {
+            let near = |&x: &f32| (x - 0.5).abs() < 0.1 || (x - 10.5).abs() < 0.1;
+            assert!(row.iter().all(near), "centroid {i}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn odd_sets_are_clustered() {
+        let options = Options { centroids: 5, ..Options::default() };
+        assert_eq!(cluster(&Vectors::empty(3), &options).as_slice(), [0.0; 3]);
+        let same = rows_of(&[2.0; 30], 3);
+        assert!(cluster(&same, &options).rows().all(|row| row == [2.0; 3]));
+        assert_eq!(cluster(&corners(2), &options).len(), 2);
+    }
+
+    #[test]
+    fn clusters_do_not_depend_on_threads() {
+        let points = corners(3000);
+        let results = [1, 2, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| cluster(&points, &Options { centroids: 6, ..Options::default() }))
+        });
+        assert!(results[0] == results[1] && results[1] == results[2]);
+    }
+}
