@@ -9,6 +9,7 @@
     reason = "a command line talks to its user through these two streams"
 )]
 
+mod index;
 mod versions;
 
 use clap::{Parser, Subcommand};
@@ -24,11 +25,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Index(index::Args),
     Versions(versions::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Index(args) => args.run(),
         Command::Versions(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,6 +1,9 @@
 //! What can go wrong with an index.
 
-use crate::{container::ContainerError, fingerprint::Mismatch, recipe::RecipeError};
+use crate::{
+    container::ContainerError, fingerprint::Mismatch, preset::UnsupportedTruncation,
+    recipe::RecipeError,
+};
 use crinoid_graph::{BuildError, GraphError};
 use crinoid_quant::{
     VectorError,
@@ -19,6 +22,9 @@ pub enum IndexError {
     /// A vector cannot be indexed.
     #[error(transparent)]
     Vector(#[from] VectorError),
+    /// The model's vectors cannot be cut to this length.
+    #[error(transparent)]
+    Truncation(#[from] UnsupportedTruncation),
     /// The codec cannot take these vectors.
     #[error(transparent)]
     Unsuitable(#[from] Unsuitable),

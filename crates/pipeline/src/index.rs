@@ -5,6 +5,7 @@ use crate::{
     container::{Container, ContainerError, FORMAT, Placement, Sections, meta, publish},
     error::{IndexError, PartProblem, SearchError},
     fingerprint::{EmbeddingSpace, Fingerprint},
+    preset::check_truncation,
     recipe::Recipe,
     session::{SearchOptions, Session, Working},
     stored::StoredRefiner,
@@ -129,7 +130,10 @@ impl Index {
         }
         let all = Preparation::new(options.metric, vectors.dim());
         let preparation = match options.truncate {
-            Some(dim) => all.truncated(dim)?,
+            Some(dim) => {
+                check_truncation(&options.model, dim)?;
+                all.truncated(dim)?
+            }
             None => all,
         };
         let metric = preparation.prepared_metric();

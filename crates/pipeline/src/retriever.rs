@@ -7,7 +7,7 @@ use crate::{
     session::{Report, SearchOptions, Session},
 };
 use crinoid_quant::Neighbor;
-use crinoid_refine::{Reason, RerankError, Reranker, StageReport, rerank::checked_scores};
+use crinoid_refine::{Pool, Reason, RerankError, Reranker, StageReport, rerank::checked_scores};
 use std::{borrow::Cow, time::Instant};
 
 /// The texts behind the ids of an index.
@@ -92,23 +92,44 @@ pub enum RetrieverError {
 pub struct Retriever<'a> {
     index: &'a Index,
     options: SearchOptions,
-    rerank: Option<(&'a dyn Reranker, &'a dyn Texts, usize)>,
+    rerank: Option<(&'a dyn Reranker, &'a dyn Texts, Pool)>,
+    blend: Blend,
+}
+
+/// How the reranker's scores and the distances make one order.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Blend {
+    /// By the reranker's score alone; ties by distance.
+    #[default]
+    Rerank,
+    /// By `weight` times the score plus `1 - weight` times the closeness, each scaled to 0..1
+    /// over the candidates that were read.
+    Weighted(f32),
 }
 
 impl<'a> Retriever<'a> {
     /// Stages 1 and 2 over `index`.
     pub fn new(index: &'a Index, options: SearchOptions) -> Self {
-        Self { index, options, rerank: None }
+        Self { index, options, rerank: None, blend: Blend::Rerank }
     }
 
     /// Adds stage 3: `reranker` reads the texts of the best `pool` candidates. 0 switches it off.
+    ///
+    /// Under an adaptive pool the reranker reads those that lie close behind the first `min`;
+    /// where only one is left, it reads nothing: the search is sure.
     pub fn with_reranker(
         self,
         reranker: &'a dyn Reranker,
         texts: &'a dyn Texts,
-        pool: usize,
+        pool: impl Into<Pool>,
     ) -> Self {
-        Self { rerank: (pool > 0).then_some((reranker, texts, pool)), ..self }
+        let pool = pool.into();
+        Self { rerank: (pool != Pool::Fixed(0)).then_some((reranker, texts, pool)), ..self }
+    }
+
+    /// Blends the reranker's scores with the distances.
+    pub fn with_blend(self, blend: Blend) -> Self {
+        Self { blend, ..self }
     }
 
     /// The index that is searched.
@@ -134,7 +155,8 @@ impl<'a> Retriever<'a> {
             return Err(RetrieverError::NativeCodes);
         };
         let stage3 = self.rerank.zip(request.text);
-        let pool = stage3.map_or(0, |((_, _, pool), _)| pool);
+        let ef = self.options.ef;
+        let pool = stage3.map_or(0, |((_, _, pool), _)| pool.bound(1, ef, false));
         let options = SearchOptions { k: self.options.k.max(pool), ..self.options };
         if self.options.k == 0 {
             return Err(SearchError::ZeroK.into());
@@ -144,48 +166,99 @@ impl<'a> Retriever<'a> {
         let hit = |n: &Neighbor| Hit { id: n.id, distance: n.distance, score: None };
         let mut hits: Vec<Hit> = candidates.iter().map(hit).collect();
         if let Some(((reranker, texts, pool), question)) = stage3 {
-            let rerank = rerank(reranker, texts, question, pool, &mut hits)?;
-            report.stages.push(rerank);
+            let keep = if let Pool::Adaptive { min, .. } = pool { min.max(2) } else { 1 };
+            let (size, reason) = match stands_out(&candidates, pool) {
+                true => (0, Reason::TopGap),
+                false => pool.choose(keep, &candidates, false),
+            };
+            let stage = Rerank { reranker, texts, question, blend: self.blend };
+            let report_of_stage = stage.run(&mut hits[..size])?;
+            report.stages.push(StageReport { reason, ..report_of_stage });
         }
         hits.truncate(self.options.k);
         Ok(Answer { hits, report })
     }
 }
 
-/// Scores the texts of the first `pool` hits and puts the scored ones in order of their scores.
-fn rerank(
-    reranker: &dyn Reranker,
-    texts: &dyn Texts,
-    question: &str,
-    pool: usize,
-    hits: &mut [Hit],
-) -> Result<StageReport, RerankError> {
-    let started = Instant::now();
-    let entered = pool.min(hits.len());
-    let found: Vec<(usize, Cow<'_, str>)> = hits[..entered]
-        .iter()
-        .enumerate()
-        .filter_map(|(place, hit)| Some((place, texts.text(hit.id)?)))
-        .collect();
-    let read: Vec<&str> = found.iter().map(|(_, text)| &**text).collect();
-    let mut scores = Vec::with_capacity(read.len());
-    if !read.is_empty() {
-        checked_scores(reranker, question, &read, &mut scores)?;
+/// Whether the first candidate is so far ahead of the second, measured by the spread of those
+/// that an adaptive pool would read, that nothing can be gained by reading.
+fn stands_out(candidates: &[Neighbor], pool: Pool) -> bool {
+    let Pool::Adaptive { min, slack, .. } = pool else { return false };
+    let rest = candidates.get(1..min.max(3).min(candidates.len())).unwrap_or_default();
+    match (candidates.first(), rest.first(), rest.last()) {
+        (Some(best), Some(second), Some(last)) => {
+            second.distance - best.distance > (last.distance - second.distance) / slack
+        }
+        _ => false,
     }
-    for ((place, _), &score) in found.iter().zip(&scores) {
-        hits[*place].score = Some(score);
+}
+
+/// Stage 3.
+struct Rerank<'a> {
+    reranker: &'a dyn Reranker,
+    texts: &'a dyn Texts,
+    question: &'a str,
+    blend: Blend,
+}
+
+impl Rerank<'_> {
+    /// Scores the texts of `hits` and puts the scored ones first, in order of what they are worth.
+    fn run(&self, hits: &mut [Hit]) -> Result<StageReport, RerankError> {
+        let started = Instant::now();
+        let entered = hits.len();
+        let found: Vec<(usize, Cow<'_, str>)> = hits
+            .iter()
+            .enumerate()
+            .filter_map(|(place, hit)| Some((place, self.texts.text(hit.id)?)))
+            .collect();
+        let read: Vec<&str> = found.iter().map(|(_, text)| &**text).collect();
+        let mut scores = Vec::with_capacity(read.len());
+        if !read.is_empty() {
+            checked_scores(self.reranker, self.question, &read, &mut scores)?;
+        }
+        let missing = entered - found.len();
+        for ((place, _), &score) in found.iter().zip(&scores) {
+            hits[*place].score = Some(score);
+        }
+        let mut ranked: Vec<(f32, Hit)> =
+            hits.iter().map(|hit| (self.worth(hit, hits), *hit)).collect();
+        // Stable: equal worth stays in order of distance, and so do hits without a text, which
+        // are worth less than any other.
+        ranked.sort_by(|(a, x), (b, y)| {
+            y.score.is_some().cmp(&x.score.is_some()).then(b.total_cmp(a))
+        });
+        for (hit, (_, ranked)) in hits.iter_mut().zip(ranked) {
+            *hit = ranked;
+        }
+        Ok(StageReport {
+            name: self.reranker.version(),
+            entered,
+            left: entered,
+            missing,
+            nanos: started.elapsed().as_nanos() as u64,
+            reason: Reason::Default,
+        })
     }
-    // Stable: unscored hits keep their order and follow; equal scores stay in order of distance.
-    let rank = |hit: &Hit| hit.score.unwrap_or(f32::NEG_INFINITY);
-    hits.sort_by(|a, b| {
-        b.score.is_some().cmp(&a.score.is_some()).then(rank(b).total_cmp(&rank(a)))
-    });
-    Ok(StageReport {
-        name: reranker.version(),
-        entered,
-        left: entered,
-        missing: entered - found.len(),
-        nanos: started.elapsed().as_nanos() as u64,
-        reason: if entered < pool { Reason::Exhausted } else { Reason::Fixed },
-    })
+
+    /// What `hit` is worth among `hits`; higher is better.
+    fn worth(&self, hit: &Hit, hits: &[Hit]) -> f32 {
+        let Some(score) = hit.score else { return f32::NEG_INFINITY };
+        match self.blend {
+            Blend::Rerank => score,
+            Blend::Weighted(weight) => {
+                let scored = || hits.iter().filter(|hit| hit.score.is_some());
+                let score = scaled(score, scored().filter_map(|hit| hit.score));
+                let closeness = scaled(-hit.distance, scored().map(|hit| -hit.distance));
+                weight * score + (1.0 - weight) * closeness
+            }
+        }
+    }
+}
+
+/// `value` on a scale on which the least of `all` is 0 and the greatest 1; 0 where all are equal.
+fn scaled(value: f32, all: impl Iterator<Item = f32>) -> f32 {
+    let (least, greatest) =
+        all.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, g), x| (l.min(x), g.max(x)));
+    let span = greatest - least;
+    if span > 0.0 { (value - least) / span } else { 0.0 }
 }

@@ -116,8 +116,8 @@ impl<'a> Session<'a> {
             }
         };
         let refiners = index.refiners();
-        let pools = plan(index, options, refiners.len());
-        let params = SearchParams::new(pools[0].0, options.ef);
+        let plan = Plan::new(index, options);
+        let params = SearchParams::new(plan.leaves[0], options.ef);
         let engine = index.stage().engine();
         let counters = engine.search(prepared, &params, search, answers);
         answers.truncate(params.k);
@@ -131,10 +131,12 @@ impl<'a> Session<'a> {
             reason: if options.k > options.ef { Reason::Raised } else { Reason::Fixed },
         });
         for (place, (refiner, scratch)) in refiners.iter().zip(refine).enumerate() {
-            let keep = pools.get(place + 1).map_or(options.k, |&(size, _)| size);
+            let keep = plan.leaves[place + 1];
+            let (size, chosen) = plan.rules[place].choose(keep, answers, plan.coarse && place == 0);
+            answers.truncate(size);
             let stage = refiner.refine(&query, keep, scratch, answers);
             let reason = match stage.reason {
-                Reason::Default => pools[place].1,
+                Reason::Default => chosen,
                 reason => reason,
             };
             report.stages.push(StageReport { reason, ..stage });
@@ -143,28 +145,35 @@ impl<'a> Session<'a> {
     }
 }
 
-/// How many candidates each refiner sees, and why; after the last one, `k`.
-///
-/// Worked out from the last to the first: each must leave what the next one wants to see.
-fn plan(
-    index: &Index,
-    options: &SearchOptions,
-    refiners: usize,
-) -> [(usize, Reason); MAX_REFINERS + 1] {
-    let n = index.len();
-    let available = options.ef.max(options.k).min(n);
-    let mut pools = [(options.k.min(n), Reason::Default); MAX_REFINERS + 1];
-    if index.refiners().iter().all(|refiner| refiner.version() == NoRefiner::VERSION) {
-        return pools;
+/// How many candidates each stage leaves for the next.
+struct Plan {
+    /// What the search leaves, then each refiner; after the last one, `k`.
+    leaves: [usize; MAX_REFINERS + 1],
+    /// The rule by which each refiner takes from what is left for it.
+    rules: [Pool; MAX_REFINERS],
+    /// Whether the search's order means little.
+    coarse: bool,
+}
+
+impl Plan {
+    /// Worked out from the last stage to the first: each must leave what the next may want to see.
+    fn new(index: &Index, options: &SearchOptions) -> Self {
+        let (n, coarse) = (index.len(), index.is_coarse());
+        let refiners = index.refiners();
+        let available = options.ef.max(options.k).min(n);
+        let mut rules = [options.fine_pool; MAX_REFINERS];
+        rules[0] = options.pool;
+        let mut leaves = [options.k.min(n); MAX_REFINERS + 1];
+        if refiners.iter().any(|refiner| refiner.version() == NoRefiner::VERSION) {
+            // `none@1` stands alone, and keeps what it gets.
+            rules[0] = Pool::All;
+            return Self { leaves, rules, coarse };
+        }
+        for place in (0..refiners.len().min(MAX_REFINERS)).rev() {
+            leaves[place] = rules[place].bound(leaves[place + 1], available, coarse && place == 0);
+        }
+        Self { leaves, rules, coarse }
     }
-    for place in (0..refiners.min(MAX_REFINERS)).rev() {
-        let keep = pools[place + 1].0;
-        pools[place] = match place {
-            0 => options.pool.size(keep, available.max(keep), index.is_coarse()),
-            _ => options.fine_pool.size(keep, available, false),
-        };
-    }
-    pools
 }
 
 impl fmt::Debug for Session<'_> {

@@ -6,11 +6,11 @@ mod common;
 
 use common::{clustered, options};
 use crinoid_pipeline::{
-    EmbeddingSpace, Index, QueryVector, Request, Retriever, RetrieverError, SearchOptions,
+    Blend, EmbeddingSpace, Index, QueryVector, Request, Retriever, RetrieverError, SearchOptions,
     fingerprint::Field,
 };
 use crinoid_quant::Metric;
-use crinoid_refine::ScriptedReranker;
+use crinoid_refine::{Pool, Reason, ScriptedReranker};
 
 fn index() -> Index {
     let recipe = "sign@1/hnsw@1/pool@1/int8@1+float@1";
@@ -88,4 +88,52 @@ fn queries_from_another_space_and_native_codes_are_refused() {
     for native in [QueryVector::NativeBinary(&[0; 2]), QueryVector::NativeInt8(&[0; 16])] {
         assert!(matches!(ask(native, here()), Err(RetrieverError::NativeCodes)));
     }
+}
+
+#[test]
+fn a_blend_weighs_scores_against_distances() {
+    let (index, base) = (index(), clustered(300, 16, 1));
+    let space = EmbeddingSpace::new("test", "noise", 16);
+    let vector = QueryVector::Floats(base.row(42));
+    let request = Request { vector, space: &space, text: Some("query") };
+    let texts: Vec<String> = (0..300).map(|id| format!("text {id}")).collect();
+    let search = SearchOptions::new(8, 200);
+    let mut session = index.session();
+    let plain = Retriever::new(&index, search).retrieve(&mut session, &request).unwrap();
+    let last = plain.hits[4].id;
+    let reranker = ScriptedReranker::new().with("query", &format!("text {last}"), 1.0);
+    let mut first = |blend| {
+        let retriever =
+            Retriever::new(&index, search).with_reranker(&reranker, &texts, 5).with_blend(blend);
+        retriever.retrieve(&mut session, &request).unwrap().hits[0].id
+    };
+    assert_eq!(first(Blend::Rerank), last);
+    assert_eq!(first(Blend::Weighted(0.9)), last);
+    assert_eq!(first(Blend::Weighted(0.1)), 42);
+}
+
+#[test]
+fn an_adaptive_reranker_reads_nothing_when_the_search_is_sure() {
+    let (index, base) = (index(), clustered(300, 16, 1));
+    let space = EmbeddingSpace::new("test", "noise", 16);
+    let texts: Vec<String> = (0..300).map(|id| format!("text {id}")).collect();
+    let reranker = ScriptedReranker::new();
+    let mut session = index.session();
+    let mut entered = |vector: &[f32], slack| {
+        let pool = Pool::Adaptive { min: 4, max: 20, slack };
+        let retriever = Retriever::new(&index, SearchOptions::new(10, 200))
+            .with_reranker(&reranker, &texts, pool);
+        let vector = QueryVector::Floats(vector);
+        let request = Request { vector, space: &space, text: Some("query") };
+        let answer = retriever.retrieve(&mut session, &request).unwrap();
+        let stage = answer.report.stages[3];
+        (stage.entered, stage.reason)
+    };
+    // The query is a document: nothing else comes near.
+    let (read, reason) = entered(base.row(42), 1.0);
+    assert_eq!((read, reason), (0, Reason::TopGap));
+    // From nowhere in particular everything is about equally far.
+    let far: Vec<f32> = (0..16).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let (read, _) = entered(&far, 0.5);
+    assert!((4..=20).contains(&read), "{read}");
 }

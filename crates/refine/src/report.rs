@@ -31,6 +31,10 @@ pub enum Reason {
     Fixed,
     /// The beam was narrower than the number of answers that are wanted, and widened to it.
     Raised,
+    /// The answers stand out from the candidates behind them: the least will do.
+    TopGap,
+    /// So many candidates lie close behind the answers.
+    Spread,
     /// There were no more candidates than that.
     Exhausted,
     /// The stage was asked to do nothing.
@@ -44,6 +48,8 @@ impl Reason {
             Reason::Default => "default",
             Reason::Fixed => "fixed",
             Reason::Raised => "raised",
+            Reason::TopGap => "top gap",
+            Reason::Spread => "spread",
             Reason::Exhausted => "exhausted",
             Reason::Skipped => "skipped",
         }
