@@ -32,11 +32,13 @@ pub(crate) fn search(
         }
         pool[cursor] = next.flagged();
         expanded.push(next);
-        todo.clear();
-        todo.extend(rows.ids(next.id()).iter().filter(|&&slot| visited.insert(slot)));
+        visited.gather(rows.ids(next.id()), todo);
+        cursor += 1;
+        if let Some(after) = pool.get(cursor) {
+            rows.prefetch(after.id());
+        }
         keys.resize(todo.len(), 0);
         ground.keys(from, todo, keys);
-        cursor += 1;
         for (&slot, &key) in todo.iter().zip(keys.iter()) {
             let found = Candidate::new(key, slot);
             if pool.len() == ef {
@@ -47,7 +49,10 @@ pub(crate) fn search(
             }
             let place = pool.partition_point(|&other| other < found);
             pool.insert(place, found);
-            cursor = cursor.min(place);
+            if place <= cursor {
+                cursor = place;
+                rows.prefetch(slot);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     scratch::{Pruning, Scratch, Shelf},
     select::{Rule, select},
 };
-use crinoid_quant::Buffer;
+use crinoid_quant::{Buffer, isa::prefetch};
 use rayon::prelude::*;
 
 /// The growing lists of one layer.
@@ -75,6 +75,16 @@ impl Rows {
     pub(crate) fn ids(&self, slot: u32) -> &[u32] {
         let start = slot as usize * self.cap;
         &self.ids[start..start + usize::from(self.fill[slot as usize].len)]
+    }
+
+    /// Asks for the memory of [`ids`](Self::ids).
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, slot: u32) {
+        let start = slot as usize * self.cap;
+        prefetch(&self.fill, slot as usize);
+        for line in (0..self.cap).step_by(16) {
+            prefetch(&self.ids, start + line);
+        }
     }
 
     /// The links of `slot` with their keys.

@@ -70,6 +70,19 @@ impl Visited {
         *stamp = self.generation;
         is_new
     }
+
+    /// Marks `slots` and leaves those that were not marked before in `new`.
+    #[inline]
+    pub(crate) fn gather(&mut self, slots: &[u32], new: &mut Vec<u32>) {
+        new.resize(slots.len(), 0);
+        let mut count = 0;
+        // Whether a slot is new is a coin's toss: write first, count after.
+        for &slot in slots {
+            new[count] = slot;
+            count += usize::from(self.insert(slot));
+        }
+        new.truncate(count);
+    }
 }
 
 /// Scratch memory that waits for the next thread that needs some.

@@ -174,6 +174,20 @@ fn planes(len: usize, query: usize) -> usize {
     count
 }
 
+/// Asks for the cache line at `slice[index]` where no token is at hand; an index out of range is
+/// harmless. Does nothing where the architecture has no stable prefetch.
+#[inline(always)]
+pub fn prefetch<T>(slice: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch is a hint: it does not fault, whatever the address. Every x86-64 has SSE.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(slice.as_ptr().wrapping_add(index).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (slice, index);
+}
+
 /// The length that all slices of a kernel call share.
 ///
 /// # Panics
