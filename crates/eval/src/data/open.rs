@@ -1,6 +1,6 @@
 //! Which file is read how.
 
-use super::{DataError, Dataset, Preset, bin, vecs};
+use super::{DataError, Dataset, Preset, bin, npy, vecs};
 use crate::truth::Truth;
 use crinoid_quant::{Metric, Vectors};
 use std::path::{Path, PathBuf};
@@ -14,13 +14,15 @@ pub const FORMATS: &[(&str, &str)] = &[
     ("ibin", "ground truth: u32 queries, u32 k, u32 ids (and f32 distances)"),
     ("fvecs", "TEXMEX: rows of i32 dimension, f32 values"),
     ("bvecs", "the same of u8"),
+    ("npy", "NumPy: a matrix of floats or integers"),
+    ("folder", "base, queries, truth and qrels with a dataset.json"),
     ("ivecs", "ground truth: rows of i32 k, i32 ids"),
 ];
 
 /// A data set whose parts lie in files of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// Base vectors: fbin, u8bin, i8bin, fvecs or bvecs.
+    /// Base vectors: fbin, u8bin, i8bin, fvecs, bvecs or npy.
     pub base: PathBuf,
     /// Queries, in any of the same formats.
     pub queries: PathBuf,
@@ -36,12 +38,15 @@ impl Dataset {
     /// # Errors
     /// When the file is damaged or of no known format. Every error names the file.
     pub fn open(path: &Path) -> Result<Self, DataError> {
+        if path.is_dir() {
+            return super::folder::open(path);
+        }
         match extension(path).as_str() {
             #[cfg(feature = "hdf5")]
             "hdf5" | "h5" => super::hdf5::open(path)?.with_sibling_relevance(path),
             #[cfg(not(feature = "hdf5"))]
             "hdf5" | "h5" => Err(unknown(path, "built without the feature `hdf5`")),
-            "fbin" | "u8bin" | "i8bin" | "fvecs" | "bvecs" => Err(unknown(
+            "fbin" | "u8bin" | "i8bin" | "fvecs" | "bvecs" | "npy" => Err(unknown(
                 path,
                 "holds vectors but no queries: give base, queries and truth as separate files",
             )),
@@ -80,7 +85,7 @@ impl Dataset {
     }
 }
 
-/// Reads a file of vectors by its extension: fbin, u8bin, i8bin, fvecs or bvecs. `set` names them
+/// Reads a file of vectors by its extension: fbin, u8bin, i8bin, fvecs, bvecs or npy. `set` names them
 /// in errors.
 ///
 /// # Errors
@@ -92,11 +97,12 @@ pub fn read_vectors(path: &Path, set: &str) -> Result<Vectors, DataError> {
         "i8bin" => bin::read::<i8>(path)?.into_vectors(path, set),
         "fvecs" => vecs::read::<f32>(path)?.into_vectors(path, set),
         "bvecs" => vecs::read::<u8>(path)?.into_vectors(path, set),
+        "npy" => npy::read_vectors(path, set),
         _ => Err(unknown(path, "not a file of vectors")),
     }
 }
 
-/// Reads a file of exact neighbours by its extension: ibin or ivecs. Distances are computed from
+/// Reads a file of exact neighbours by its extension: ibin, ivecs or npy. Distances are computed from
 /// the vectors.
 ///
 /// # Errors
@@ -115,11 +121,15 @@ pub fn read_truth(
             let ids: Vec<u32> = rows.values.iter().map(|&id| id as u32).collect();
             Truth::from_file_ids(path, metric, base, queries, rows.dim, &ids)
         }
+        "npy" => {
+            let rows = npy::read_ids(path)?;
+            Truth::from_file_ids(path, metric, base, queries, rows.dim, &rows.values)
+        }
         _ => Err(unknown(path, "not a file of ground truth")),
     }
 }
 
-/// Writes vectors by the extension of `path`: fbin, u8bin, i8bin, fvecs or bvecs.
+/// Writes vectors by the extension of `path`: fbin, u8bin, i8bin, fvecs, bvecs or npy.
 ///
 /// # Errors
 /// When the file cannot be written, or a value has no exact counterpart in an integer format.
@@ -131,6 +141,7 @@ pub fn write_vectors(path: &Path, vectors: &Vectors) -> Result<(), DataError> {
         "i8bin" => bin::write(path, &Rows::<i8>::from_vectors(vectors, path)?),
         "fvecs" => vecs::write(path, &Rows::<f32>::from_vectors(vectors, path)?),
         "bvecs" => vecs::write(path, &Rows::<u8>::from_vectors(vectors, path)?),
+        "npy" => npy::write_vectors(path, vectors),
         _ => Err(unknown(path, "not a format that vectors can be written in")),
     }
 }

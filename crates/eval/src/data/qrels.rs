@@ -61,6 +61,16 @@ impl Qrels {
         &self.judgments[self.starts[query]..self.starts[query + 1]]
     }
 
+    /// Judgments from lists that are sorted already.
+    pub(super) fn gather<'a>(lists: impl Iterator<Item = &'a [Judgment]>) -> Self {
+        let mut gathered = Self { starts: vec![0], judgments: Vec::new() };
+        for list in lists {
+            gathered.judgments.extend_from_slice(list);
+            gathered.starts.push(gathered.judgments.len());
+        }
+        gathered
+    }
+
     /// All judgments with their query.
     pub fn iter(&self) -> impl Iterator<Item = (usize, Judgment)> + '_ {
         (0..self.len()).flat_map(|query| self.of(query).iter().map(move |&j| (query, j)))

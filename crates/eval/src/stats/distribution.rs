@@ -10,23 +10,68 @@ pub fn normal_cdf(x: f64) -> f64 {
 /// The `x` that a standard normal variable does not exceed with probability `p`; infinite for 0
 /// and 1, NaN outside.
 pub fn normal_quantile(p: f64) -> f64 {
-    quantile(p, normal_cdf)
+    if p == 0.0 || p == 1.0 {
+        return if p == 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
+    }
+    if !(0.0..=1.0).contains(&p) {
+        return f64::NAN;
+    }
+    let (mut low, mut high) = (-40.0, 40.0);
+    for _ in 0..64 {
+        let middle = 0.5 * (low + high);
+        if normal_cdf(middle) < p { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
 }
 
 /// The probability that Student's t with `freedom` degrees of freedom does not exceed `x`.
-///
-/// Integrates the density after `x = sqrt(freedom) tan(angle)`, which leaves a power of the cosine.
 pub fn student_cdf(x: f64, freedom: f64) -> f64 {
-    let integrand = |angle: f64| angle.cos().powf(freedom - 1.0);
-    let part = simpson(0.0, (x.abs() / freedom.sqrt()).atan(), integrand);
-    let upper_half = simpson(0.0, PI / 2.0, integrand);
-    0.5 + x.signum() * 0.5 * (part / upper_half).min(1.0)
+    Student::new(freedom).cdf(x)
 }
 
 /// The `x` that Student's t with `freedom` degrees of freedom (at least 1) does not exceed with
-/// probability `p`.
+/// probability `p`; infinite for 0 and 1, NaN outside.
 pub fn student_quantile(p: f64, freedom: f64) -> f64 {
-    quantile(p, |x| student_cdf(x, freedom))
+    if p < 0.5 {
+        return -student_quantile(1.0 - p, freedom);
+    }
+    // Above its median the distribution function is concave, and the normal quantile lies below
+    // the root: Newton's method ascends to the root without overshooting.
+    let student = Student::new(freedom);
+    let mut x = normal_quantile(p);
+    for _ in 0..200 {
+        let step = (p - student.cdf(x)) / student.density(x);
+        if !step.is_finite() || step <= 1e-14 * x {
+            break;
+        }
+        x += step;
+    }
+    x
+}
+
+/// Student's t: with `x = sqrt(freedom) tan(angle)` its density is a power of the cosine.
+struct Student {
+    freedom: f64,
+    /// The integral of that power from 0 to a right angle.
+    half: f64,
+}
+
+impl Student {
+    fn new(freedom: f64) -> Self {
+        let power = |angle: f64| angle.cos().powf(freedom - 1.0);
+        Self { freedom, half: simpson(0.0, PI / 2.0, power) }
+    }
+
+    fn cdf(&self, x: f64) -> f64 {
+        let power = |angle: f64| angle.cos().powf(self.freedom - 1.0);
+        let part = simpson(0.0, (x.abs() / self.freedom.sqrt()).atan(), power);
+        0.5 + x.signum() * 0.5 * (part / self.half).min(1.0)
+    }
+
+    fn density(&self, x: f64) -> f64 {
+        let power = (1.0 + x * x / self.freedom).powf(-0.5 * (self.freedom + 1.0));
+        power / (2.0 * self.half * self.freedom.sqrt())
+    }
 }
 
 /// `P(X > x)` for `x >= 0`.
@@ -48,28 +93,6 @@ fn upper_tail(x: f64) -> f64 {
         let fraction = (1..=120).rev().fold(x, |tail, n| x + f64::from(n) / tail);
         density / fraction
     }
-}
-
-/// Inverts an ascending distribution function by bisection.
-fn quantile(p: f64, cdf: impl Fn(f64) -> f64) -> f64 {
-    if !(0.0..=1.0).contains(&p) {
-        return f64::NAN;
-    }
-    if p == 0.0 || p == 1.0 {
-        return if p == 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
-    }
-    let (mut low, mut high) = (-1.0, 1.0);
-    while cdf(low) > p && low > f64::MIN / 2.0 {
-        low *= 2.0;
-    }
-    while cdf(high) < p && high < f64::MAX / 2.0 {
-        high *= 2.0;
-    }
-    for _ in 0..100 {
-        let middle = 0.5 * (low + high);
-        if cdf(middle) < p { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
 }
 
 fn simpson(from: f64, to: f64, f: impl Fn(f64) -> f64) -> f64 {
