@@ -9,7 +9,10 @@
     reason = "a command line talks to its user through these two streams"
 )]
 
+mod bar;
+mod data;
 mod index;
+mod profile;
 mod versions;
 
 use clap::{Parser, Subcommand};
@@ -25,13 +28,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Data(data::Args),
     Index(index::Args),
+    Profile(profile::Args),
     Versions(versions::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Data(args) => args.run(),
         Command::Index(args) => args.run(),
+        Command::Profile(args) => args.run(),
         Command::Versions(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {

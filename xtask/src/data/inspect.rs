@@ -1,0 +1,112 @@
+//! `cargo xtask data inspect`.
+
+use comfy_table::{Table, presets};
+use crinoid_eval::{Dataset, Truth, data::Integrity};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Says what is in a data set, how hard it is, and what may be wrong with it.
+///
+/// Ends with status 1 where known truth is not the exact truth.
+#[derive(clap::Args)]
+pub(super) struct Inspect {
+    #[command(flatten)]
+    source: super::Source,
+    /// Neighbours per query for the estimates of difficulty.
+    #[arg(short, default_value_t = 100)]
+    k: usize,
+    /// Computes exact truth and compares it with the set's own.
+    #[arg(long)]
+    verify: bool,
+    /// Prints JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct Findings {
+    name: String,
+    metric: crinoid_quant::Metric,
+    rows: usize,
+    dim: usize,
+    queries: usize,
+    truth: Option<usize>,
+    local_dimension: Option<f64>,
+    hubs: f64,
+    integrity: Integrity,
+}
+
+impl Inspect {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let data = self.source.open()?;
+        let exact = match (&data.truth, self.verify) {
+            (Some(known), false) => known.clone(),
+            (Some(known), true) => super::exact(&data, known.k().max(self.k))?,
+            (None, _) => super::exact(&data, self.k)?,
+        };
+        let findings = Findings::of(&data, &exact, self.verify);
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&findings)?);
+        } else {
+            println!("{}", findings.table(self.verify));
+        }
+        Ok(ExitCode::from(u8::from(findings.integrity.false_truth.is_some())))
+    }
+}
+
+impl Findings {
+    fn of(data: &Dataset, exact: &Truth, verify: bool) -> Self {
+        let local_dimension = exact.local_dimension(data.metric);
+        Self {
+            name: data.name.clone(),
+            metric: data.metric,
+            rows: data.base.len(),
+            dim: data.dim(),
+            queries: data.queries.len(),
+            truth: data.truth.as_ref().map(Truth::k),
+            local_dimension: local_dimension.is_finite().then_some(local_dimension),
+            hubs: exact.hubs(data.base.len()),
+            integrity: data.integrity(verify.then_some(exact)),
+        }
+    }
+
+    fn table(&self, verified: bool) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_BORDERS_ONLY);
+        let mut row = |name: &str, value: String| {
+            table.add_row([name.to_owned(), value]);
+        };
+        let found = &self.integrity;
+        row("data set", self.name.clone());
+        row("base", format!("{} x {}, {}", self.rows, self.dim, self.metric));
+        row("queries", self.queries.to_string());
+        let known = self.truth.map_or("none".to_owned(), |k| format!("{k} nearest of each query"));
+        let verdict = match (verified, self.truth, found.false_truth) {
+            (true, Some(_), None) => ", exact".to_owned(),
+            (true, Some(_), Some((q, rank))) => format!(", WRONG for query {q} at rank {rank}"),
+            _ => String::new(),
+        };
+        row("truth", known + &verdict);
+        row(
+            "relevance",
+            found.judged.map_or("none".to_owned(), |(judged, barren)| {
+                format!("{judged} queries judged, {barren} of them without a relevant row")
+            }),
+        );
+        let integers = if found.bytes { ", all integers 0..=255" } else { "" };
+        row("lengths", format!("{:.4} to {:.4}{integers}", found.norms.0, found.norms.1));
+        row(
+            "duplicates",
+            format!(
+                "{} rows repeat another, {} at most are all the same; {} queries are base rows",
+                found.duplicate_rows, found.largest_group, found.queries_in_base
+            ),
+        );
+        row("of length 0", format!("{} rows, {} queries", found.zero_rows, found.zero_queries));
+        let lid = self.local_dimension.map_or("unknown".to_owned(), |lid| format!("{lid:.1}"));
+        row("local intrinsic dimension", lid);
+        row("hubs", format!("{:.1} % of answers are 1 % of the rows", 100.0 * self.hubs));
+        table
+    }
+}

@@ -1,0 +1,140 @@
+//! `cargo xtask data`: data sets in, out and inspected.
+
+mod convert;
+mod fetch;
+mod inspect;
+mod make;
+mod score;
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use comfy_table::{Table, presets};
+use crinoid_eval::{
+    Dataset,
+    data::{FORMATS, PRESETS, Parts},
+    truth::Cache,
+};
+use crinoid_quant::Metric;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Lists, generates, inspects, converts and fetches data sets.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask data list
+  cargo xtask data inspect embedded-hubs
+  cargo xtask data inspect glove-100-angular.hdf5 --verify
+  cargo xtask data make embedded --rows 100000 --dim 128 --out /tmp/mine
+  cargo xtask data convert mine.hdf5 --format npy --out /tmp/mine
+  cargo xtask data truth --base base.fbin --queries query.fbin --metric ip -k 100 --out gt.ibin
+  cargo xtask data split mine.hdf5 --held-out 0.5 --out /tmp/halves
+  cargo xtask data score --beir scifact --run run.trec
+  cargo xtask data fetch sift-128-euclidean")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What can be generated, read and fetched.
+    List,
+    /// Generates a data set into a folder.
+    Make(make::Make),
+    /// Says what is in a data set, and what may be wrong with it.
+    Inspect(inspect::Inspect),
+    /// Writes a data set as a folder of plain files.
+    Convert(convert::Convert),
+    /// Computes exact nearest neighbours.
+    Truth(convert::Truth),
+    /// Divides the queries into development and held-out ones.
+    Split(convert::Split),
+    /// Scores a TREC run against a BEIR folder: nDCG@10, MRR@10, hit@100.
+    Score(score::Score),
+    /// Downloads a published data set; interrupted downloads are resumed.
+    Fetch(fetch::Fetch),
+}
+
+impl Args {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::List => list(),
+            Command::Make(make) => make.run()?,
+            Command::Inspect(inspect) => return inspect.run(),
+            Command::Convert(convert) => convert.run()?,
+            Command::Truth(truth) => truth.run()?,
+            Command::Split(split) => split.run()?,
+            Command::Score(score) => score.run()?,
+            Command::Fetch(fetch) => fetch.run()?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn list() {
+    let table = |header: [&str; 2]| {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_BORDERS_ONLY);
+        table.set_header(header);
+        table
+    };
+    let mut generated = table(["generated", "what it is"]);
+    PRESETS.iter().for_each(|preset| {
+        generated.add_row([preset.name, preset.summary]);
+    });
+    let mut formats = table(["format", "what it holds"]);
+    FORMATS.iter().for_each(|&(name, summary)| {
+        formats.add_row([name, summary]);
+    });
+    let mut fetched = table(["to be fetched", "what it is"]);
+    fetch::PUBLISHED.iter().for_each(|published| {
+        fetched.add_row([published.name, published.summary]);
+    });
+    println!("{generated}\n{formats}\n{fetched}");
+}
+
+/// Which data set.
+#[derive(clap::Args)]
+struct Source {
+    /// A generated set (`data list`), an ann-benchmarks HDF5 file, or a folder with a dataset.json.
+    #[arg(required_unless_present = "base", conflicts_with = "base")]
+    data: Option<String>,
+    /// Base vectors in a file of their own.
+    #[arg(long, requires = "queries", requires = "metric")]
+    base: Option<PathBuf>,
+    /// Queries in a file of their own.
+    #[arg(long, requires = "base")]
+    queries: Option<PathBuf>,
+    /// Ground truth in a file of its own.
+    #[arg(long, requires = "base")]
+    truth: Option<PathBuf>,
+    /// The metric of separate files: l2, ip or cosine.
+    #[arg(long)]
+    metric: Option<Metric>,
+}
+
+impl Source {
+    fn open(&self) -> anyhow::Result<Dataset> {
+        let _bar = crate::bar::Bar::spin("reading");
+        match (&self.data, &self.base, &self.queries, self.metric) {
+            (Some(data), ..) => Ok(Dataset::load(data)?),
+            (None, Some(base), Some(queries), Some(metric)) => {
+                let (base, queries, truth) = (base.clone(), queries.clone(), self.truth.clone());
+                Ok(Dataset::open_parts(&Parts { base, queries, truth, metric })?)
+            }
+            _ => bail!("name a data set, or give --base, --queries and --metric"),
+        }
+    }
+}
+
+/// Exact truth is kept here between runs.
+fn cache() -> Cache {
+    Cache::new(std::env::temp_dir().join("crinoid-truth"))
+}
+
+/// Computes exact truth, or takes it from the cache.
+fn exact(data: &Dataset, k: usize) -> anyhow::Result<crinoid_eval::Truth> {
+    let bar = crate::bar::Bar::new("exact neighbours");
+    cache()
+        .exact(data.metric, &data.base, &data.queries, k.min(data.base.len()), &bar)
+        .with_context(|| format!("truth of {}", data.name))
+}
