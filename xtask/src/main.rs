@@ -1,7 +1,7 @@
 //! The command line over the laboratory: `cargo xtask COMMAND`.
 //!
 //! One file per command. A command parses its arguments, calls [`crinoid_eval`] and prints; what
-//! it decides is decided there.
+//! it decides is decided there. `bench.rs` holds what measuring commands share.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::print_stdout,
@@ -9,10 +9,14 @@
     reason = "a command line talks to its user through these two streams"
 )]
 
+mod ab;
+mod against;
 mod bar;
+mod bench;
 mod data;
 mod index;
 mod profile;
+mod subject;
 mod versions;
 
 use clap::{Parser, Subcommand};
@@ -28,17 +32,21 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Ab(ab::Args),
     Data(data::Args),
     Index(index::Args),
     Profile(profile::Args),
+    Subject(subject::Args),
     Versions(versions::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Ab(args) => args.run(),
         Command::Data(args) => args.run(),
         Command::Index(args) => args.run(),
         Command::Profile(args) => args.run(),
+        Command::Subject(args) => args.run(),
         Command::Versions(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {

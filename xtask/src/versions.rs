@@ -2,10 +2,11 @@
 
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
+use crinoid_eval::gate::Phase;
 use crinoid_quant::Version;
 use std::process::ExitCode;
 
-/// Lists the published versions of each module: what a recipe can name.
+/// List the published versions of each module: what a recipe can name.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask versions\n  cargo xtask versions graph")]
 pub(crate) struct Args {
@@ -20,6 +21,10 @@ pub(crate) enum Module {
     Quant,
     /// Codes in, a navigable graph out.
     Graph,
+    /// Graph and codes in, candidates out.
+    Search,
+    /// Candidates in, a better order out.
+    Refine,
 }
 
 impl Module {
@@ -28,6 +33,8 @@ impl Module {
         match self {
             Module::Quant => "quant",
             Module::Graph => "graph",
+            Module::Search => "search",
+            Module::Refine => "refine",
         }
     }
 
@@ -36,6 +43,34 @@ impl Module {
         match self {
             Module::Quant => crinoid_quant::versions::VERSIONS,
             Module::Graph => crinoid_graph::versions::VERSIONS,
+            Module::Search => crinoid_search::versions::VERSIONS,
+            Module::Refine => crinoid_refine::versions::VERSIONS,
+        }
+    }
+
+    /// The champion and the version that it replaced.
+    pub(crate) fn champion(self) -> (&'static str, &'static str) {
+        match self {
+            Module::Quant => {
+                (crinoid_quant::versions::CHAMPION, crinoid_quant::versions::PREDECESSOR)
+            }
+            Module::Graph => {
+                (crinoid_graph::versions::CHAMPION, crinoid_graph::versions::PREDECESSOR)
+            }
+            Module::Search => {
+                (crinoid_search::versions::CHAMPION, crinoid_search::versions::PREDECESSOR)
+            }
+            Module::Refine => {
+                (crinoid_refine::versions::CHAMPION, crinoid_refine::versions::PREDECESSOR)
+            }
+        }
+    }
+
+    /// The rules by which a new version of it is judged, where nobody says otherwise.
+    pub(crate) fn phase(self) -> Phase {
+        match self {
+            Module::Quant | Module::Graph => Phase::Quality,
+            Module::Search | Module::Refine => Phase::Latency,
         }
     }
 }
@@ -44,12 +79,18 @@ impl Args {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let mut table = Table::new();
         table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_header(["module", "version", "what it is", "source"]);
+        table.set_header(["module", "version", "", "what it is", "source"]);
         for &module in Module::value_variants() {
             if self.module.is_none_or(|only| only == module) {
+                let (champion, predecessor) = module.champion();
                 for version in module.versions() {
                     let name = version.to_string();
-                    table.add_row([module.name(), &name, version.summary, version.source]);
+                    let role = match name.as_str() {
+                        name if name == champion => "champion",
+                        name if name == predecessor => "predecessor",
+                        _ => "",
+                    };
+                    table.add_row([module.name(), &name, role, version.summary, version.source]);
                 }
             }
         }

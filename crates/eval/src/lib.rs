@@ -10,12 +10,16 @@
 //! | [`stats`] | bootstrap, permutation test, intervals |
 //! | [`subject`] | the protocol of whatever is measured, its driver and its serving side |
 //! | [`measure`] | sweeps over the effort, two subjects timed in turns |
+//! | [`gate`] | verdicts: ship, don't ship, inconclusive, broken |
+//! | [`report`] | result.json, tables, pages |
 //! | [`reward`] | the area under the curve of speed over recall |
 
 pub mod data;
 pub mod exact;
+pub mod gate;
 pub mod measure;
 pub mod metrics;
+pub mod report;
 pub mod reward;
 pub mod stats;
 pub mod subject;

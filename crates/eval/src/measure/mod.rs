@@ -5,7 +5,7 @@
 //! | `exam.rs` | [`Exam`]: the queries asked; [`Grader`]: what the answers are worth |
 //! | `station.rs` | [`Station`]: a subject with an index, asked again and again, held to its answers |
 //! | `sweep.rs` | [`Sweep`]: which efforts are worth measuring |
-//! | `rounds.rs` | [`Duel`]: two stations timed in turns, A B B A |
+//! | `rounds.rs` | [`round`]: two stations timed in turns, A B B A |
 
 mod exam;
 mod rounds;
@@ -13,7 +13,7 @@ mod station;
 mod sweep;
 
 pub use exam::{Exam, Grader, Grades};
-pub use rounds::{Duel, Half, Pair, Round, Side, curve};
+pub use rounds::{Pair, Rung, Side, Step, curve, round};
 pub use station::{Observation, Pass, Preparations, Station};
 pub use sweep::{Sweep, sweep};
 
@@ -45,6 +45,14 @@ pub enum MeasureError {
         queries: usize,
         /// How many are needed.
         need: usize,
+    },
+    /// An effort was to be looked up that was never measured.
+    #[error("ef = {ef} at k = {k} was not measured")]
+    Unasked {
+        /// Answers per query.
+        k: usize,
+        /// The effort.
+        ef: usize,
     },
     /// The one who watched asked to stop.
     #[error("broken off by request")]

@@ -4,7 +4,7 @@
 //! in turns, A B B A and next time B A A B, so that drift hits both alike, and they are compared
 //! within a round, never across rounds.
 
-use super::{Exam, MeasureError, Station};
+use super::{Exam, MeasureError, Pass, Station};
 use crate::reward::{Curve, Point};
 
 /// One of two subjects.
@@ -17,7 +17,7 @@ pub enum Side {
 }
 
 /// One value for each of two subjects.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pair<T> {
     /// The baseline's.
     pub a: T,
@@ -29,6 +29,14 @@ impl<T> Pair<T> {
     /// The same through a function.
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Pair<U> {
         Pair { a: f(self.a), b: f(self.b) }
+    }
+
+    /// The same through a function that can fail.
+    ///
+    /// # Errors
+    /// The function's, for the baseline first.
+    pub fn try_map<U, E>(self, mut f: impl FnMut(T) -> Result<U, E>) -> Result<Pair<U>, E> {
+        Ok(Pair { a: f(self.a)?, b: f(self.b)? })
     }
 
     /// References to both.
@@ -53,93 +61,69 @@ impl<T> Pair<T> {
     }
 }
 
-impl Pair<f64> {
-    /// `ln(b / a)`.
-    pub fn log_ratio(self) -> f64 {
-        (self.b / self.a).ln()
+impl<T> Pair<Option<T>> {
+    /// Both, if there are both.
+    pub fn both(self) -> Option<Pair<T>> {
+        Some(Pair { a: self.a?, b: self.b? })
     }
 }
 
-/// What one round measured on one side.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Half {
-    /// Queries per second at each effort timed, in their order.
-    pub speeds: Vec<f64>,
-    /// Seconds per query at the median, at the efforts whose latencies are taken; empty where
-    /// the subject does not offer them.
-    pub p50: Vec<f64>,
-    /// The same at the 95th percentile.
-    pub p95: Vec<f64>,
-    /// The same at the 99th percentile.
-    pub p99: Vec<f64>,
+impl Pair<f64> {
+    /// `ln(b / a)`; `None` where that is no number.
+    pub fn log_ratio(self) -> Option<f64> {
+        let ratio = (self.b / self.a).ln();
+        ratio.is_finite().then_some(ratio)
+    }
 }
 
-/// One round: every effort of both sides, in turns.
-pub type Round = Pair<Half>;
-
-/// Two stations, an exam, and the efforts at which each is timed.
-pub struct Duel<'d, 's> {
-    /// The stations.
-    pub stations: Pair<&'d mut Station<'s>>,
-    /// What is asked.
-    pub exam: &'d Exam,
+/// One step of a round: an effort for each side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
     /// Answers per query.
     pub k: usize,
-    /// Efforts timed.
-    pub efforts: Pair<Vec<usize>>,
-    /// Efforts at which every query is timed as well.
-    pub latency_efforts: Pair<Vec<usize>>,
+    /// The efforts; a side without one sits this rung out.
+    pub ef: Pair<Option<usize>>,
+    /// Whether every query is timed; then there are two turns, otherwise four.
+    pub latencies: bool,
 }
 
-impl Duel<'_, '_> {
-    /// Measures one round; `number` says who begins. Of two passes at the same effort the faster
-    /// counts: whatever else the machine does only ever makes a pass slower.
-    ///
-    /// # Errors
-    /// Whatever a subject does wrong.
-    pub fn round(&mut self, number: usize) -> Result<Round, MeasureError> {
-        let turns = match number.is_multiple_of(2) {
-            true => [Side::A, Side::B, Side::B, Side::A],
-            false => [Side::B, Side::A, Side::A, Side::B],
-        };
-        let mut round = Round::default();
-        for rung in 0..self.efforts.a.len().max(self.efforts.b.len()) {
-            let mut best = Pair { a: f64::INFINITY, b: f64::INFINITY };
-            for side in turns {
-                if let Some(&ef) = self.efforts.get(side).get(rung) {
-                    let (exam, k) = (self.exam, self.k);
-                    let pass = self.stations.get_mut(side).pass(exam, k, ef, false)?;
-                    let best = best.get_mut(side);
-                    *best = best.min(pass.seconds);
-                }
-            }
-            for side in [Side::A, Side::B] {
-                if rung < self.efforts.get(side).len() {
-                    let speed = self.exam.len() as f64 / best.get(side);
-                    round.get_mut(side).speeds.push(speed);
-                }
-            }
-        }
-        let rungs = self.latency_efforts.a.len().max(self.latency_efforts.b.len());
-        for rung in 0..rungs {
-            for &side in &turns[..2] {
-                if let Some(&ef) = self.latency_efforts.get(side).get(rung) {
-                    let (exam, k) = (self.exam, self.k);
-                    let pass = self.stations.get_mut(side).pass(exam, k, ef, true)?;
-                    if let Some(latency) = pass.latency {
-                        let half = round.get_mut(side);
-                        half.p50.push(latency.p50 as f64 * 1e-9);
-                        half.p95.push(latency.p95 as f64 * 1e-9);
-                        half.p99.push(latency.p99 as f64 * 1e-9);
-                    }
+/// What a round measured on one rung: of several passes the fastest.
+pub type Step = Pair<Option<Pass>>;
+
+/// Measures one round over `rungs`; `number` says who begins. Of two passes on the same rung the
+/// faster counts: whatever else the machine does only ever makes a pass slower.
+///
+/// # Errors
+/// Whatever a subject does wrong.
+pub fn round(
+    stations: &mut Pair<&mut Station<'_>>,
+    exam: &Exam,
+    rungs: &[Rung],
+    number: usize,
+) -> Result<Vec<Step>, MeasureError> {
+    let turns = match number.is_multiple_of(2) {
+        true => [Side::A, Side::B, Side::B, Side::A],
+        false => [Side::B, Side::A, Side::A, Side::B],
+    };
+    let mut steps = Vec::with_capacity(rungs.len());
+    for rung in rungs {
+        let mut step = Step::default();
+        let turns = if rung.latencies { &turns[..2] } else { &turns[..] };
+        for &side in turns {
+            if let Some(ef) = *rung.ef.get(side) {
+                let pass = stations.get_mut(side).pass(exam, rung.k, ef, rung.latencies)?;
+                let best = step.get_mut(side);
+                if best.as_ref().is_none_or(|best| pass.seconds < best.seconds) {
+                    *best = Some(pass);
                 }
             }
         }
-        Ok(round)
+        steps.push(step);
     }
+    Ok(steps)
 }
 
-/// The curve of one side in one round: recalls (of all rounds) against that round's speeds.
+/// Recalls against speeds.
 pub fn curve(recalls: &[f64], speeds: &[f64]) -> Curve {
     let point = |(&recall, &speed)| Point { recall, speed };
     Curve::new(recalls.iter().zip(speeds).map(point))

@@ -170,6 +170,12 @@ impl<'a> Station<'a> {
         self.seen.range(low..=high).map(|(_, observation)| observation)
     }
 
+    /// The numbers of answers that were asked for in `exam`, ascending; one may come repeatedly.
+    pub fn asked(&self, exam: &Exam) -> impl Iterator<Item = usize> {
+        let name = exam.name();
+        self.seen.keys().filter(move |key| key.0 == name).map(|key| key.1)
+    }
+
     /// What it answers at this effort; asks it if it has not been asked yet.
     ///
     /// # Errors
@@ -184,7 +190,20 @@ impl<'a> Station<'a> {
         if !self.seen.contains_key(&key) {
             self.pass(exam, k, ef, false)?;
         }
-        self.seen.get(&key).ok_or(MeasureError::Cancelled)
+        self.observed(exam, k, ef)
+    }
+
+    /// What it answered at this effort.
+    ///
+    /// # Errors
+    /// When it has not been asked.
+    pub fn observed(&self, exam: &Exam, k: usize, ef: usize) -> Result<&Observation, MeasureError> {
+        self.seen.get(&(exam.name(), k, ef)).ok_or(MeasureError::Unasked { k, ef })
+    }
+
+    /// Rows of the base set.
+    pub fn rows(&self) -> usize {
+        self.grader.data().base.len()
     }
 
     /// Asks all queries of `exam` once, in a fresh order, and checks that the answers are those it

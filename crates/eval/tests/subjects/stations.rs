@@ -3,7 +3,10 @@
 use crate::{Test, hostile};
 use crinoid_eval::{
     Dataset, Truth,
-    measure::{Duel, Exam, Grader, MeasureError, Pair, Preparations, Station, Sweep, curve, sweep},
+    measure::{
+        Exam, Grader, MeasureError, Pair, Preparations, Rung, Side, Station, Step, Sweep, curve,
+        round, sweep,
+    },
     reward::REWARD,
     subject::{Fault, Parameters},
     truth::exact,
@@ -122,18 +125,20 @@ fn a_duel_of_equals() {
     };
     let (left, right) = (observe(&mut a), observe(&mut b));
     assert_eq!(left, right);
-    let mut duel = Duel {
-        stations: Pair { a: &mut a, b: &mut b },
-        exam: &held_out,
-        k: 5,
-        efforts: Pair { a: efforts.clone(), b: efforts.clone() },
-        latency_efforts: Pair { a: efforts[..1].to_vec(), b: efforts[..1].to_vec() },
-    };
+    let rung = |&ef| Rung { k: 5, ef: Pair { a: Some(ef), b: Some(ef) }, latencies: false };
+    let mut rungs: Vec<Rung> = efforts.iter().map(rung).collect();
+    rungs.push(Rung { ef: Pair { a: Some(efforts[0]), b: None }, latencies: true, ..rungs[0] });
     let recalls: Vec<f64> = left.iter().map(|seen| seen.0).collect();
+    let mut stations = Pair { a: &mut a, b: &mut b };
     for number in 0..3 {
-        let round = duel.round(number).unwrap();
-        assert_eq!((round.a.speeds.len(), round.b.p50.len()), (efforts.len(), 1));
-        let reward = round.map(|half| curve(&recalls, &half.speeds).area(REWARD));
-        assert!(reward.a.value > 0.0 && reward.b.complete == reward.a.complete);
+        let steps = round(&mut stations, &held_out, &rungs, number).unwrap();
+        let last = steps.last().unwrap();
+        assert!(last.a.as_ref().unwrap().latency.is_some() && last.b.is_none());
+        let speeds = |side| -> Vec<f64> {
+            let seconds = |step: &Step| step.get(side).as_ref().map(|pass| 1.0 / pass.seconds);
+            steps[..efforts.len()].iter().filter_map(seconds).collect()
+        };
+        let rewards = [Side::A, Side::B].map(|side| curve(&recalls, &speeds(side)).area(REWARD));
+        assert!(rewards[0].value > 0.0 && rewards[0].complete == rewards[1].complete);
     }
 }

@@ -1,0 +1,18 @@
+//! The gate: does a candidate ship?
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `phase.rs` | [`decide`]: from intervals to a verdict, a pure function |
+//! | `sequential.rs` | [`Looks`]: stopping early without paying for it in false verdicts |
+//! | `evidence.rs` | [`Evidence`]: from measurements to intervals |
+//! | `trial.rs` | [`Trial`]: the whole measurement of two subjects |
+
+mod evidence;
+mod phase;
+mod sequential;
+mod trial;
+
+pub use evidence::{Evidence, ratio};
+pub use phase::{Criterion, Holds, Outcome, Phase, Terms, Verdict, decide};
+pub use sequential::Looks;
+pub use trial::{Conclusion, Speeds, Stage, Trial};

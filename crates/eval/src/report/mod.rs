@@ -1,0 +1,22 @@
+//! What comes out: result.json, a table, a page.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `result.rs` | [`ResultFile`]: the schema of result.json, its reader and writer |
+//! | `conclude.rs` | from a [`Conclusion`](crate::gate::Conclusion) to a [`ResultFile`] |
+//! | `table.rs` | a result as text |
+//! | `html.rs`, `svg.rs` | a result as one self-contained page |
+//! | `machine.rs` | what ran it |
+
+mod conclude;
+mod machine;
+mod result;
+mod table;
+
+pub use conclude::{alone, subject};
+pub use machine::Machine;
+pub use result::{
+    Better, Comparison, DataFacts, Delta, Level, Point, ReadError, ResultFile, SCHEMA, Settings,
+    SubjectResult, Unit,
+};
+pub use table::text;

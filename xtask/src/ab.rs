@@ -1,0 +1,253 @@
+//! `cargo xtask ab`: a candidate against a baseline, and a verdict.
+
+use crate::{
+    against,
+    bench::{Bench, EMBEDDED, cores, deliver, progress, spinner, target},
+    versions::Module,
+};
+use anyhow::{Result, bail};
+use crinoid_eval::{
+    gate::{Looks, Outcome, Phase, Stage, Terms, Trial},
+    measure::{Exam, Grader, MeasureError, Pair, Preparations, Side, Station},
+    report::alone,
+    subject::{Launch, Parameters},
+};
+use crinoid_pipeline::Recipe;
+use crinoid_quant::Version;
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask ab --module graph
+      the graph champion against its predecessor, on generated data
+  cargo xtask ab --module search --candidate pool@1 --baseline heap@1 --data sift-128.hdf5
+      two versions on a file (ann-benchmarks HDF5, or fbin/fvecs with parts beside it)
+  cargo xtask ab --module search --against HEAD~1
+      the working tree against another commit
+  cargo xtask ab --self-test
+      how often the gate errs
+
+Exit codes: 0 ship, 1 don't ship, 2 inconclusive, 3 broken.";
+
+/// Compare two versions of a module on the same queries in one run, and say whether to ship.
+#[derive(clap::Args, Clone)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The module whose versions are compared.
+    #[arg(long, required_unless_present = "self_test")]
+    module: Option<Module>,
+    /// The version to beat [default: the champion's predecessor].
+    #[arg(long)]
+    baseline: Option<String>,
+    /// The version to judge [default: the champion].
+    #[arg(long)]
+    candidate: Option<String>,
+    /// Compare with the build of another commit: the same recipe, their code as the baseline.
+    #[arg(long, value_name = "REV", conflicts_with = "baseline")]
+    against: Option<String>,
+    /// The recipe in which the module's versions are put.
+    #[arg(long, default_value_t)]
+    recipe: Recipe,
+    /// A preset of the generator, or a file (see `cargo xtask data list`).
+    #[arg(long, default_value = EMBEDDED)]
+    data: String,
+    /// Answers per query where speed is measured.
+    #[arg(long, default_value_t = 10)]
+    k: usize,
+    /// Answers per query where quality is measured.
+    #[arg(long, default_value_t = 100)]
+    gate_k: usize,
+    /// The effort there [default: the least, from gate-k by doubling, at which the baseline
+    /// reaches recall 0.9].
+    #[arg(long)]
+    gate_ef: Option<usize>,
+    /// Whose rules decide: quality, latency or strict [default: quality for quant and graph,
+    /// latency for search and refine].
+    #[arg(long)]
+    phase: Option<Phase>,
+    /// Seconds for the interleaved rounds.
+    #[arg(long, default_value_t = 45.0, value_name = "SECONDS")]
+    budget: f64,
+    /// How much slower a better candidate may answer in the quality phase, in per cent.
+    #[arg(long, default_value_t = 10.0, value_name = "PERCENT")]
+    latency_budget: f64,
+    /// Links per node of the graph.
+    #[arg(long, default_value_t = 16)]
+    m: usize,
+    /// Effort of the graph's construction.
+    #[arg(long, default_value_t = 200)]
+    ef_construction: usize,
+    /// Threads of the builds [default: all].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Where result.json and the page go [default: target/crinoid-ab].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print how often the gate errs, measured.
+    #[arg(long)]
+    self_test: bool,
+}
+
+/// What two subjects are called and how they are started.
+struct Opponents {
+    labels: Pair<String>,
+    launches: Pair<Launch>,
+    title: String,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let Some(module) = self.module else { bail!("which module? (--module)") };
+        let bench = Bench::open(&self.data, self.gate_k.max(self.k))?;
+        let opponents = self.opponents(module, &bench)?;
+        let trial = self.trial(module.phase(), &bench)?;
+        let grader = Grader::new(&bench.data, &bench.truth)?;
+        let outcome = self.measure(&bench, grader, &opponents, &trial);
+        match outcome {
+            Ok(outcome) => Ok(ExitCode::from(outcome.exit_code())),
+            Err(Broken::Measure(error)) => {
+                println!("verdict ({}): broken\n  {error}", trial.phase);
+                Ok(ExitCode::from(Outcome::Broken.exit_code()))
+            }
+            Err(Broken::Other(error)) => Err(error),
+        }
+    }
+
+    fn opponents(&self, module: Module, bench: &Bench) -> Result<Opponents> {
+        let (champion, predecessor) = module.champion();
+        let known = |name: &str| -> Result<()> {
+            // A refine part may be a chain of versions.
+            for part in name.split('+') {
+                Version::find(module.versions(), part)?;
+            }
+            Ok(())
+        };
+        let candidate = self.candidate.as_deref().unwrap_or(champion);
+        known(candidate)?;
+        let recipe = self.recipe.with(module.name(), candidate)?.to_string();
+        if let Some(rev) = &self.against {
+            let (program, short) = against::build(rev)?;
+            let arguments = crate::bench::subject_arguments(&recipe, &[]);
+            return Ok(Opponents {
+                labels: Pair { a: short, b: "working tree".to_owned() },
+                launches: Pair {
+                    a: bench.launch("a", program, arguments)?,
+                    b: bench.ours("b", &recipe, &[])?,
+                },
+                title: format!("{recipe}: the working tree against {rev}"),
+            });
+        }
+        let baseline = self.baseline.as_deref().unwrap_or(predecessor);
+        known(baseline)?;
+        let before = self.recipe.with(module.name(), baseline)?.to_string();
+        let labels = match baseline == candidate {
+            true => Pair { a: format!("{baseline} (A)"), b: format!("{candidate} (B)") },
+            false => Pair { a: baseline.to_owned(), b: candidate.to_owned() },
+        };
+        Ok(Opponents {
+            labels,
+            launches: Pair { a: bench.ours("a", &before, &[])?, b: bench.ours("b", &recipe, &[])? },
+            title: format!("{}: {candidate} against {baseline} in {recipe}", module.name()),
+        })
+    }
+
+    fn trial(&self, phase: Phase, bench: &Bench) -> Result<Trial> {
+        let (practice, held_out) = Exam::split(&bench.data, 0.3, self.seed)?;
+        let rows = bench.data.base.len();
+        let terms = Terms { latency_budget: self.latency_budget / 100.0, ..Terms::default() };
+        Ok(Trial {
+            practice,
+            held_out,
+            k: self.k.min(rows),
+            gate_k: self.gate_k.min(rows),
+            gate_ef: self.gate_ef,
+            phase: self.phase.unwrap_or(phase),
+            terms,
+            budget: Duration::from_secs_f64(self.budget.max(0.0)),
+            looks: Looks::default(),
+            seed: self.seed,
+        })
+    }
+
+    fn build_parameters(&self) -> Parameters {
+        [("m", self.m), ("ef_construction", self.ef_construction)]
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .into()
+    }
+
+    fn measure(
+        &self,
+        bench: &Bench,
+        grader: Grader<'_>,
+        opponents: &Opponents,
+        trial: &Trial,
+    ) -> Result<Outcome, Broken> {
+        let threads = self.threads.unwrap_or_else(cores);
+        let preparations = Preparations {
+            vectors: bench.vectors(),
+            build: self.build_parameters(),
+            search: Parameters::new(),
+            threads,
+            seed: self.seed,
+        };
+        let start = |label: &String, launch: &Launch| {
+            let bar = spinner(format!("building {label}"));
+            let station = Station::start(label, launch, &preparations, grader);
+            bar.finish_and_clear();
+            station
+        };
+        let mut a = start(&opponents.labels.a, &opponents.launches.a)?;
+        let mut b = start(&opponents.labels.b, &opponents.launches.b)?;
+        let bar = progress("sweeping");
+        let mut watch = |stage: Stage| match stage {
+            Stage::Swept { side, ef, .. } => {
+                let label = match side {
+                    Side::A => &opponents.labels.a,
+                    Side::B => &opponents.labels.b,
+                };
+                bar.set_message(format!("sweeping {label}: ef {ef}"));
+            }
+            Stage::Round { done, of } => {
+                bar.set_message("rounds, A B B A");
+                bar.set_length(of as u64);
+                bar.set_position(done as u64);
+            }
+            _ => {}
+        };
+        let conclusion = trial.run(Pair { a: &mut a, b: &mut b }, &mut watch);
+        bar.finish_and_clear();
+        let conclusion = conclusion?;
+        let title = opponents.title.clone();
+        let mut result = alone("ab", title, &bench.data, trial.held_out.len());
+        result.settings.threads = threads;
+        result.settings.build = preparations.build.clone();
+        let stations = Pair { a: &a, b: &b };
+        let result = result.conclude(trial, stations, &conclusion);
+        let out = self.out.clone().unwrap_or_else(|| target().join("crinoid-ab"));
+        deliver(&result, &out)?;
+        a.stop()?;
+        b.stop()?;
+        Ok(conclusion.verdict.outcome)
+    }
+}
+
+/// A measurement that is broken, which is a verdict, or anything else that went wrong.
+enum Broken {
+    Measure(MeasureError),
+    Other(anyhow::Error),
+}
+
+impl From<MeasureError> for Broken {
+    fn from(error: MeasureError) -> Self {
+        Broken::Measure(error)
+    }
+}
+
+impl From<anyhow::Error> for Broken {
+    fn from(error: anyhow::Error) -> Self {
+        Broken::Other(error)
+    }
+}

@@ -1,0 +1,140 @@
+//! What the measuring commands share: data, truth, work folders, launching, progress, output.
+
+use anyhow::{Context, Result};
+use crinoid_eval::{
+    Dataset, Truth,
+    data::bin,
+    report::{ResultFile, text},
+    subject::{Launch, Limits},
+    truth::Cache,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    ffi::OsString,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// The preset that commands use where no data is named.
+pub(crate) const EMBEDDED: &str = "embedded";
+
+/// A data set with its truth, and a folder for what subjects need.
+pub(crate) struct Bench {
+    pub(crate) data: Dataset,
+    pub(crate) truth: Truth,
+    vectors: PathBuf,
+    folder: TempDir,
+}
+
+impl Bench {
+    /// Opens `data` (a preset or a file) with the truth for the `k` nearest.
+    pub(crate) fn open(data: &str, k: usize) -> Result<Self> {
+        let bar = spinner(format!("reading {data}"));
+        let mut data = Dataset::load(data)?;
+        bar.finish_and_clear();
+        let bar = progress("exact neighbours");
+        let report = Bar(&bar);
+        let cache = Cache::new(target().join("crinoid-truth"));
+        let k = k.min(data.base.len());
+        let truth = cache.truth(&data, k, &report)?;
+        bar.finish_and_clear();
+        data.truth = None;
+        let work = target().join("crinoid-work");
+        std::fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
+        let folder = TempDir::new_in(&work).context("making a work folder")?;
+        let vectors = folder.path().join("base.fbin");
+        bin::write_vectors(&vectors, &data.base)?;
+        Ok(Self { data, truth, vectors, folder })
+    }
+
+    /// The base vectors as the subjects get them.
+    pub(crate) fn vectors(&self) -> &Path {
+        &self.vectors
+    }
+
+    /// A launch of `program`, with an empty folder of its own called `name`.
+    pub(crate) fn launch(
+        &self,
+        name: &str,
+        program: PathBuf,
+        arguments: Vec<OsString>,
+    ) -> Result<Launch> {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder).context("making a subject's folder")?;
+        // What programs need to run at all, one thread for whatever would start more, and nothing
+        // that tells where the truth is.
+        let kept = ["PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CRINOID_ISA"];
+        let mut environment: Vec<(OsString, OsString)> = kept
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
+            .collect();
+        for name in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS"] {
+            environment.push((name.into(), "1".into()));
+        }
+        let memory = crinoid_eval::report::Machine::here().memory;
+        let limits = Limits {
+            memory: if memory > 0 { memory / 10 * 8 } else { u64::MAX },
+            ..Limits::default()
+        };
+        let core = cores().checked_sub(1);
+        Ok(Launch { program, arguments, environment, folder, core, limits })
+    }
+
+    /// A launch of this very program as the subject of `recipe`.
+    pub(crate) fn ours(&self, name: &str, recipe: &str, more: &[&str]) -> Result<Launch> {
+        let program = std::env::current_exe().context("finding this program")?;
+        self.launch(name, program, subject_arguments(recipe, more))
+    }
+}
+
+/// `subject --recipe RECIPE`, and more.
+pub(crate) fn subject_arguments(recipe: &str, more: &[&str]) -> Vec<OsString> {
+    ["subject", "--recipe", recipe].iter().chain(more).map(OsString::from).collect()
+}
+
+/// Processors that may be used.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Cargo's target folder: beside this program, where nothing is committed.
+pub(crate) fn target() -> PathBuf {
+    let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.to_owned());
+    beside().filter(|path| path.ends_with("target")).unwrap_or_else(|| "target".into())
+}
+
+/// A bar of unknown length, silent when nobody watches.
+pub(crate) fn spinner(message: impl Into<String>) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(message.into());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// A bar, silent when nobody watches.
+pub(crate) fn progress(message: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:28} {bar:40} {percent:>3} % {eta:>5}");
+    ProgressBar::new(0)
+        .with_message(message.to_owned())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+struct Bar<'a>(&'a ProgressBar);
+
+impl crinoid_graph::Progress for Bar<'_> {
+    fn report(&self, done: usize, total: usize) -> ControlFlow<()> {
+        self.0.set_length(total as u64);
+        self.0.set_position(done as u64);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Prints a result and writes it to `folder` as result.json and index.html.
+pub(crate) fn deliver(result: &ResultFile, folder: &Path) -> Result<()> {
+    print!("{}", text(result));
+    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    result.write(&folder.join("result.json"))?;
+    println!("written: {}", folder.join("result.json").display());
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! `cargo xtask subject`: serves a recipe to a driver.
+
+use anyhow::Context;
+use crinoid_eval::subject::{Ours, Sabotage, serve};
+use crinoid_pipeline::Recipe;
+use std::{io, process::ExitCode};
+
+/// Serve a recipe as a subject: requests on stdin, replies on stdout (crates/eval/PROTOCOL.md).
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  echo '{\"op\":\"hello\",\"protocol\":1}' | cargo xtask subject \
+                        --recipe sq8@1/hnsw@1/pool@1/float@1"
+)]
+pub(crate) struct Args {
+    /// The recipe, `quant/graph/search/refine`.
+    #[arg(long, default_value_t)]
+    recipe: Recipe,
+    /// Burn this share of time after each query, to test the gate.
+    #[arg(long, default_value_t = 0.0, hide = true)]
+    burn: f64,
+    /// Replace this share of answers by wrong ones, to test the gate.
+    #[arg(long, default_value_t = 0.0, hide = true)]
+    drop: f64,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let mut ours = Ours::new(self.recipe, Sabotage { burn: self.burn, drop: self.drop });
+        serve(&mut ours, io::stdin().lock(), io::stdout().lock()).context("the pipe broke")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
