@@ -71,6 +71,36 @@ pub const VERSIONS: &[Version] = &[
         "centred, one global step, 4 bits; int8 query",
         "GLASS SQ4U; unbiased rows are ours",
     ),
+    Version::new(
+        "record-asym",
+        1,
+        "rotated sign bits, 4-bit query, the record's short formula",
+        "record, Fix 5",
+    ),
+    Version::new(
+        "rabitq1",
+        1,
+        "rotated, 1 bit, unbiased estimate; 4-bit query",
+        "RaBitQ, SIGMOD 2024",
+    ),
+    Version::new(
+        "rabitq2",
+        1,
+        "rotated, 2 bits, unbiased estimate; 6-bit query",
+        "RaBitQ, SIGMOD 2025",
+    ),
+    Version::new(
+        "rabitq4",
+        1,
+        "rotated, 4 bits, unbiased estimate; 8-bit query",
+        "RaBitQ, SIGMOD 2025",
+    ),
+    Version::new(
+        "rabitq8",
+        1,
+        "rotated, 8 bits, unbiased estimate; 8-bit query",
+        "RaBitQ, SIGMOD 2025",
+    ),
 ];
 
 /// The codec that the default recipe uses.

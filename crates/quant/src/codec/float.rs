@@ -206,8 +206,8 @@ impl<I: Isa> Scorer for FloatScorer<'_, I> {
     }
 }
 
-struct FloatSpace<'a> {
-    codes: &'a Float,
+pub(super) struct FloatSpace<'a> {
+    pub(super) codes: &'a Float,
 }
 
 /// One row measured against many.

@@ -7,6 +7,8 @@
 //! | `u8_exact` | `u8-exact@1` | `u8`, lossless for integers 0..255 | exact |
 //! | `int4` | `int4@1` | 4 bits, one step for all dimensions, centred | integer, int8 query |
 //! | `int8_maxabs` | `int8-maxabs@1` | `u8`, a step per vector | integer dot, two floats per row |
+//! | `rabitq` | `rabitq1@1` .. `rabitq8@1` | 1 to 8 bits, rotated | unbiased estimate |
+//! | `rabitq` | `record-asym@1` | 1 bit, rotated | the record's short formula |
 //! | `sign` | `sign@1` | one bit per dimension | Hamming |
 //!
 //! `bytes` holds what codecs with byte rows share: the rows, their scorer, their build space.
@@ -16,6 +18,7 @@ mod bytes;
 mod float;
 mod int4;
 mod int8_maxabs;
+mod rabitq;
 mod sign;
 mod sq8;
 mod u8_exact;
@@ -27,6 +30,7 @@ pub use bytes::ByteScorer;
 pub use float::{Float, FloatMeta, FloatQuery, FloatScorer};
 pub use int4::{Int4, Int4Meta, Int4Query, Int4Scorer};
 pub use int8_maxabs::{Int8MaxAbs, Int8MaxAbsMeta, Int8MaxAbsQuery, Int8MaxAbsScorer};
+pub use rabitq::{Rabitq, RabitqMeta, RabitqOptions, RabitqQuery, RabitqScorer, RecordAsymmetric};
 pub use sign::{Sign, SignMeta, SignQuery, SignScorer};
 pub use sq8::{Sq8, Sq8Meta, Sq8Query};
 pub use u8_exact::{U8Exact, U8ExactMeta, U8ExactQuery};

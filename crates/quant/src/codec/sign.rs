@@ -48,7 +48,7 @@ pub struct SignQuery {
 
 /// Words of a row: a power of two within a line, else whole lines, so that no row straddles more
 /// lines than it must.
-fn stride(dim: usize) -> usize {
+pub(super) fn stride(dim: usize) -> usize {
     let words = dim.div_ceil(64);
     if words <= LINE { words.next_power_of_two() } else { words.next_multiple_of(LINE) }
 }

@@ -182,6 +182,35 @@ fn codecs_keep_their_contract() {
     contract::<U8Exact>();
     contract::<Int8MaxAbs>();
     contract::<Sign>();
+    contract::<Rabitq<1>>();
+    contract::<Rabitq<2>>();
+    contract::<Rabitq<3>>();
+    contract::<Rabitq<4>>();
+    contract::<Rabitq<8>>();
+    contract::<RecordAsymmetric>();
+}
+
+#[test]
+fn the_full_estimate_beats_its_baselines() {
+    // Documents at different distances from their mean, as the record's were.
+    let mut values = clustered(2000, 96, 1).as_slice().to_vec();
+    for (row, values) in values.chunks_exact_mut(96).enumerate() {
+        let size = 0.6 + 0.4 * noise(3, row as u64);
+        values.iter_mut().for_each(|x| *x *= size);
+    }
+    let (base, queries) = (Vectors::new(values.as_slice(), 96).unwrap(), clustered(40, 96, 9));
+    let [sign, short, full, two, four] = [
+        recall::<Sign>(&base, &queries, Metric::L2, 20),
+        recall::<RecordAsymmetric>(&base, &queries, Metric::L2, 20),
+        recall::<Rabitq<1>>(&base, &queries, Metric::L2, 20),
+        recall::<Rabitq<2>>(&base, &queries, Metric::L2, 20),
+        recall::<Rabitq<4>>(&base, &queries, Metric::L2, 20),
+    ];
+    assert!(
+        short < full && sign < full && full <= two && two <= four,
+        "{sign} {short} {full} {two}"
+    );
+    assert!(full > 0.85 && four > 0.999, "{full} {four}");
 }
 
 #[test]
