@@ -13,6 +13,7 @@ mod ab;
 mod against;
 mod bar;
 mod bench;
+mod compare;
 mod data;
 mod index;
 mod profile;
@@ -33,6 +34,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Ab(ab::Args),
+    Compare(Box<compare::Args>),
     Data(data::Args),
     Index(index::Args),
     Profile(profile::Args),
@@ -43,6 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Ab(args) => args.run(),
+        Command::Compare(args) => args.run(),
         Command::Data(args) => args.run(),
         Command::Index(args) => args.run(),
         Command::Profile(args) => args.run(),

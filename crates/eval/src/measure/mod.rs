@@ -6,13 +6,16 @@
 //! | `station.rs` | [`Station`]: a subject with an index, asked again and again, held to its answers |
 //! | `sweep.rs` | [`Sweep`]: which efforts are worth measuring |
 //! | `rounds.rs` | [`round`]: two stations timed in turns, A B B A |
+//! | `league.rs` | [`Contender`]: many stations timed in turns, the best configuration of each system |
 
 mod exam;
+mod league;
 mod rounds;
 mod station;
 mod sweep;
 
 pub use exam::{Exam, Grader, Grades};
+pub use league::{Contender, Standing, league_round, standings};
 pub use rounds::{Pair, Rung, Side, Step, curve, round};
 pub use station::{Observation, Pass, Preparations, Station};
 pub use sweep::{Sweep, sweep};

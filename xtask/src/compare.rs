@@ -1,0 +1,424 @@
+//! `cargo xtask compare`: ours and every installed peer, one run, Table 3.
+
+use crate::bench::{Bench, EMBEDDED, cores, deliver, progress, spinner, subject_arguments, target};
+use anyhow::{Context, Result, bail};
+use comfy_table::{CellAlignment, Table, presets};
+use crinoid_eval::{
+    measure::{
+        Contender, Exam, Grader, Preparations, Standing, Station, Sweep, league_round, standings,
+    },
+    report::{Better, Comparison, Delta, ResultFile, Unit, alone, subject},
+    reward::LEVELS,
+    stats::{Interval, Resampling, block_bootstrap_mean},
+    subject::Parameters,
+};
+use crinoid_pipeline::Recipe;
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+/// What our own rows are called.
+const OURS: &str = "crinoid";
+
+/// Measures ours and every installed peer interleaved in one run, and prints Table 3: queries per
+/// second at recall 0.90, 0.95, 0.99 and 0.999, the reward, and the ratio to the best peer.
+///
+/// Peers are the scripts of crates/eval/peers whose package the Python interpreter finds, and
+/// whatever --subject names. At each recall the best configuration of a system counts.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask compare
+  cargo xtask compare --data sift.hdf5 --python ~/.peers/bin/python
+  cargo xtask compare --peer hnswlib --peer faiss --first
+  cargo xtask compare --recipe sq8@1/hnsw@1/pool@1/float@1:m=16 --subject mine='./mine --fast'
+A configuration is NAME=VALUE,NAME=VALUE: build parameters of the subject.")]
+pub(crate) struct Args {
+    /// A preset of the generator, or a data-set file.
+    #[arg(long, default_value = EMBEDDED, value_name = "NAME|FILE")]
+    data: String,
+    /// Answers per query.
+    #[arg(long, default_value_t = 10)]
+    k: usize,
+    /// A recipe of ours, with build parameters after a colon; repeat for more configurations.
+    #[arg(long = "recipe", value_name = "RECIPE[:CONFIGURATION]")]
+    recipes: Vec<String>,
+    /// Only these peers (`none` for none); repeat for more.
+    #[arg(long = "peer", value_name = "NAME")]
+    peers: Vec<String>,
+    /// Any other subject as a peer: its name and its command; repeat for more.
+    #[arg(long = "subject", value_name = "NAME=COMMAND")]
+    subjects: Vec<String>,
+    /// A configuration of a peer in place of its own list; repeat for more.
+    #[arg(long = "configuration", value_name = "NAME:CONFIGURATION")]
+    configurations: Vec<String>,
+    /// Only the first configuration of each peer.
+    #[arg(long)]
+    first: bool,
+    /// The Python interpreter that has the peers' packages.
+    #[arg(long, default_value = "python3", value_name = "PROGRAM")]
+    python: PathBuf,
+    /// Timed passes over every effort; the median counts.
+    #[arg(long, default_value_t = 8)]
+    rounds: usize,
+    /// Threads of the builds [default: all].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Seed of builds and of the order of queries.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Where result.json and the page go [default: target/crinoid-compare].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// A system to start: its name, its command, and the configurations to try.
+struct Entry {
+    system: String,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    configurations: Vec<Parameters>,
+}
+
+/// A line of `peers --list`.
+#[derive(Deserialize)]
+struct Listed {
+    name: String,
+    installed: bool,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    configurations: Vec<Parameters>,
+}
+
+/// Ours over the best peer in one column of Table 3.
+struct Ratio {
+    quantity: String,
+    peer: String,
+    theirs: f64,
+    ours: f64,
+    /// Of the logarithm of the ratio, over the rounds.
+    change: Option<Interval>,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let mut left_out = Vec::new();
+        let entries = self.entries(&mut left_out)?;
+        let bench = Bench::open(&self.data, self.k)?;
+        let grader = Grader::new(&bench.data, &bench.truth)?;
+        let exam = Exam::all(&bench.data);
+        let plan = Sweep::new(self.k, bench.data.base.len());
+        let mut contenders = Vec::new();
+        for entry in &entries {
+            for build in &entry.configurations {
+                let label = label(&entry.system, build);
+                let preparations = Preparations {
+                    vectors: bench.vectors(),
+                    build: build.clone(),
+                    search: Parameters::new(),
+                    threads: self.threads.unwrap_or_else(cores),
+                    seed: self.seed,
+                };
+                let folder = format!("{}", contenders.len() + left_out.len());
+                let launch =
+                    bench.launch(&folder, entry.program.clone(), entry.arguments.clone())?;
+                let bar = spinner(format!("building {label}"));
+                match Station::start(label.clone(), &launch, &preparations, grader) {
+                    Ok(station) => {
+                        bar.set_message(format!("sweeping {label}"));
+                        let mut contender = Contender::new(&entry.system, station);
+                        contender.prepare(&exam, self.k, &plan);
+                        contenders.push(contender);
+                    }
+                    Err(fault) if entry.system == OURS => bail!(fault),
+                    Err(fault) => left_out.push(fault.to_string()),
+                }
+                bar.finish_and_clear();
+            }
+        }
+        let bar = progress("rounds, all in turns");
+        bar.set_length(self.rounds as u64);
+        for _ in 0..self.rounds {
+            league_round(&mut contenders, &exam, self.k);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        let faults = contenders.iter().filter_map(Contender::fault);
+        left_out.extend(faults.map(ToString::to_string));
+        self.report(&bench, &exam, &contenders, left_out)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn report(
+        &self,
+        bench: &Bench,
+        exam: &Exam,
+        contenders: &[Contender<'_>],
+        left_out: Vec<String>,
+    ) -> Result<()> {
+        let title = format!("ours and {} configurations of others", contenders.len() - 1);
+        let mut result = alone("compare", title, &bench.data, exam.len());
+        result.settings.k = self.k;
+        result.settings.rounds = self.rounds;
+        result.settings.threads = self.threads.unwrap_or_else(cores);
+        result.settings.level = 0.95;
+        result.settings.seed = self.seed;
+        result.settings.pinned = contenders.iter().all(|one| one.station().pinned());
+        let of = |one: &Contender<'_>| subject(one.station(), exam, self.k, one.speeds());
+        result.subjects = contenders.iter().map(of).collect();
+        result.notes = left_out.into_iter().map(|reason| format!("left out: {reason}")).collect();
+
+        let rows = standings(contenders, None);
+        let rounds: Vec<_> =
+            (0..self.rounds).map(|round| standings(contenders, Some(round))).collect();
+        let ratios = ratios(&rows, &rounds);
+        println!("{}", configurations_table(&result, contenders));
+        println!("{}", standings_table(&rows, &ratios));
+        result.comparisons = vec![Comparison {
+            baseline: "best peer".to_owned(),
+            candidate: OURS.to_owned(),
+            deltas: ratios.iter().flatten().map(Ratio::delta).collect(),
+        }];
+        let out = self.out.clone().unwrap_or_else(|| target().join("crinoid-compare"));
+        deliver(&result, &out)
+    }
+
+    /// Ours, the scripts that are installed, and the subjects named.
+    fn entries(&self, left_out: &mut Vec<String>) -> Result<Vec<Entry>> {
+        let mut own: BTreeMap<&str, Vec<Parameters>> = BTreeMap::new();
+        for given in &self.configurations {
+            let (name, configuration) =
+                given.split_once(':').with_context(|| format!("`{given}` is not NAME:..."))?;
+            own.entry(name).or_default().push(parameters(configuration)?);
+        }
+        let mut entries = Vec::new();
+        let default = [Recipe::default().to_string()];
+        let recipes = if self.recipes.is_empty() { &default[..] } else { &self.recipes };
+        for given in recipes {
+            let (recipe, configuration) = given.split_once(':').unwrap_or((given, ""));
+            entries.push(Entry {
+                system: OURS.to_owned(),
+                program: std::env::current_exe()?,
+                arguments: subject_arguments(recipe, &[]),
+                configurations: vec![parameters(configuration)?],
+            });
+        }
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/eval/peers");
+        let scripts = scripts.canonicalize().unwrap_or(scripts);
+        let wanted =
+            |name: &str| self.peers.is_empty() || self.peers.iter().any(|wanted| wanted == name);
+        let listed = self.list(&scripts)?;
+        for unknown in &self.peers {
+            if unknown != "none" && listed.iter().all(|one| one.name != *unknown) {
+                let known: Vec<_> = listed.iter().map(|one| one.name.as_str()).collect();
+                bail!("no peer called `{unknown}` (known: {})", known.join(", "));
+            }
+        }
+        for one in listed.into_iter().filter(|one| wanted(&one.name)) {
+            if !one.installed {
+                left_out.push(format!("{}: not installed ({})", one.name, one.reason));
+                continue;
+            }
+            let mut configurations = own.remove(one.name.as_str()).unwrap_or(one.configurations);
+            configurations.truncate(if self.first { 1 } else { usize::MAX });
+            entries.push(Entry {
+                program: self.python.clone(),
+                arguments: vec![scripts.clone().into_os_string(), one.name.clone().into()],
+                system: one.name,
+                configurations,
+            });
+        }
+        for given in &self.subjects {
+            let (name, command) =
+                given.split_once('=').with_context(|| format!("`{given}` is not NAME=COMMAND"))?;
+            let mut words = command.split_whitespace();
+            let program = words.next().with_context(|| format!("`{given}` has no command"))?;
+            entries.push(Entry {
+                system: name.to_owned(),
+                program: program.into(),
+                arguments: words.map(OsString::from).collect(),
+                configurations: own.remove(name).unwrap_or_else(|| vec![Parameters::new()]),
+            });
+        }
+        if let Some(name) = own.keys().next() {
+            bail!("a configuration for `{name}`, which does not take part");
+        }
+        Ok(entries)
+    }
+
+    /// What the scripts say of themselves. Without a Python interpreter there are no scripts.
+    fn list(&self, scripts: &Path) -> Result<Vec<Listed>> {
+        if self.peers.iter().any(|name| name == "none") {
+            return Ok(Vec::new());
+        }
+        let output = Command::new(&self.python).arg(scripts).arg("--list").output();
+        let output = output.with_context(|| format!("cannot run {}", self.python.display()))?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            let last = words.lines().last().unwrap_or_default().to_owned();
+            eprintln!("no peers: {last} (see crates/eval/peers/README.md)");
+            return Ok(Vec::new());
+        }
+        let text = String::from_utf8(output.stdout)?;
+        text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+}
+
+impl Ratio {
+    fn delta(&self) -> Delta {
+        let relative = |interval: Interval| interval.map(f64::exp).map(|ratio| ratio - 1.0);
+        Delta {
+            quantity: format!("{}, against {}", self.quantity, self.peer),
+            measure: "qps".to_owned(),
+            baseline: Some(self.theirs),
+            candidate: Some(self.ours),
+            unit: Unit::Ratio,
+            better: Better::Higher,
+            change: self.change.map(relative),
+            ..Delta::default()
+        }
+    }
+}
+
+/// `m=16,codes=sq8` as build parameters: numbers and booleans where they read as such.
+fn parameters(text: &str) -> Result<Parameters> {
+    let pair = |pair: &str| {
+        let (name, value) =
+            pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        Ok((name.to_owned(), value))
+    };
+    text.split(',').filter(|pair| !pair.is_empty()).map(pair).collect()
+}
+
+fn label(system: &str, parameters: &Parameters) -> String {
+    let values: Vec<_> = parameters
+        .iter()
+        .map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name}={text}"),
+            None => format!("{name}={value}"),
+        })
+        .collect();
+    if values.is_empty() { system.to_owned() } else { format!("{system} {}", values.join(",")) }
+}
+
+/// The columns of Table 3: the four recalls, the reward and the area above it.
+const COLUMNS: [&str; 6] =
+    ["QPS at 0.90", "QPS at 0.95", "QPS at 0.99", "QPS at 0.999", "reward", "0.95 to 0.999"];
+
+fn column(row: &Standing, column: usize) -> Option<f64> {
+    let areas = [row.reward, row.high];
+    row.speeds.iter().chain(&areas).copied().nth(column).flatten()
+}
+
+/// Ours over the best peer in each column; `None` where one of them has no number.
+fn ratios(rows: &[Standing], rounds: &[Vec<Standing>]) -> Vec<Option<Ratio>> {
+    let of = |rows: &[Standing], system: &str, at: usize| {
+        column(rows.iter().find(|row| row.system == system)?, at)
+    };
+    let ratio = |at: usize| {
+        let ours = of(rows, OURS, at)?;
+        let peers = rows.iter().filter(|row| row.system != OURS);
+        let (peer, theirs) = peers
+            .filter_map(|row| Some((&row.system, column(row, at)?)))
+            .max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let logs: Vec<f64> = rounds
+            .iter()
+            .filter_map(|rows| Some((of(rows, OURS, at)? / of(rows, peer, at)?).ln()))
+            .collect();
+        let change = block_bootstrap_mean(&logs, 1, &Resampling::default()).ok();
+        Some(Ratio { quantity: COLUMNS[at].to_owned(), peer: peer.clone(), theirs, ours, change })
+    };
+    (0..COLUMNS.len()).map(ratio).collect()
+}
+
+fn configurations_table(result: &ResultFile, contenders: &[Contender<'_>]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    let mut header = vec!["configuration".to_owned()];
+    header.extend(LEVELS.map(|level| format!("QPS {level}")));
+    header.extend(LEVELS.map(|level| format!("eval. {level}")));
+    header.extend(["best recall", "build s", "MB"].map(str::to_owned));
+    table.set_header(header);
+    for (subject, contender) in result.subjects.iter().zip(contenders) {
+        let mut row = vec![subject.label.clone()];
+        row.extend(subject.levels.iter().map(|level| number(level.qps)));
+        row.extend(subject.levels.iter().map(|level| number(level.distances)));
+        let best = contender.speeds().recalls.iter().copied().fold(0.0, f64::max);
+        row.push(format!("{best:.4}"));
+        row.push(format!("{:.1}", subject.build_seconds));
+        row.push(format!("{:.0}", subject.bytes as f64 / 1e6));
+        table.add_row(row);
+    }
+    right(&mut table);
+    table
+}
+
+fn standings_table(rows: &[Standing], ratios: &[Option<Ratio>]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table.set_header(std::iter::once("system").chain(COLUMNS));
+    for row in rows {
+        let cells = (0..COLUMNS.len()).map(|at| number(column(row, at)));
+        table.add_row(std::iter::once(row.system.clone()).chain(cells));
+    }
+    let ratio = |ratio: &Option<Ratio>| {
+        ratio.as_ref().map_or_else(|| "-".to_owned(), |r| format!("{:.2}x", r.ours / r.theirs))
+    };
+    let cells = ratios.iter().map(ratio);
+    table.add_row(std::iter::once("ours / best peer".to_owned()).chain(cells));
+    right(&mut table);
+    table
+}
+
+fn right(table: &mut Table) {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// A rounded number, a dash for none.
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_are_read_and_shown() {
+        let read = parameters("m=16,codes=sq8,rescore=true").unwrap();
+        assert_eq!(read["m"], 16);
+        assert_eq!(read["codes"], "sq8");
+        assert_eq!(read["rescore"], true);
+        assert_eq!(label("faiss", &read), "faiss codes=sq8,m=16,rescore=true");
+        assert_eq!(label("faiss", &parameters("").unwrap()), "faiss");
+        assert!(parameters("m").is_err());
+    }
+
+    #[test]
+    fn the_ratio_is_to_the_best_peer_of_each_column() {
+        let row = |system: &str, speeds, reward| Standing {
+            system: system.to_owned(),
+            speeds,
+            reward,
+            high: None,
+        };
+        let rows = [
+            row(OURS, [Some(8.0), Some(6.0), Some(4.0), None], Some(7.0)),
+            row("a", [Some(4.0), Some(3.0), None, Some(1.0)], Some(3.0)),
+            row("b", [Some(2.0), Some(5.0), None, None], None),
+        ];
+        let ratios = ratios(&rows, &[]);
+        let of = |at: usize| ratios[at].as_ref().map(|r| (r.peer.as_str(), r.ours / r.theirs));
+        assert_eq!(of(0), Some(("a", 2.0)));
+        assert_eq!(of(1), Some(("b", 1.2)));
+        assert_eq!((of(2), of(3)), (None, None));
+        assert_eq!(of(4), Some(("a", 7.0 / 3.0)));
+    }
+}
