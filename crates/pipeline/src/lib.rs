@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "collection")]
+pub mod collection;
 mod compose;
 pub mod container;
 pub mod error;

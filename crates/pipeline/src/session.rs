@@ -63,6 +63,14 @@ pub(crate) struct Working {
     full: Vec<f32>,
 }
 
+#[cfg(feature = "collection")]
+impl Working {
+    /// The part that engines use.
+    pub(crate) fn search(&mut self) -> &mut crinoid_search::Scratch {
+        &mut self.search
+    }
+}
+
 /// Searches of one thread over one index.
 ///
 /// Keeps all working memory: after the first few queries a search allocates nothing. The answer

@@ -1,0 +1,240 @@
+//! Ids, batches, options, errors.
+
+use crate::{
+    error::{IndexError, SearchError},
+    index::BuildOptions,
+};
+use crinoid_quant::VectorError;
+use crinoid_refine::Rescore;
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// The caller's own name of a vector.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ExternalId {
+    /// A number.
+    Number(u64),
+    /// A text.
+    Text(String),
+}
+
+impl From<u64> for ExternalId {
+    fn from(number: u64) -> Self {
+        ExternalId::Number(number)
+    }
+}
+
+impl From<&str> for ExternalId {
+    fn from(text: &str) -> Self {
+        ExternalId::Text(text.to_owned())
+    }
+}
+
+impl From<String> for ExternalId {
+    fn from(text: String) -> Self {
+        ExternalId::Text(text)
+    }
+}
+
+impl fmt::Display for ExternalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExternalId::Number(number) => number.fmt(f),
+            ExternalId::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl ExternalId {
+    /// A tag, then the number big-endian or the text: numbers sort before texts, each in order.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            ExternalId::Number(number) => [&[0], &number.to_be_bytes()[..]].concat(),
+            ExternalId::Text(text) => [&[1], text.as_bytes()].concat(),
+        }
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        match bytes.split_first()? {
+            (0, number) => Some(ExternalId::Number(u64::from_be_bytes(number.try_into().ok()?))),
+            (1, text) => Some(ExternalId::Text(String::from_utf8(text.to_vec()).ok()?)),
+            _ => None,
+        }
+    }
+}
+
+/// Changes that happen together. Later entries win over earlier ones of the same id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    pub(super) entries: Vec<(ExternalId, Option<Vec<f32>>)>,
+}
+
+impl Batch {
+    /// Nothing to do yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Inserts `vector` under `id`, or replaces what is there.
+    pub fn upsert(&mut self, id: impl Into<ExternalId>, vector: &[f32]) -> &mut Self {
+        self.entries.push((id.into(), Some(vector.to_vec())));
+        self
+    }
+
+    /// Deletes what is stored under `id`, if anything.
+    pub fn delete(&mut self, id: impl Into<ExternalId>) -> &mut Self {
+        self.entries.push((id.into(), None));
+        self
+    }
+
+    /// How many entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// What a batch did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Ids that were new.
+    pub inserted: usize,
+    /// Ids that got another vector.
+    pub updated: usize,
+    /// Ids that are gone.
+    pub deleted: usize,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Match {
+    /// The caller's id.
+    pub id: ExternalId,
+    /// Squared L2, `-<q, x>` or `2 - 2 cos`; lower is closer.
+    pub distance: f32,
+}
+
+/// What opening a collection had to repair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Files that belonged to nothing: left over from a crash.
+    pub removed: usize,
+    /// Segments that were missing or damaged and were built again.
+    pub rebuilt: usize,
+}
+
+/// How a collection is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CollectionOptions {
+    /// How segments are built. The recipe must end with `float@1`: answers of several segments are
+    /// merged by their true distances.
+    pub build: BuildOptions,
+    /// Unsealed rows at which a segment is made of them; until then they are scanned.
+    pub seal_rows: usize,
+    /// The share of dead rows above which a segment is rewritten, `0.0..=1.0`.
+    pub max_dead: f64,
+    /// The number of segments above which the smaller half of them is merged.
+    pub max_segments: usize,
+}
+
+impl Default for CollectionOptions {
+    fn default() -> Self {
+        Self { build: BuildOptions::default(), seal_rows: 8_192, max_dead: 0.25, max_segments: 8 }
+    }
+}
+
+impl CollectionOptions {
+    pub(super) fn validate(&self, dim: usize) -> Result<(), CollectionError> {
+        let fail = |name, why: &str| Err(CollectionError::Option { name, why: why.to_owned() });
+        let last = self.build.recipe.refine().last();
+        if last.is_none_or(|name| name != Rescore::<crinoid_quant::codec::Float>::VERSION) {
+            return fail("recipe", "the last refiner must be float@1");
+        }
+        if dim == 0 {
+            return Err(VectorError::NoDimensions.into());
+        }
+        if self.build.truncate.is_some_and(|kept| kept == 0 || kept > dim) {
+            return fail("truncate", "it must be within 1..=dimension");
+        }
+        if self.seal_rows == 0 {
+            return fail("seal_rows", "it must be at least 1");
+        }
+        if !(0.0..=1.0).contains(&self.max_dead) {
+            return fail("max_dead", "it must be within 0..=1");
+        }
+        if self.max_segments == 0 {
+            return fail("max_segments", "it must be at least 1");
+        }
+        self.build.graph.validate().map_err(IndexError::from)?;
+        Ok(())
+    }
+}
+
+/// A collection cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CollectionError {
+    /// An option is out of range.
+    #[error("{name}: {why}")]
+    Option {
+        /// The option.
+        name: &'static str,
+        /// What it must be.
+        why: String,
+    },
+    /// There is a collection already.
+    #[error("{}: there is a collection already", folder.display())]
+    Exists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The transactional store refused or is damaged.
+    #[error("store: {0}")]
+    Store(#[from] Box<redb::Error>),
+    /// The store holds something that this version did not write.
+    #[error("store: {what} is damaged")]
+    Damaged {
+        /// Which record.
+        what: &'static str,
+    },
+    /// A vector cannot be stored. Rows are numbered by their place in the batch.
+    #[error("batch: {0}")]
+    Vector(#[from] VectorError),
+    /// A query cannot be answered.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// A segment cannot be built, written or read.
+    #[error(transparent)]
+    Segment(#[from] IndexError),
+    /// The batch is durable, but sealing or compacting after it failed.
+    #[error("the batch is written, but maintenance failed: {0}")]
+    Maintenance(Box<CollectionError>),
+}
+
+impl CollectionError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(super) fn store(error: impl Into<redb::Error>) -> Self {
+        Self::Store(Box::new(error.into()))
+    }
+}
