@@ -17,20 +17,19 @@ use frontier::slot;
 
 pub(crate) use frontier::Frontier;
 
-/// Below this width the loop takes one step at a time: the extra hops of choosing early cost more
-/// than the overlap gains.
-const PIPELINED_FROM: usize = 20;
-
 /// The search `flat@1`.
 #[derive(Clone, Copy, Debug)]
 pub struct Flat {
     /// How many evenly spaced rows are measured to find the one where the walk starts.
     pub entries: usize,
+    /// Below this `ef` the walk takes one step at a time: the extra hops of choosing early then
+    /// cost more than the overlap gains.
+    pub pipelined_from: usize,
 }
 
 impl Default for Flat {
     fn default() -> Self {
-        Self { entries: 128 }
+        Self { entries: 64, pipelined_from: 8 }
     }
 }
 
@@ -78,7 +77,7 @@ impl Search for Flat {
         visited.insert(frontier::id(start));
         frontier.insert(isa, start);
         loop {
-            if ef < PIPELINED_FROM {
+            if ef < self.pipelined_from {
                 while let Some(node) = choose(isa, base, frontier) {
                     let count = gather(base, scorer, visited, node, now);
                     counters.expanded(count);
