@@ -9,7 +9,7 @@ use crate::{
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
     Codes, Metric, Vectors,
-    codec::{Float, Int4, Int8MaxAbs, Sign, Sq8, U8Exact},
+    codec::{Float, Int4, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, U8Exact},
     versions::UnknownVersion,
 };
 use crinoid_refine::{NoRefiner, Rescore};
@@ -19,7 +19,8 @@ use std::sync::Arc;
 /// Calls `$body` with `$C` standing for the codec called `$name`.
 macro_rules! with_codec {
     ($name:expr, $C:ident => $body:expr) => {
-        with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8, U8Exact, Int4)
+        with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8, U8Exact, Int4,
+            Rabitq<1>, Rabitq<2>, Rabitq<4>, RecordAsymmetric)
     };
     (@ $name:expr, $C:ident => $body:expr, $($codec:ty),+) => {
         match $name {

@@ -95,12 +95,6 @@ pub const VERSIONS: &[Version] = &[
         "rotated, 4 bits, unbiased estimate; 8-bit query",
         "RaBitQ, SIGMOD 2025",
     ),
-    Version::new(
-        "rabitq8",
-        1,
-        "rotated, 8 bits, unbiased estimate; 8-bit query",
-        "RaBitQ, SIGMOD 2025",
-    ),
 ];
 
 /// The codec that the default recipe uses.

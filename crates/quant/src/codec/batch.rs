@@ -12,7 +12,8 @@ pub(super) trait Batched: Scorer {
     fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N];
 }
 
-/// Fills `keys[i]` for `ids[i]`, `N` at a time, then one at a time.
+/// Fills `keys[i]` for `ids[i]`, `N` at a time. A rest of more than half a batch is filled up by
+/// repeating its last id, which costs less than measuring one at a time.
 ///
 /// # Panics
 /// When the lengths differ.
@@ -24,8 +25,17 @@ pub(super) fn in_batches<const N: usize>(scorer: &impl Batched, ids: &[u32], key
     for (ids, keys) in id_groups.iter().zip(key_groups) {
         *keys = scorer.measure(*ids);
     }
-    for (&id, key) in id_rest.iter().zip(key_rest) {
-        [*key] = scorer.measure([id]);
+    match id_rest.last() {
+        Some(&last) if id_rest.len() > N / 2 => {
+            let mut group = [last; N];
+            group[..id_rest.len()].copy_from_slice(id_rest);
+            key_rest.copy_from_slice(&scorer.measure(group)[..id_rest.len()]);
+        }
+        _ => {
+            for (&id, key) in id_rest.iter().zip(key_rest) {
+                [*key] = scorer.measure([id]);
+            }
+        }
     }
 }
 

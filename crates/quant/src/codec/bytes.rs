@@ -79,14 +79,20 @@ impl ByteRows {
         &self.norms
     }
 
-    /// Makes row `id` the query.
+    /// Makes row `id` the query. Called below a dispatch, where it becomes vector code: it is
+    /// paid once per visited list of a build.
+    #[inline(always)]
     pub(super) fn row_as_query(&self, id: u32, query: &mut ByteQuery) {
-        let row = self.row(id);
-        query.encode(row.len(), |codes| {
-            for (code, &byte) in codes.iter_mut().zip(row) {
-                *code = (byte ^ ZERO) as i8;
-            }
-        });
+        let row = &self.rows[id as usize * self.stride..][..self.stride];
+        if query.codes.len() != row.len() {
+            query.codes = Buffer::zeroed(row.len());
+        }
+        let mut sum = 0;
+        for (code, &byte) in query.codes.make_mut().iter_mut().zip(row) {
+            *code = (byte ^ ZERO) as i8;
+            sum += i32::from(*code);
+        }
+        (query.sum, query.norm) = (sum, self.norms[id as usize]);
     }
 
     pub(super) fn arrays(&self) -> Vec<(&'static str, &[u8])> {
@@ -305,7 +311,8 @@ struct ByteSpace<'a> {
 /// One row measured against many.
 struct Measure<'a> {
     rows: &'a ByteRows,
-    query: &'a ByteQuery,
+    from: u32,
+    query: &'a mut ByteQuery,
     to: &'a [u32],
     keys: &'a mut [u32],
 }
@@ -315,6 +322,7 @@ impl OnIsa for Measure<'_> {
 
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
+        self.rows.row_as_query(self.from, self.query);
         let scorer = self.rows.l2_scorer(isa, self.query, 1.0);
         in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
@@ -330,8 +338,7 @@ impl Space for ByteSpace<'_> {
             static QUERY: RefCell<ByteQuery> = RefCell::default();
         }
         QUERY.with_borrow_mut(|query| {
-            self.rows.row_as_query(from, query);
-            let measure = Measure { rows: self.rows, query, to, keys: &mut *keys };
+            let measure = Measure { rows: self.rows, from, query, to, keys: &mut *keys };
             isa::dispatch(Level::current(), measure);
         });
         add_augmentation(self.augment, from, to, keys);

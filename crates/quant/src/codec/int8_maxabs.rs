@@ -239,8 +239,8 @@ struct Int8MaxAbsSpace<'a> {
 /// One row measured against many.
 struct Measure<'a> {
     codes: &'a Int8MaxAbs,
-    query: &'a ByteQuery,
-    scale: f32,
+    from: u32,
+    query: &'a mut ByteQuery,
     to: &'a [u32],
     keys: &'a mut [u32],
 }
@@ -250,7 +250,9 @@ impl OnIsa for Measure<'_> {
 
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
-        let scorer = self.codes.measure(isa, self.query, self.scale, Metric::L2);
+        self.codes.rows.row_as_query(self.from, self.query);
+        let scale = self.codes.scales[self.from as usize];
+        let scorer = self.codes.measure(isa, self.query, scale, Metric::L2);
         in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
 }
@@ -266,9 +268,7 @@ impl Space for Int8MaxAbsSpace<'_> {
         }
         let codes = self.codes;
         QUERY.with_borrow_mut(|query| {
-            codes.rows.row_as_query(from, query);
-            let scale = codes.scales[from as usize];
-            let measure = Measure { codes, query, scale, to, keys: &mut *keys };
+            let measure = Measure { codes, from, query, to, keys: &mut *keys };
             isa::dispatch(Level::current(), measure);
         });
         if let Some(&own) = codes.augment.get(from as usize) {
