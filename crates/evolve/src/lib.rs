@@ -2,11 +2,15 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod campaign;
 pub mod candidate;
+pub mod contracts;
 pub mod diff;
 pub mod exemplar;
 pub mod journal;
+pub mod judge;
 pub mod knobs;
+pub mod lab;
 pub mod module;
 pub mod prompt;
 pub mod proposer;

@@ -234,16 +234,21 @@ fn unloaded() -> Refusal {
     refusal(RefusalKind::Order, "load and build come first")
 }
 
-/// The `main.rs` of the program that serves a candidate for `module`.
-pub fn main(module: Module) -> String {
-    let rig = match module {
-        Module::Graph => "Rig::new().with_builder(candidate::Candidate::default())",
-        Module::Refine => "Rig::new().with_refiner(candidate::Candidate::new)",
-        _ => "Rig::new().with_search(candidate::Candidate::default())",
-    };
+/// The `main.rs` of the program that serves candidates for `modules`.
+pub fn main(modules: &[Module]) -> String {
+    let parts: String = modules
+        .iter()
+        .map(|module| match module {
+            Module::Graph => ".with_builder(candidate_graph::Candidate::default())",
+            Module::Search => ".with_search(candidate_search::Candidate::default())",
+            Module::Refine => ".with_refiner(candidate_refine::Candidate::new)",
+            // There is no place for another codec in the rig; see `Lab::judge`.
+            Module::Quant => "",
+        })
+        .collect();
     format!(
         "use crinoid_evolve::rig::Rig;\n\nfn main() -> std::io::Result<()> {{\n    \
-         {rig}.run()\n}}\n"
+         Rig::new(){parts}.run()\n}}\n"
     )
 }
 

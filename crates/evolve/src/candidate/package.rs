@@ -1,7 +1,7 @@
 //! The generated packages: the candidate as a library of its own, and a program around it.
 //!
 //! Two packages in a workspace of their own, outside the tree (`target/evolve/...`):
-//! * `candidate`: the source file verbatim as `src/lib.rs`. It depends on the four module crates
+//! * `candidate-MODULE`: the source file verbatim as `src/lib.rs`. It depends on the module crates
 //!   and on nothing else, so no other crate's name resolves in it; `unsafe_code` is forbidden
 //!   where it is not allowed; there is no build script.
 //! * `runner`: a `main.rs` of ours that serves the candidate as a subject.
@@ -11,12 +11,14 @@
 
 use super::scan::{self, Finding, Rules};
 use crate::module::Module;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Where candidates are put together and compiled.
 #[derive(Clone, Debug)]
@@ -67,24 +69,21 @@ pub enum PackageError {
 const MESSAGES: usize = 6000;
 
 impl Workshop {
-    /// Scans and compiles `source` as a version of `module`. `digest` names its folder.
+    /// Scans and compiles one program out of `sources`, at most one per module; the rig's own
+    /// versions take the other places.
     ///
     /// # Errors
     /// What the scan or the compiler objects to, or that the machine does not cooperate.
-    pub fn build(
-        &self,
-        module: Module,
-        digest: &str,
-        source: &str,
-    ) -> Result<Package, PackageError> {
-        let findings = scan::scan(source, self.rules);
+    pub fn build(&self, sources: &BTreeMap<Module, String>) -> Result<Package, PackageError> {
+        let findings: Vec<Finding> =
+            sources.values().flat_map(|source| scan::scan(source, self.rules)).collect();
         if !findings.is_empty() {
             return Err(PackageError::Forbidden(findings));
         }
-        let short = digest.get(..16).unwrap_or(digest);
-        let folder = self.folder.join("candidates").join(short);
+        let all: String = sources.iter().map(|(m, source)| format!("{m}\0{source}\0")).collect();
+        let folder = self.folder.join(format!("candidates/{:016x}", xxh3_64(all.as_bytes())));
         let program = folder.join("subject");
-        self.write(&folder, module, source)?;
+        self.write(&folder, sources)?;
         let start = Instant::now();
         let target = self.folder.join("build");
         // Our own crates may use unsafe code, the candidate may not: its own lint table says so,
@@ -119,7 +118,7 @@ impl Workshop {
         }
     }
 
-    fn write(&self, folder: &Path, module: Module, source: &str) -> Result<(), PackageError> {
+    fn write(&self, folder: &Path, sources: &BTreeMap<Module, String>) -> Result<(), PackageError> {
         let root = self.workspace.display();
         let unsafe_code = if self.rules.allow_unsafe { "allow" } else { "forbid" };
         let dependency = |name: &str| {
@@ -132,31 +131,33 @@ impl Workshop {
                  publish = false\nbuild = false\n\n"
             )
         };
-        let files = [
-            (
-                "Cargo.toml",
-                "[workspace]\nresolver = \"3\"\nmembers = [\"candidate\", \"runner\"]\n\n\
-                 [profile.release]\ncodegen-units = 4\ndebug = false\n"
-                    .to_owned(),
-            ),
-            (
-                "candidate/Cargo.toml",
-                format!(
-                    "{}[lints.rust]\nunsafe_code = \"{unsafe_code}\"\n\n[dependencies]\n{modules}",
-                    head("candidate")
-                ),
-            ),
-            ("candidate/src/lib.rs", source.to_owned()),
-            (
-                "runner/Cargo.toml",
-                format!(
-                    "{}[dependencies]\ncandidate = {{ path = \"../candidate\" }}\n{modules}{}",
-                    head("runner"),
-                    dependency("evolve"),
-                ),
-            ),
-            ("runner/src/main.rs", crate::rig::main(module)),
-        ];
+        let mut members = String::from("\"runner\"");
+        let mut candidates = String::new();
+        let mut files = Vec::new();
+        for (module, source) in sources {
+            let name = format!("candidate-{module}");
+            members.push_str(&format!(", \"{name}\""));
+            candidates.push_str(&format!("{name} = {{ path = \"../{name}\" }}\n"));
+            let manifest = format!(
+                "{}[lints.rust]\nunsafe_code = \"{unsafe_code}\"\n\n[dependencies]\n{modules}",
+                head(&name)
+            );
+            files.push((format!("{name}/Cargo.toml"), manifest));
+            files.push((format!("{name}/src/lib.rs"), source.clone()));
+        }
+        let workspace = format!(
+            "[workspace]\nresolver = \"3\"\nmembers = [{members}]\n\n\
+             [profile.release]\ncodegen-units = 4\ndebug = false\n"
+        );
+        files.push(("Cargo.toml".to_owned(), workspace));
+        let runner = format!(
+            "{}[dependencies]\n{candidates}{modules}{}",
+            head("runner"),
+            dependency("evolve")
+        );
+        files.push(("runner/Cargo.toml".to_owned(), runner));
+        let present: Vec<Module> = sources.keys().copied().collect();
+        files.push(("runner/src/main.rs".to_owned(), crate::rig::main(&present)));
         for (name, text) in files {
             let path = folder.join(name);
             let write = || {
