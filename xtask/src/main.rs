@@ -15,6 +15,7 @@ mod bar;
 mod bench;
 mod compare;
 mod data;
+mod evolve;
 mod index;
 mod profile;
 mod subject;
@@ -36,9 +37,11 @@ enum Command {
     Ab(ab::Args),
     Compare(Box<compare::Args>),
     Data(data::Args),
+    Evolve(evolve::Args),
     Index(index::Args),
     Profile(profile::Args),
     Subject(subject::Args),
+    Reward(evolve::RewardArgs),
     Versions(versions::Args),
 }
 
@@ -47,9 +50,11 @@ fn main() -> ExitCode {
         Command::Ab(args) => args.run(),
         Command::Compare(args) => args.run(),
         Command::Data(args) => args.run(),
+        Command::Evolve(args) => args.run(),
         Command::Index(args) => args.run(),
         Command::Profile(args) => args.run(),
         Command::Subject(args) => args.run(),
+        Command::Reward(args) => args.run(),
         Command::Versions(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {

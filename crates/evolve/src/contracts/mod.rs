@@ -71,12 +71,7 @@ pub fn space(module: Module) -> Result<Space, SpaceError> {
                 1,
             ),
             Knob::new("m", "half the base degree", whole(&[8, 12, 16, 24]), 2),
-            Knob::new(
-                "ef_construction",
-                "candidates per insertion",
-                whole(&[100, 200, 400]),
-                1,
-            ),
+            Knob::new("ef_construction", "candidates per insertion", whole(&[100, 200, 400]), 1),
             Knob::new("alpha", "pruning slack (squared)", real(&[1.0, 1.1, 1.2, 1.4]), 2),
         ]),
         Module::Refine => Space::new(vec![Knob::new(
