@@ -3,6 +3,7 @@
 use crate::{
     against,
     bench::{Bench, EMBEDDED, cores, deliver, progress, spinner, target},
+    self_test::SelfTest,
     versions::Module,
 };
 use anyhow::{Result, bail};
@@ -86,9 +87,19 @@ pub(crate) struct Args {
     /// Where result.json and the page go [default: target/crinoid-ab].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print how often the gate errs, measured.
+    /// Measure how often the gate errs: on generated timings, and on real trials of the recipe
+    /// against itself, against one slowed by 3 % and against one that loses a point of recall.
     #[arg(long)]
     self_test: bool,
+    /// Generated trials per row of the self-test.
+    #[arg(long, default_value_t = 400, value_name = "N", requires = "self_test")]
+    generated: u64,
+    /// Real trials of the self-test (half as many of each injured candidate).
+    #[arg(long, default_value_t = 20, value_name = "N", requires = "self_test")]
+    real: u64,
+    /// Seconds of rounds for each real trial of the self-test.
+    #[arg(long, default_value_t = 4.0, value_name = "SECONDS", requires = "self_test")]
+    trial_budget: f64,
 }
 
 /// What two subjects are called and how they are started.
@@ -100,8 +111,21 @@ struct Opponents {
 
 impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let Some(module) = self.module else { bail!("which module? (--module)") };
         let bench = Bench::open(&self.data, self.gate_k.max(self.k))?;
+        if self.self_test {
+            let honest = SelfTest {
+                bench: &bench,
+                recipe: &self.recipe.to_string(),
+                preparations: self.preparations(&bench),
+                trial: self.trial(Phase::Latency, &bench)?,
+                generated: self.generated,
+                real: self.real,
+                budget: self.trial_budget,
+            }
+            .run()?;
+            return Ok(ExitCode::from(u8::from(!honest)));
+        }
+        let Some(module) = self.module else { bail!("which module? (--module)") };
         let opponents = self.opponents(module, &bench)?;
         let trial = self.trial(module.phase(), &bench)?;
         let grader = Grader::new(&bench.data, &bench.truth)?;
@@ -172,10 +196,16 @@ impl Args {
         })
     }
 
-    fn build_parameters(&self) -> Parameters {
-        [("m", self.m), ("ef_construction", self.ef_construction)]
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .into()
+    fn preparations<'a>(&self, bench: &'a Bench) -> Preparations<'a> {
+        Preparations {
+            vectors: bench.vectors(),
+            build: [("m", self.m), ("ef_construction", self.ef_construction)]
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .into(),
+            search: Parameters::new(),
+            threads: self.threads.unwrap_or_else(cores),
+            seed: self.seed,
+        }
     }
 
     fn measure(
@@ -185,14 +215,7 @@ impl Args {
         opponents: &Opponents,
         trial: &Trial,
     ) -> Result<Outcome, Broken> {
-        let threads = self.threads.unwrap_or_else(cores);
-        let preparations = Preparations {
-            vectors: bench.vectors(),
-            build: self.build_parameters(),
-            search: Parameters::new(),
-            threads,
-            seed: self.seed,
-        };
+        let preparations = self.preparations(bench);
         let start = |label: &String, launch: &Launch| {
             let bar = spinner(format!("building {label}"));
             let station = Station::start(label, launch, &preparations, grader);
@@ -222,7 +245,7 @@ impl Args {
         let conclusion = conclusion?;
         let title = opponents.title.clone();
         let mut result = alone("ab", title, &bench.data, trial.held_out.len());
-        result.settings.threads = threads;
+        result.settings.threads = preparations.threads;
         result.settings.build = preparations.build.clone();
         let stations = Pair { a: &a, b: &b };
         let result = result.conclude(trial, stations, &conclusion);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use crinoid_eval::{
     Dataset, Truth,
     data::bin,
-    report::{ResultFile, text},
+    report::{ResultFile, page, text},
     subject::{Launch, Limits},
     truth::Cache,
 };
@@ -135,6 +135,9 @@ pub(crate) fn deliver(result: &ResultFile, folder: &Path) -> Result<()> {
     print!("{}", text(result));
     std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     result.write(&folder.join("result.json"))?;
-    println!("written: {}", folder.join("result.json").display());
+    let file = folder.join("index.html");
+    std::fs::write(&file, page(&result.title, std::slice::from_ref(result)))
+        .with_context(|| format!("writing {}", file.display()))?;
+    println!("written: {} and index.html", folder.join("result.json").display());
     Ok(())
 }

@@ -13,12 +13,17 @@ mod ab;
 mod against;
 mod bar;
 mod bench;
+mod check;
 mod compare;
 mod data;
 mod evolve;
+mod graph;
 mod index;
 mod profile;
+mod report;
+mod self_test;
 mod subject;
+mod sweep;
 mod versions;
 
 use clap::{Parser, Subcommand};
@@ -38,10 +43,13 @@ enum Command {
     Compare(Box<compare::Args>),
     Data(data::Args),
     Evolve(evolve::Args),
+    Graph(graph::Args),
     Index(index::Args),
     Profile(profile::Args),
+    Report(report::Args),
     Subject(subject::Args),
     Reward(evolve::RewardArgs),
+    Sweep(sweep::Args),
     Versions(versions::Args),
 }
 
@@ -54,7 +62,10 @@ fn main() -> ExitCode {
         Command::Index(args) => args.run(),
         Command::Profile(args) => args.run(),
         Command::Subject(args) => args.run(),
+        Command::Graph(args) => args.run(),
+        Command::Report(args) => args.run(),
         Command::Reward(args) => args.run(),
+        Command::Sweep(args) => args.run(),
         Command::Versions(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,17 +1,22 @@
-//! `cargo xtask subject`: serves a recipe to a driver.
+//! `cargo xtask subject`: serves a recipe to a driver, or checks a subject of somebody else's.
 
+use crate::check;
 use anyhow::Context;
 use crinoid_eval::subject::{Ours, Sabotage, serve};
 use crinoid_pipeline::Recipe;
 use std::{io, process::ExitCode};
 
+const EXAMPLES: &str = "\
+Examples:
+  echo '{\"op\":\"hello\",\"protocol\":1}' | cargo xtask subject --recipe sq8@1/hnsw@1/pool@1/float@1
+  cargo xtask subject check -- python3 crates/eval/peers/exact.py";
+
 /// Serve a recipe as a subject: requests on stdin, replies on stdout (crates/eval/PROTOCOL.md).
 #[derive(clap::Args)]
-#[command(
-    after_help = "Example:\n  echo '{\"op\":\"hello\",\"protocol\":1}' | cargo xtask subject \
-                        --recipe sq8@1/hnsw@1/pool@1/float@1"
-)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// The recipe, `quant/graph/search/refine`.
     #[arg(long, default_value_t)]
     recipe: Recipe,
@@ -23,8 +28,16 @@ pub(crate) struct Args {
     drop: f64,
 }
 
+#[derive(clap::Subcommand)]
+enum Action {
+    Check(check::Args),
+}
+
 impl Args {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(Action::Check(args)) = self.action {
+            return args.run();
+        }
         let mut ours = Ours::new(self.recipe, Sabotage { burn: self.burn, drop: self.drop });
         serve(&mut ours, io::stdin().lock(), io::stdout().lock()).context("the pipe broke")?;
         Ok(ExitCode::SUCCESS)

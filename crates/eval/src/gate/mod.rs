@@ -5,8 +5,10 @@
 //! | `phase.rs` | [`decide`]: from intervals to a verdict, a pure function |
 //! | `sequential.rs` | [`Looks`]: stopping early without paying for it in false verdicts |
 //! | `evidence.rs` | [`Evidence`]: from measurements to intervals |
+//! | `characteristics.rs` | how often the gate errs, on generated measurements |
 //! | `trial.rs` | [`Trial`]: the whole measurement of two subjects |
 
+pub mod characteristics;
 mod evidence;
 mod phase;
 mod sequential;

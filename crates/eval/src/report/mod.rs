@@ -9,11 +9,14 @@
 //! | `machine.rs` | what ran it |
 
 mod conclude;
+mod html;
 mod machine;
 mod result;
+mod svg;
 mod table;
 
 pub use conclude::{alone, subject};
+pub use html::page;
 pub use machine::Machine;
 pub use result::{
     Better, Comparison, DataFacts, Delta, Level, Point, ReadError, ResultFile, SCHEMA, Settings,

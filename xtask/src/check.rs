@@ -1,0 +1,99 @@
+//! `cargo xtask subject check`: does a subject keep to the protocol?
+
+use crate::bench::Bench;
+use anyhow::{Result, bail};
+use crinoid_eval::{
+    measure::{Exam, Grader, MeasureError, Preparations, Station},
+    subject::{Driver, Parameters},
+};
+use std::{ffi::OsString, process::ExitCode};
+
+/// Run a subject of your own through everything that the driver checks, on a small data set.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        cargo xtask subject check -- python3 crates/eval/peers/exact.py\n  \
+                        cargo xtask subject check -- target/release/xtask subject\n\n\
+                        Exit code 3 when it does not keep to crates/eval/PROTOCOL.md.")]
+pub(crate) struct Args {
+    /// A preset of the generator, or a file.
+    #[arg(long, default_value = "embedded")]
+    data: String,
+    /// Answers per query.
+    #[arg(long, default_value_t = 10)]
+    k: usize,
+    /// The command that starts the subject.
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let Some((program, arguments)) = self.command.split_first() else { bail!("no command") };
+        let bench = Bench::open(&self.data, self.k)?;
+        // It will run in a folder of its own, so paths are made absolute.
+        let absolute = |word: &OsString| match std::path::Path::new(word).canonicalize() {
+            Ok(path) if word.to_string_lossy().contains('/') => path.into_os_string(),
+            _ => word.clone(),
+        };
+        let arguments = arguments.iter().map(absolute).collect();
+        let launch = bench.launch("subject", absolute(program).into(), arguments)?;
+        match self.talk(&bench, &launch) {
+            Ok(()) => {
+                println!("it keeps to the protocol");
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => {
+                println!("FAILED  {error}");
+                Ok(ExitCode::from(3))
+            }
+        }
+    }
+
+    fn talk(
+        &self,
+        bench: &Bench,
+        launch: &crinoid_eval::subject::Launch,
+    ) -> Result<(), MeasureError> {
+        let fault = |fault| MeasureError::Fault { subject: "subject".to_owned(), fault };
+        let greeted = Driver::launch(launch).map_err(fault)?;
+        let hello = greeted.hello().clone();
+        println!("ok  hello: {} {}, {}", hello.name, hello.version, hello.isa);
+        greeted.stop().map_err(fault)?;
+        println!("ok  stop");
+        let preparations = Preparations {
+            vectors: bench.vectors(),
+            build: Parameters::new(),
+            search: Parameters::new(),
+            threads: crate::bench::cores(),
+            seed: 1,
+        };
+        let grader = Grader::new(&bench.data, &bench.truth)?;
+        let mut station = Station::start("subject", launch, &preparations, grader)?;
+        let (built, time) = (station.built().bytes, station.build_time());
+        println!("ok  load and build: {built} bytes in {time:.1?}");
+        let exam = Exam::all(&bench.data);
+        for ef in [self.k, 4 * self.k, 16 * self.k] {
+            for _ in 0..4 {
+                station.pass(&exam, self.k, ef, false)?;
+            }
+            let seen = station.observed(&exam, self.k, ef)?;
+            println!(
+                "ok  search, ef {ef}: recall@{} {:.4}, {} missing answers, the same four times",
+                self.k,
+                seen.recall(),
+                seen.gaps
+            );
+        }
+        station.pass(&exam, 1, self.k, false)?;
+        println!("ok  search, k 1");
+        if hello.latencies {
+            station.pass(&exam, self.k, self.k, true)?;
+            println!("ok  latencies agree with the clock");
+        }
+        station.check_cache()?;
+        println!("ok  no sign of cached answers");
+        station.rebuild(&preparations)?;
+        println!("ok  the same index again");
+        station.stop()
+    }
+}
