@@ -13,6 +13,8 @@
 //! | [`gate`] | verdicts: ship, don't ship, inconclusive, broken |
 //! | [`report`] | result.json, tables, pages |
 //! | [`reward`] | the area under the curve of speed over recall |
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod data;
 pub mod exact;
