@@ -1,6 +1,10 @@
 //! The HDF5 reader against files that h5py wrote (tests/data/make.py).
 #![cfg(feature = "hdf5")]
-#![allow(clippy::unwrap_used, reason = "tests report by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests report by panicking or skipping"
+)]
 
 use crinoid_eval::{
     DataError, Dataset,

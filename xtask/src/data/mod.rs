@@ -1,12 +1,13 @@
 //! `cargo xtask data`: data sets in, out and inspected.
 
+mod code;
 mod convert;
 mod fetch;
 mod inspect;
 mod make;
 mod score;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Subcommand;
 use comfy_table::{Table, presets};
 use crinoid_eval::{
@@ -28,6 +29,7 @@ use std::{path::PathBuf, process::ExitCode};
   cargo xtask data truth --base base.fbin --queries query.fbin --metric ip -k 100 --out gt.ibin
   cargo xtask data split mine.hdf5 --held-out 0.5 --out /tmp/halves
   cargo xtask data score --beir scifact --run run.trec
+  cargo xtask data code --from src --out /tmp/mine --embed 'python embed.py'
   cargo xtask data fetch sift-128-euclidean")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -42,6 +44,8 @@ enum Command {
     Make(make::Make),
     /// Says what is in a data set, and what may be wrong with it.
     Inspect(inspect::Inspect),
+    /// Makes a retrieval set out of a source tree.
+    Code(code::Code),
     /// Writes a data set as a folder of plain files.
     Convert(convert::Convert),
     /// Computes exact nearest neighbours.
@@ -60,6 +64,7 @@ impl Args {
             Command::List => list(),
             Command::Make(make) => make.run()?,
             Command::Inspect(inspect) => return inspect.run(),
+            Command::Code(code) => code.run()?,
             Command::Convert(convert) => convert.run()?,
             Command::Truth(truth) => truth.run()?,
             Command::Split(split) => split.run()?,
@@ -115,13 +120,12 @@ struct Source {
 impl Source {
     fn open(&self) -> anyhow::Result<Dataset> {
         let _bar = crate::bar::Bar::spin("reading");
-        match (&self.data, &self.base, &self.queries, self.metric) {
-            (Some(data), ..) => Ok(Dataset::load(data)?),
-            (None, Some(base), Some(queries), Some(metric)) => {
+        match (&self.base, &self.queries, self.metric) {
+            (Some(base), Some(queries), Some(metric)) => {
                 let (base, queries, truth) = (base.clone(), queries.clone(), self.truth.clone());
                 Ok(Dataset::open_parts(&Parts { base, queries, truth, metric })?)
             }
-            _ => bail!("name a data set, or give --base, --queries and --metric"),
+            _ => Ok(Dataset::load(self.data.as_deref().unwrap_or(PRESETS[0].name))?),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | `vecs.rs` | fvecs, bvecs, ivecs |
 //! | `npy.rs` | NumPy arrays |
 //! | `beir.rs` | BEIR folders: documents, queries, judgments |
+//! | `code.rs` | functions and their comments as a collection |
 //! | `trec.rs`, `names.rs` | TREC runs and qrels, and the names in them |
 //! | `folder.rs` | a data set as a folder with a `dataset.json` |
 //! | `split.rs` | development and held-out queries |
@@ -22,6 +23,7 @@
 
 pub mod beir;
 pub mod bin;
+pub mod code;
 mod dataset;
 mod error;
 mod folder;
