@@ -3,12 +3,12 @@
 //!
 //! `judge BASE.fbin QUERIES.fbin TRUTH.ibin l2|cosine VERSION[,VERSION...] [m [ef [alpha]]]`
 //!
-//! `TRUTH` may be `-`: then graphs are only built. An `.fbin` or `.ibin` file is two little-endian `u32` (rows, columns), then the values. Graphs
+//! A version `@FILE` is a graph that another system built (see `foreign`). `TRUTH` may be `-`: then graphs are only built. An `.fbin` or `.ibin` file is two little-endian `u32` (rows, columns), then the values. Graphs
 //! are built on `sq8@1` codes and searched with exact distances; the search starts at the graph's
 //! entry and its layers are counted like everything else.
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
-use crinoid_graph::{Graph, Params, VERSIONS, builder, diagnose};
+use crinoid_graph::{Graph, Layer, NONE, Params, VERSIONS, builder, diagnose};
 use crinoid_quant::{
     Buffer, Codes, Isa, Level, Metric, Preparation, Scorer, Vectors,
     codec::{Float, Sq8},
@@ -54,7 +54,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     for version in versions.split(',') {
         let start = Instant::now();
-        let graph = builder(version)?.build(&*codes.space(), &params, &())?;
+        let graph = match version.strip_prefix('@') {
+            Some(file) => foreign(Path::new(file))?,
+            None => builder(version)?.build(&*codes.space(), &params, &())?,
+        };
         let seconds = start.elapsed().as_secs_f64();
         let report = diagnose(&graph);
         let flat = &report.levels[0];
@@ -238,6 +241,33 @@ impl OnIsa for Search<'_> {
             evaluations: evaluations as f64,
         }
     }
+}
+
+/// A graph from little-endian `u32`: nodes, degree, entry, number of upper layers; nodes x degree
+/// links (unused ones `u32::MAX`); then per layer its nodes, its degree, the ascending node ids,
+/// nodes x degree slots, and each slot's place one layer below.
+fn foreign(path: &Path) -> Result<Graph, Box<dyn Error>> {
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut words =
+        bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+    let mut take = |count: usize| words.by_ref().take(count).collect::<Vec<u32>>();
+    let head = take(4);
+    let [nodes, degree, entry, layers] = head[..] else {
+        return Err(format!("{}: too short", path.display()).into());
+    };
+    let (nodes, degree) = (nodes as usize, degree as usize);
+    let links = take(nodes * degree);
+    let used = |list: &[u32]| list.iter().copied().filter(|&id| id != NONE).collect::<Vec<u32>>();
+    let lists: Vec<Vec<u32>> = links.chunks(degree).map(used).collect();
+    let layers = (0..layers).map(|_| {
+        let head = take(2);
+        let (nodes, degree) = (head[0] as usize, head[1] as usize);
+        let [ids, links, below] =
+            [nodes, nodes * degree, nodes].map(|count| take(count)[..].into());
+        Layer { nodes: ids, links, below, degree }
+    });
+    let layers = layers.collect();
+    Ok(Graph::from_lists(&lists, degree, entry, layers)?)
 }
 
 /// The 4-byte values of a file, and its number of columns.

@@ -19,7 +19,7 @@ const FIRST_DEGREE: usize = 32;
 const FIRST_EF: usize = 100;
 
 /// The final selection: relaxed (alpha 1.46) at first, strict (alpha 0.91) when the list is full.
-const RELAXED_THEN_STRICT: Rule = Rule::Sliding { from: 0.685, to: 1.1 };
+pub(crate) const RELAXED_THEN_STRICT: Rule = Rule::Sliding { from: 0.685, to: 1.1 };
 
 /// A flat graph with `2 m` links per node, entered at a medoid.
 ///

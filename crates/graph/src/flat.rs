@@ -1,7 +1,7 @@
 //! Graphs of one layer under construction: batches, whole passes, a last look at reachability.
 
 use crate::{
-    adjacency::{Graph, NONE, stride_of},
+    adjacency::{Graph, NONE},
     beam,
     builder::{BuildError, Progress},
     candidate::Candidate,
@@ -39,7 +39,12 @@ impl<'a> Flat<'a> {
         Self { space, rows, policy, entry, shelf: Shelf::default() }
     }
 
-    fn ground(&self) -> Ground<'a> {
+    /// Goes on with `rows`.
+    pub(crate) fn with_rows(self, rows: Rows) -> Self {
+        Self { rows, ..self }
+    }
+
+    pub(crate) fn ground(&self) -> Ground<'a> {
         Ground { space: self.space, nodes: None }
     }
 
@@ -134,15 +139,20 @@ impl<'a> Flat<'a> {
     /// links are never given away, so nothing that was reached is lost again. `ef` bounds the
     /// search for each node; a leaf of the tree always has room where the search finds none.
     pub(crate) fn attach(&mut self, ef: usize) {
+        self.attach_where(ef, |_| true);
+    }
+
+    /// As [`attach`](Self::attach), for the nodes that are `wanted`; the others have no links.
+    pub(crate) fn attach_where(&mut self, ef: usize, wanted: impl Fn(u32) -> bool) {
         let mut tree = Tree { parents: vec![NONE; self.rows.len()], reached: Vec::new() };
-        if self.rows.len() == 0 {
+        if self.entry == NONE {
             return;
         }
         tree.grow(&self.rows, self.entry, self.entry);
         let shelf = std::mem::take(&mut self.shelf);
         let mut scratch = shelf.take();
         for node in 0..self.rows.len() as u32 {
-            if tree.parents[node as usize] != NONE {
+            if tree.parents[node as usize] != NONE || !wanted(node) {
                 continue;
             }
             let mut parent = self.entry;
@@ -166,9 +176,7 @@ impl<'a> Flat<'a> {
     }
 
     pub(crate) fn freeze(self) -> Result<Graph, BuildError> {
-        let (len, degree) = (self.rows.len(), self.policy.cap);
-        let links = self.rows.freeze(stride_of(degree));
-        Ok(Graph::new(links, len, degree, if len == 0 { NONE } else { self.entry }, Vec::new())?)
+        self.rows.to_graph(self.entry)
     }
 }
 

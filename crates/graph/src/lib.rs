@@ -6,6 +6,7 @@
 //! | [`builder`] | the trait and the parameters of a builder |
 //! | [`versions`] | the table of published builders |
 //! | [`diagnose`](mod@diagnose) | components, reachability, degrees, diameter |
+//! | [`live`] | a graph under insertion and deletion |
 //! | [`levels`], [`random`] | layer assignment, counter-based randomness |
 //!
 //! Builders see vectors only as a [`crinoid_quant::Space`]; on integer distances the same input
@@ -24,6 +25,7 @@ mod ground;
 
 mod hnsw;
 pub mod levels;
+pub mod live;
 mod medoid;
 mod order;
 pub mod random;
@@ -36,4 +38,5 @@ pub mod versions;
 pub use adjacency::{Adjacency, Graph, GraphError, Layer, NONE};
 pub use builder::{BuildError, Builder, Params, Progress};
 pub use diagnose::{Diagnosis, LevelDiagnosis, diagnose};
+pub use live::{LiveError, LiveGraph};
 pub use versions::{CHAMPION, PREDECESSOR, VERSIONS, builder};

@@ -1,7 +1,8 @@
 //! Adjacency under construction: fixed-stride rows of ids with their keys beside them.
 
 use crate::{
-    adjacency::NONE,
+    adjacency::{Graph, NONE, stride_of},
+    builder::BuildError,
     candidate::Candidate,
     ground::Ground,
     scratch::{Pruning, Scratch, Shelf},
@@ -111,6 +112,20 @@ impl Rows {
     /// Gives `slot` its first links, of which the first `clean` were selected together.
     pub(crate) fn set(&mut self, slot: u32, links: &[Candidate], clean: usize) {
         self.window().write(slot, links, clean);
+    }
+
+    /// A flat graph of these lists.
+    pub(crate) fn to_graph(&self, entry: u32) -> Result<Graph, BuildError> {
+        let links = self.freeze(stride_of(self.cap));
+        Ok(Graph::new(links, self.len(), self.cap, entry, Vec::new())?)
+    }
+
+    /// Makes room for `len` rows; those there are stay.
+    pub(crate) fn grow(&mut self, len: usize) {
+        let len = len.max(self.len());
+        self.ids.resize(len * self.cap, 0);
+        self.keys.resize(len * self.cap, 0);
+        self.fill.resize(len, Fill::default());
     }
 
     /// Whether the row of `slot` is full.

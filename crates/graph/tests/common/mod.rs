@@ -100,3 +100,9 @@ pub fn recall(
     }
     hits as f64 / (queries.len() * k) as f64
 }
+
+/// Some rows of `vectors`.
+pub fn rows(vectors: &Vectors, ids: &[u32]) -> Vectors {
+    let rows: Vec<&[f32]> = ids.iter().map(|&id| vectors.row(id as usize)).collect();
+    Vectors::from_rows(&rows).unwrap()
+}
