@@ -7,6 +7,8 @@
 //! | [`versions`] | the table of published builders |
 //! | [`diagnose`](mod@diagnose) | components, reachability, degrees, diameter |
 //! | [`live`] | a graph under insertion and deletion |
+//! | [`queries`] | links from sample queries |
+//! | [`reorder`] | renumbering |
 //! | [`levels`], [`random`] | layer assignment, counter-based randomness |
 //!
 //! Builders see vectors only as a [`crinoid_quant::Space`]; on integer distances the same input
@@ -19,6 +21,7 @@ mod beam;
 pub mod builder;
 mod candidate;
 mod crinoid;
+mod descent;
 pub mod diagnose;
 mod flat;
 mod ground;
@@ -28,7 +31,9 @@ pub mod levels;
 pub mod live;
 mod medoid;
 mod order;
+pub mod queries;
 pub mod random;
+pub mod reorder;
 mod rows;
 mod scratch;
 mod select;

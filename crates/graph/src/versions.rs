@@ -1,6 +1,6 @@
 //! The published builders.
 
-use crate::{builder::Builder, crinoid, hnsw, vamana};
+use crate::{builder::Builder, crinoid, descent, hnsw, vamana};
 use crinoid_quant::{Version, versions::UnknownVersion};
 
 /// Every published builder, oldest first. A published version never changes: the same points and
@@ -30,6 +30,18 @@ pub const VERSIONS: &[Version] = &[
         "candidates from a first graph, relaxed-then-strict selection, every node reachable",
         "CRINN's rule on two passes; our own measurements",
     ),
+    Version::new(
+        "nn-descent",
+        1,
+        "near-exact lists by neighbours of neighbours, then the champion's selection",
+        "Dong et al. 2011",
+    ),
+    Version::new(
+        "rnn-descent",
+        1,
+        "lists improved by moving needless links, then the champion's selection",
+        "Ono & Matsui 2023",
+    ),
 ];
 
 /// The best builder there is by the numbers in BENCHMARKS.md.
@@ -48,6 +60,8 @@ pub fn builder(version: &str) -> Result<Box<dyn Builder>, UnknownVersion> {
         "hnsw-closest" => Box::new(hnsw::CLOSEST),
         "vamana" => Box::new(vamana::Vamana),
         "crinoid" => Box::new(crinoid::Crinoid),
+        "nn-descent" => Box::new(descent::NnDescent),
+        "rnn-descent" => Box::new(descent::RnnDescent),
         _ => Box::new(hnsw::DIVERSE),
     })
 }

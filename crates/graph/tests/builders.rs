@@ -45,7 +45,7 @@ fn names_and_table_agree() {
 
 #[test]
 fn the_same_bytes_at_any_thread_count() {
-    let vectors = clustered(3_000, 24, 30, 5);
+    let vectors = clustered(1_500, 24, 30, 5);
     for builder in builders() {
         for backfill in [false, true] {
             let params = Params { backfill, ..params(8, 60) };
@@ -60,7 +60,7 @@ fn the_same_bytes_at_any_thread_count() {
 #[test]
 fn neighbours_are_found() {
     // Clusters one after the other: a batch of the sequential order is a single cluster.
-    let vectors = clustered(6_000, 32, 40, 1);
+    let vectors = clustered(4_000, 32, 40, 1);
     let queries = clustered(200, 32, 40, 1 << 32);
     let truth = exact(&vectors, &queries, 10);
     for builder in builders() {
@@ -206,5 +206,42 @@ fn every_copy_is_found() {
         let graph = build(&*builder, &same, &params(8, 40));
         let found = search(&graph, &same, &[1.0, 2.0], 1_000);
         assert_eq!(found.len(), 1_000, "{}", builder.version());
+    }
+}
+
+/// Digests of small builds on integer distances: pinned, because published versions never change.
+const GOLDEN: [(&str, u64); 6] = [
+    ("hnsw-closest@1", 0xdfc9_d998_666d_4438),
+    ("hnsw@1", 0xc70c_05bd_05e1_1a84),
+    ("vamana@1", 0x4682_1242_15c2_04ce),
+    ("crinoid@1", 0x451c_80cd_4a4a_b3f5),
+    ("nn-descent@1", 0xefca_e083_a1fa_bb84),
+    ("rnn-descent@1", 0xbfe1_505d_60d3_e291),
+];
+
+#[test]
+fn published_bytes_stay() {
+    let vectors = clustered(1_500, 20, 12, 11);
+    let found: Vec<(String, u64)> = builders()
+        .map(|builder| {
+            let graph = build(&*builder, &vectors, &params(6, 50));
+            (builder.version().to_owned(), graph.digest())
+        })
+        .collect();
+    let expected: Vec<(String, u64)> =
+        GOLDEN.iter().map(|&(name, digest)| (name.to_owned(), digest)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_simd_level_builds_the_same_bytes() {
+    let this = std::env::current_exe().unwrap();
+    for level in ["portable", "avx2", "avx512"] {
+        let run = std::process::Command::new(&this)
+            .args(["--exact", "published_bytes_stay"])
+            .env("CRINOID_ISA", level)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{level}: {}", String::from_utf8_lossy(&run.stdout));
     }
 }
