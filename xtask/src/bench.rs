@@ -10,7 +10,7 @@ use crinoid_eval::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
@@ -86,6 +86,17 @@ impl Bench {
     pub(crate) fn ours(&self, name: &str, recipe: &str, more: &[&str]) -> Result<Launch> {
         let program = std::env::current_exe().context("finding this program")?;
         self.launch(name, program, subject_arguments(recipe, more))
+    }
+}
+
+/// A word of a command as a subject needs it, which runs in a folder of its own: absolute where it
+/// is the path of something that exists. Links stay: a virtual environment's interpreter is one,
+/// and finds its packages by where the link lies.
+pub(crate) fn absolute(word: impl AsRef<OsStr>) -> OsString {
+    let word = word.as_ref();
+    match std::path::absolute(word) {
+        Ok(path) if word.to_string_lossy().contains('/') && path.exists() => path.into(),
+        _ => word.to_owned(),
     }
 }
 

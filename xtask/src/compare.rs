@@ -1,6 +1,8 @@
 //! `cargo xtask compare`: ours and every installed peer, one run, Table 3.
 
-use crate::bench::{Bench, EMBEDDED, cores, deliver, progress, spinner, subject_arguments, target};
+use crate::bench::{
+    Bench, EMBEDDED, absolute, cores, deliver, progress, spinner, subject_arguments, target,
+};
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
 use crinoid_eval::{
@@ -226,7 +228,7 @@ impl Args {
             let mut configurations = own.remove(one.name.as_str()).unwrap_or(one.configurations);
             configurations.truncate(if self.first { 1 } else { usize::MAX });
             entries.push(Entry {
-                program: self.python.clone(),
+                program: absolute(&self.python).into(),
                 arguments: vec![scripts.clone().into_os_string(), one.name.clone().into()],
                 system: one.name,
                 configurations,
@@ -239,8 +241,8 @@ impl Args {
             let program = words.next().with_context(|| format!("`{given}` has no command"))?;
             entries.push(Entry {
                 system: name.to_owned(),
-                program: program.into(),
-                arguments: words.map(OsString::from).collect(),
+                program: absolute(program).into(),
+                arguments: words.map(absolute).collect(),
                 configurations: own.remove(name).unwrap_or_else(|| vec![Parameters::new()]),
             });
         }

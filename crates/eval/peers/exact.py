@@ -7,6 +7,7 @@ import array
 import heapq
 import json
 import sys
+from math import dist
 
 HELLO = {"protocol": 1, "name": "exact", "version": "1", "isa": "none", "deterministic": True}
 
@@ -15,14 +16,13 @@ def read(path):
     with open(path, "rb") as file:
         rows, dim = array.array("I", file.read(8))
         values = array.array("f", file.read())
-    return [values[row * dim : (row + 1) * dim] for row in range(rows)]
+    return [tuple(values[row * dim : (row + 1) * dim]) for row in range(rows)]
 
 
 def search(base, queries, k, path):
     answers = array.array("I", [len(queries), k])
     for query in queries:
-        distances = (sum((a - b) ** 2 for a, b in zip(query, row)) for row in base)
-        best = heapq.nsmallest(k, ((distance, row) for row, distance in enumerate(distances)))
+        best = heapq.nsmallest(k, ((dist(query, values), row) for row, values in enumerate(base)))
         answers.extend([row for _, row in best] + [0xFFFFFFFF] * (k - len(best)))
     with open(path, "wb") as file:
         answers.tofile(file)
