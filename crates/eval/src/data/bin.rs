@@ -56,7 +56,7 @@ pub fn write<T: Element>(path: &Path, rows: &Rows<T>) -> Result<(), DataError> {
 /// Writes vectors as fbin.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_vectors(path: &Path, vectors: &Vectors) -> Result<(), DataError> {
     write_parts(path, vectors.len(), vectors.dim(), &[vectors.buffer().as_bytes()])
 }
@@ -64,7 +64,7 @@ pub fn write_vectors(path: &Path, vectors: &Vectors) -> Result<(), DataError> {
 /// Writes ids and `f32` distances, in Crinoid's units, as a ground-truth file.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_truth(path: &Path, truth: &Truth) -> Result<(), DataError> {
     let distances: Vec<f32> = truth.distances().iter().map(|&d| d as f32).collect();
     let parts = [bytemuck::cast_slice(truth.ids()), bytemuck::cast_slice(&distances)];
