@@ -464,7 +464,10 @@ impl Watch for Progress {
         let reward = trial.judgement.reward();
         self.best = self.best.max(reward);
         let what = match &trial.judgement.failure {
-            Some(failure) => failure.to_string().lines().next().unwrap_or_default().to_owned(),
+            Some(failure) => {
+                let text = failure.to_string().replace("\n", " ");
+                text.trim().chars().take(160).collect()
+            }
             None => format!("x{:.3}", trial.judgement.ratio()),
         };
         eprintln!(

@@ -9,8 +9,6 @@
 mod bout;
 mod contract;
 mod gate;
-#[cfg(test)]
-mod tests;
 
 pub use bout::{Bout, Entrant};
 
@@ -43,11 +41,21 @@ pub struct Protocol {
     pub threads: usize,
     /// Seed of builds and query orders.
     pub seed: u64,
+    /// How long one pass over the queries may take.
+    pub patience: Duration,
 }
 
 impl Default for Protocol {
     fn default() -> Self {
-        Self { k: 10, pairs: 5, gate_pairs: 12, tolerance: 0.002, threads: 2, seed: 42 }
+        Self {
+            k: 10,
+            pairs: 5,
+            gate_pairs: 12,
+            tolerance: 0.002,
+            threads: 2,
+            seed: 42,
+            patience: Duration::from_secs(30),
+        }
     }
 }
 
@@ -271,7 +279,7 @@ impl Lab {
                 greeting: Duration::from_secs(20),
                 load: Duration::from_secs(120),
                 build: Duration::from_secs(self.sandbox.cpu_seconds.min(600)),
-                search: Duration::from_secs(30),
+                search: self.protocol.patience,
                 memory: self.sandbox.memory,
                 stderr: 4 << 10,
             },

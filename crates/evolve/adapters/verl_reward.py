@@ -1,0 +1,20 @@
+"""A reward function for verl: `custom_reward_function.path=.../verl_reward.py
+custom_reward_function.name=compute_score`."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from crinoid_reward import judge  # noqa: E402
+
+
+def compute_score(data_source=None, solution_str="", ground_truth=None, extra_info=None, **_):
+    """The score of one answer, and why, for the logs."""
+    verdict = judge(solution_str)
+    failure = verdict.get("failure") or {}
+    return {
+        "score": float(verdict["reward"]),
+        "ratio": float(verdict["ratio"]),
+        "failed": str(failure.get("kind", "")),
+    }

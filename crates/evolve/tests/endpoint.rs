@@ -1,0 +1,239 @@
+//! The whole path from an endpoint's answer to a reward, over a loopback server whose answers are
+//! prepared: slow, failing, malformed, and cheating in several ways.
+
+use crinoid_eval::data::Synthetic;
+use crinoid_evolve::campaign::{Campaign, Settings, Trial};
+use crinoid_evolve::candidate::{Rules, Workshop};
+use crinoid_evolve::lab::{Lab, Setup, Yard};
+use crinoid_evolve::proposer::openai::OpenAi;
+use crinoid_evolve::proposer::{Proposer, ProposerError, Request};
+use crinoid_evolve::random::Stream;
+use crinoid_evolve::reward::Failure;
+use crinoid_evolve::{Database, Module, contracts};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// What the server does with one request.
+#[derive(Clone)]
+enum Serve {
+    /// A chat completion.
+    Text(String),
+    /// Some status with some body.
+    Status(u16, &'static str),
+    /// Nothing: holds the connection until the client gives up.
+    Silence,
+}
+
+/// A server that gives the prepared answers one after the other; the base URL, and the requests
+/// that came (headers and body).
+fn server(answers: Vec<Serve>) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, requests) = channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let Ok((mut stream, _)) = listener.accept() else { return };
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+                head.push_str(&line);
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let _ = sender.send(head + &String::from_utf8(body).unwrap());
+            let (status, body) = match answer {
+                Serve::Text(text) => {
+                    let reply = serde_json::json!({
+                        "choices": [{"message": {"role": "assistant", "content": text}}],
+                        "usage": {"prompt_tokens": 100, "completion_tokens": 10},
+                    });
+                    (200, reply.to_string())
+                }
+                Serve::Status(status, body) => (status, body.to_owned()),
+                Serve::Silence => {
+                    let _ = stream.read(&mut [0; 1]);
+                    continue;
+                }
+            };
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    (format!("http://{address}/v1"), requests)
+}
+
+fn quick(url: &str) -> OpenAi {
+    let mut openai = OpenAi::new(url, "test-model", Some("sesame".into()));
+    openai.pause = Duration::from_millis(1);
+    openai.patience = Duration::from_secs(2);
+    openai
+}
+
+fn ask(openai: &mut OpenAi) -> Result<String, ProposerError> {
+    let request = Request { prompt: "the prompt", name: "x", stream: Stream::new(1) };
+    openai.propose(&request).map(|completion| completion.text)
+}
+
+#[test]
+fn trouble_that_passes_is_waited_out_and_other_trouble_ends_it() {
+    let hello = || Serve::Text("hello".into());
+    let (url, requests) = server(vec![
+        Serve::Status(503, "busy"),
+        Serve::Status(429, "slow down"),
+        Serve::Status(200, "{\"choices\": []}"),
+        hello(),
+        hello(),
+    ]);
+    let mut openai = quick(&url);
+    assert_eq!(ask(&mut openai).unwrap(), "hello");
+    assert_eq!((openai.spent.prompt, openai.spent.completion), (100, 10));
+    let request = requests.recv().unwrap();
+    assert!(request.starts_with("POST /v1/chat/completions"));
+    assert!(request.to_lowercase().contains("authorization: bearer sesame"));
+    assert!(request.contains("the prompt") && request.contains("test-model"));
+    openai.budget = Some(110);
+    assert!(matches!(ask(&mut openai), Err(ProposerError::Fatal(_))));
+
+    let (url, _requests) = server(vec![Serve::Status(401, "wrong key")]);
+    let error = ask(&mut quick(&url)).unwrap_err();
+    assert!(matches!(&error, ProposerError::Fatal(why) if why.contains("wrong key")));
+    assert!(!format!("{:?}{error}", quick(&url)).contains("sesame"), "the key is never shown");
+
+    let (url, _requests) = server(vec![Serve::Status(500, ""); 4]);
+    assert!(matches!(ask(&mut quick(&url)), Err(ProposerError::Unusable(_))));
+
+    let (url, _requests) = server(vec![Serve::Silence]);
+    let mut impatient = quick(&url);
+    impatient.patience = Duration::from_millis(200);
+    assert!(matches!(ask(&mut impatient), Err(ProposerError::Timeout(_))));
+}
+
+fn answer(code: &str) -> Serve {
+    Serve::Text(format!(
+        "## Performance Analysis\nNone yet.\n## Algorithm Design\n1. A test.\n## Code\n\
+         ```rust\n{code}\n```\n"
+    ))
+}
+
+/// The starting point with `line` as the first statement of its search.
+fn with(line: &str) -> Serve {
+    let source = contracts::starter(Module::Search).unwrap();
+    let first = "let mut counters = Counters::default();";
+    assert!(source.contains(first));
+    answer(&source.replacen(first, &format!("{first}\n        {line}"), 1))
+}
+
+fn lab(folder: &Path) -> Lab {
+    let data = Synthetic { rows: 3000, queries: 200, ..Synthetic::default() };
+    let data = data.generate("small").unwrap();
+    let yard = Yard::new("small", data, true, 10, folder).unwrap();
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let workspace = std::fs::canonicalize(workspace).unwrap();
+    // Compiled once, whichever test run comes first.
+    let workshop = Workshop {
+        folder: workspace.join("target/evolve"),
+        workspace,
+        patience: Duration::from_secs(600),
+        rules: Rules::default(),
+    };
+    let rig = (PathBuf::from(env!("CARGO_BIN_EXE_crinoid-rig")), Vec::new());
+    let mut lab = Lab::new(vec![yard], rig, workshop, folder, Setup::default());
+    lab.protocol.patience = Duration::from_secs(3);
+    lab.protocol.pairs = 2;
+    lab.protocol.gate_pairs = 6;
+    // Two small sets measured on a busy machine: what is tested here is not the speed.
+    lab.sandbox.memory = 2 << 30;
+    lab
+}
+
+#[test]
+fn answers_that_must_not_be_built_are_refused_unbuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lab = lab(folder.path());
+    if let Err(error) = lab.sandbox.wrap(Path::new("true"), &[]) {
+        println!("skipped: {error}");
+        return;
+    }
+    type Check = fn(&Failure) -> bool;
+    let forbidden: Check = |failure| matches!(failure, Failure::Forbidden(_));
+    let cases: Vec<(&str, Serve, Option<Check>)> = vec![
+        (
+            "malformed",
+            Serve::Text("I would rather not.".into()),
+            Some(
+                |failure| matches!(failure, Failure::Malformed(why) if why.contains("`## Code` is missing")),
+            ),
+        ),
+        ("reads the truth", with("let _ = std::fs::read(\"/data/sift.hdf5\");"), Some(forbidden)),
+        (
+            "sleeps the clock",
+            with("std::thread::sleep(std::time::Duration::from_millis(1));"),
+            Some(forbidden),
+        ),
+        (
+            "caches",
+            with("static SEEN: std::sync::Mutex<Vec<u32>> = std::sync::Mutex::new(Vec::new());"),
+            Some(forbidden),
+        ),
+        (
+            "spawns a process",
+            with("let _ = std::process::Command::new(\"true\").spawn();"),
+            Some(forbidden),
+        ),
+    ];
+    let (url, _requests) = server(cases.iter().map(|case| case.1.clone()).collect());
+    let mut database = Database::open(&folder.path().join("db.jsonl")).unwrap();
+    let report = Campaign {
+        settings: Settings {
+            modules: vec![Module::Search],
+            rounds: 1,
+            group: cases.len() as u32,
+            mend: 0,
+            exemplars: 2,
+            temperature: 0.1,
+            finalists: 1,
+            seed: 1,
+            proposer: "openai".into(),
+            measured_on: "small".into(),
+        },
+        folder: folder.path().join("campaign"),
+        database: &mut database,
+        judge: &mut lab,
+        tasks: &|module| contracts::task(module, false),
+        proposer: &mut |_| Box::new(quick(&url)),
+        watch: &mut (),
+    }
+    .run()
+    .unwrap();
+    assert_eq!(report.trials.len(), cases.len());
+    for (trial, (name, _, expected)) in report.trials.iter().zip(&cases) {
+        let Trial { judgement, .. } = trial;
+        match (expected, &judgement.failure) {
+            (None, None) => assert!(judgement.reward() > 0.0, "{name}: {judgement:?}"),
+            (Some(check), Some(failure)) => {
+                assert!(check(failure), "{name}: {failure:?}");
+                assert_eq!(judgement.reward(), 0.0);
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(report.usage.prompt, 100 * cases.len() as u64);
+    assert!(database.exemplars().is_empty(), "only successes are kept");
+    let rollouts = std::fs::read_to_string(folder.path().join("campaign/rollouts.jsonl")).unwrap();
+    assert_eq!(rollouts.lines().count(), cases.len());
+}
