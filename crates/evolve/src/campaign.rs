@@ -1,6 +1,6 @@
 //! The loop: propose, judge, learn; module by module, from the last champion (section 3.1).
 //!
-//! Everything that happens is an [`Event`] in a journal before it has an effect, and whatever is
+//! Everything that happens is an event in a journal before it has an effect, and whatever is
 //! not in the journal is a pure function of it: policies are replayed from the rewards, prompts
 //! from the database and the seed. A campaign that was killed at any moment therefore goes on
 //! where it stopped; at most the candidate at hand is judged again.

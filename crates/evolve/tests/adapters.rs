@@ -1,4 +1,11 @@
 //! Runs the tests of the Python adapters, where there is a Python; they skip what is not installed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests report by panicking and say what they skip"
+)]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,12 @@
 //! The whole path from an endpoint's answer to a reward, over a loopback server whose answers are
 //! prepared: slow, failing, malformed, and cheating in several ways.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests report by panicking and say what they skip"
+)]
 
 use crinoid_eval::data::Synthetic;
 use crinoid_evolve::campaign::{Campaign, Settings, Trial};

@@ -2,7 +2,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `scan.rs` | [`scan`]: what a source file must not contain, found token by token |
+//! | `scan.rs` | [`scan()`]: what a source file must not contain, found token by token |
 //! | `sandbox.rs` | [`Sandbox`]: a program run with limits and without a network |
 //! | `package.rs` | [`Package`]: the generated packages and their compilation |
 
