@@ -13,7 +13,7 @@ use crinoid_quant::{
     versions::UnknownVersion,
 };
 use crinoid_refine::{NoRefiner, Rescore};
-use crinoid_search::{Composed, Engine, Flat, Heap, Pool, Search};
+use crinoid_search::{Composed, Crinn, Discovery, Engine, Flat, Heap, Pool, Search};
 use std::sync::Arc;
 
 /// Calls `$body` with `$C` standing for the codec called `$name`.
@@ -33,7 +33,7 @@ macro_rules! with_codec {
 /// Calls `$body` with `$V` standing for the search called `$name` and `$search` for its value.
 macro_rules! with_search {
     ($name:expr, $search:ident => $body:expr) => {
-        with_search!(@ $name, $search => $body, Heap, Pool, Flat)
+        with_search!(@ $name, $search => $body, Heap, Pool, Flat, Crinn, Discovery)
     };
     (@ $name:expr, $search:ident => $body:expr, $($version:ident),+) => {
         match $name {

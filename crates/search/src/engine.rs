@@ -120,10 +120,10 @@ pub enum EngineError {
 /// The search version `V` over a graph and the codes `C`.
 #[derive(Debug)]
 pub struct Composed<C, V> {
-    graph: Arc<Graph>,
-    codes: Arc<C>,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) codes: Arc<C>,
     version: V,
-    level: Level,
+    pub(crate) level: Level,
 }
 
 impl<C: Codes, V: Search> Composed<C, V> {

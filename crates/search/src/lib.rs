@@ -6,9 +6,12 @@
 //! |---|---|
 //! | [`Engine`], [`Composed`] | what a query is put to; graph + codes + a search version |
 //! | [`Search`] | the trait of a search version, generic over SIMD level and scorer |
-//! | [`Heap`], [`Pool`], [`Flat`] | the published versions, one file each |
+//! | [`Heap`], [`Pool`], [`Crinn`], [`Discovery`], [`Flat`] | the published versions, one file each |
 //! | [`Scratch`], [`Beam`] | the working memory, reused from query to query |
 //! | [`exact`] | exact scan over codes ([`Exact`]) and over raw vectors |
+//! | [`filter`], [`Bitmap`], [`Living`] | search among some rows, tombstones |
+//! | [`Cursor`] | a search that can go on past `k`; range search |
+//! | [`search_all`] | many queries on the current rayon pool |
 //! | [`entry`], [`visited`], [`linear_pool`] | the pieces that versions share |
 //! | [`SearchParams`], [`Counters`] | what is asked for, what it cost |
 //! | [`versions`] | the table of published versions |
@@ -16,24 +19,37 @@
 //! One virtual call and one SIMD dispatch per query, none per distance; nothing is allocated in
 //! steady state; the answer depends on index and query alone.
 
+pub mod batch;
 pub mod beam;
+pub mod bitmap;
 pub mod counters;
+pub mod crinn;
+pub mod cursor;
+pub mod discovery;
 pub mod engine;
 pub mod entry;
 pub mod exact;
+pub mod filter;
 pub mod flat;
 pub mod heap;
 pub mod linear_pool;
+pub mod living;
 pub mod params;
 pub mod pool;
 pub mod versions;
 pub mod visited;
 
+pub use batch::search_all;
 pub use beam::Beam;
+pub use bitmap::Bitmap;
 pub use counters::Counters;
+pub use crinn::Crinn;
+pub use cursor::Cursor;
+pub use discovery::Discovery;
 pub use engine::{Composed, Engine, EngineError, Scratch, Search};
 pub use exact::Exact;
 pub use flat::Flat;
 pub use heap::Heap;
+pub use living::Living;
 pub use params::SearchParams;
 pub use pool::Pool;

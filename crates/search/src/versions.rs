@@ -6,6 +6,8 @@ use crinoid_quant::Version;
 pub const VERSIONS: &[Version] = &[
     Version::new("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2"),
     Version::new("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS"),
+    Version::new("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2"),
+    Version::new("discovery", 1, "sorted pool, ended by the discovery rate", "record, fix 4"),
     Version::new("flat", 1, "three hops in flight, branch-free frontier, sampled start", "Crinoid"),
 ];
 

@@ -9,7 +9,9 @@ use crinoid_quant::{
     Codes, Metric,
     codec::{Float, Sq8},
 };
-use crinoid_search::{Composed, Engine, Exact, Flat, Heap, Pool, Scratch, SearchParams};
+use crinoid_search::{
+    Composed, Crinn, Discovery, Engine, Exact, Flat, Heap, Pool, Scratch, SearchParams,
+};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -78,6 +80,8 @@ fn no_allocation_in_steady_state() {
     check(&Composed::new(graph.clone(), bytes.clone(), Pool).unwrap(), dim);
     check(&Composed::new(graph.clone(), float.clone(), Flat::default()).unwrap(), dim);
     check(&Composed::new(graph.clone(), bytes.clone(), Flat::default()).unwrap(), dim);
+    check(&Composed::new(graph.clone(), bytes.clone(), Crinn::default()).unwrap(), dim);
+    check(&Composed::new(graph.clone(), bytes.clone(), Discovery::default()).unwrap(), dim);
     check(&Exact::new(float), dim);
     check(&Exact::new(bytes), dim);
 }

@@ -12,7 +12,8 @@ use crinoid_quant::{
     isa::Portable,
 };
 use crinoid_search::{
-    Composed, Counters, Engine, Exact, Flat, Heap, Pool, Scratch, SearchParams, versions,
+    Composed, Counters, Crinn, Discovery, Engine, Exact, Flat, Heap, Pool, Scratch, SearchParams,
+    versions,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -24,7 +25,15 @@ fn best_first<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engin
     ]
 }
 
-/// All versions over the same graph and codes.
+/// All versions, those that may end before they have seen everything last.
+fn all<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
+    let mut all = engines(graph, codes);
+    all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Crinn::default()).unwrap()));
+    all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Discovery::default()).unwrap()));
+    all
+}
+
+/// The versions that see everything when the beam is wide enough.
 fn engines<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
     let mut all = best_first(graph, codes);
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Flat::default()).unwrap()));
@@ -49,7 +58,7 @@ fn ask(engine: &dyn Engine, query: &[f32], k: usize, ef: usize) -> (Vec<Neighbor
 fn the_table_is_complete() {
     let (_, graph, codes) = built::<Float>(30, 4, false);
     let names: BTreeSet<String> = versions::VERSIONS.iter().map(ToString::to_string).collect();
-    let tested = engines(&graph, &codes).iter().map(|e| e.version().to_owned()).collect();
+    let tested = all(&graph, &codes).iter().map(|e| e.version().to_owned()).collect();
     assert_eq!(names, tested);
     assert!(names.contains(versions::CHAMPION) && names.contains(versions::PREDECESSOR));
 }
@@ -152,9 +161,9 @@ fn odd_requests_have_defined_answers() {
     for (n, layered) in [(0, false), (1, false), (1, true), (5, false)] {
         let (vectors, graph, codes) = built::<Sq8>(n, 6, layered);
         let query = [0.5; 6];
-        let mut all = engines(&graph, &codes);
-        all.push(Box::new(Exact::new(codes.clone())));
-        for engine in all {
+        let mut tested = all(&graph, &codes);
+        tested.push(Box::new(Exact::new(codes.clone())));
+        for engine in tested {
             assert_eq!((engine.len(), engine.dim(), engine.is_empty()), (n, 6, n == 0));
             assert_eq!(ask(&*engine, &query, 0, 10).0, vec![]);
             assert_eq!(ask(&*engine, &query, 0, 0).0, vec![]);
@@ -174,7 +183,7 @@ fn nothing_leaks_from_query_to_query() {
     let mut scratch = Scratch::default();
     let mut out = Vec::new();
     let (queries, others) = (clustered(40, 16, 3), clustered(40, 8, 4));
-    for engine in engines(&graph, &codes) {
+    for engine in all(&graph, &codes) {
         for round in 0..300 {
             let query = queries.row(round % 40);
             let params = SearchParams::new(10, 10 + round % 50);
