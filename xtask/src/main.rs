@@ -14,6 +14,7 @@ mod against;
 mod bar;
 mod bench;
 mod check;
+mod codes;
 mod compare;
 mod data;
 mod evolve;
@@ -40,6 +41,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Ab(ab::Args),
+    Codes(codes::Args),
     Compare(Box<compare::Args>),
     Data(data::Args),
     Evolve(evolve::Args),
@@ -56,6 +58,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Ab(args) => args.run(),
+        Command::Codes(args) => args.run(),
         Command::Compare(args) => args.run(),
         Command::Data(args) => args.run(),
         Command::Evolve(args) => args.run(),

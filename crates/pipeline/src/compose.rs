@@ -9,7 +9,9 @@ use crate::{
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
     Codes, Metric, Vectors,
-    codec::{Float, Int4, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, U8Exact},
+    codec::{
+        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, U8Exact,
+    },
     versions::UnknownVersion,
 };
 use crinoid_refine::{NoRefiner, Rescore};
@@ -20,7 +22,7 @@ use std::sync::Arc;
 macro_rules! with_codec {
     ($name:expr, $C:ident => $body:expr) => {
         with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8, U8Exact, Int4,
-            Rabitq<1>, Rabitq<2>, Rabitq<4>, RecordAsymmetric)
+            Half, Int8Fixed, Rabitq<1>, Rabitq<2>, Rabitq<4>, RecordAsymmetric)
     };
     (@ $name:expr, $C:ident => $body:expr, $($codec:ty),+) => {
         match $name {

@@ -155,6 +155,16 @@ pub enum Unsuitable {
         /// The value found there.
         value: f32,
     },
+    /// A value that the codec's number format cannot hold.
+    #[error("row {row}, dimension {dim}: {value} is too large")]
+    TooLarge {
+        /// The first offending row.
+        row: usize,
+        /// The first offending dimension in it.
+        dim: usize,
+        /// The value found there.
+        value: f32,
+    },
     /// Integer distances of so many dimensions would not fit 32 bits.
     #[error("{dim} dimensions where at most {max} can be coded")]
     Dimensions {

@@ -9,10 +9,13 @@
 //! | [`codec`] | the published codecs |
 //! | [`profile`] | what a set of vectors is like: distributions, intrinsic dimension, duplicates |
 //! | [`rotation`], [`kmeans`] | a fast orthogonal rotation, deterministic clustering |
+//! | [`survey`] | what every codec costs and finds on a set of vectors |
 //! | [`random`] | counter-based randomness |
 //! | [`versions`] | the table of published versions |
 //!
 //! Distances are squared L2 or negated inner products; **lower is closer** everywhere.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod buffer;
 pub mod codec;
@@ -26,6 +29,7 @@ pub mod prepare;
 pub mod profile;
 pub mod random;
 pub mod rotation;
+pub mod survey;
 pub mod vectors;
 pub mod versions;
 

@@ -95,6 +95,8 @@ pub const VERSIONS: &[Version] = &[
         "rotated, 4 bits, unbiased estimate; 8-bit query",
         "RaBitQ, SIGMOD 2025",
     ),
+    Version::new("half", 1, "f16 rows, f32 query", "reference"),
+    Version::new("int8-fixed", 1, "int8 with the fixed step 1/127", "record, as shipped"),
 ];
 
 /// The codec that the default recipe uses.

@@ -1,4 +1,7 @@
-//! `float@1`: the vectors as they are.
+//! `float@1`: the vectors as they are; `half@1`: the same in half the bytes.
+//!
+//! One generic codec over the element of a row. Queries stay `f32`; an `f16` row is widened in
+//! registers (VCVTPH2PS), with 11 significant bits per value and a largest value of 65,504.
 
 use super::{
     augmentation,
@@ -7,25 +10,34 @@ use super::{
 };
 use crate::{
     buffer::Buffer,
-    codes::{Arrays, Codes, PartsError, Scorer, Space},
-    isa::{self, Isa, Level, OnIsa},
+    codes::{Arrays, Codes, PartsError, Scorer, Space, Unsuitable},
+    isa::{self, Element, Isa, Level, OnIsa},
     key,
     metric::Metric,
     vectors::Vectors,
 };
+use half::f16;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 
-/// Floats of a cache line.
+/// Values to whose multiples rows and queries are padded: a cache line of `f32`. An `f16` row may
+/// end in the middle of a line.
 const LINE: usize = super::LINE / size_of::<f32>();
 
 /// How many rows one kernel call measures.
 const BATCH: usize = 4;
 
-/// Vectors as `f32`, rows zero-padded to whole cache lines.
-pub struct Float {
+/// Vectors as `f32`.
+pub type Float = FloatRows<f32>;
+
+/// Vectors as `f16`.
+pub type Half = FloatRows<f16>;
+
+/// Vectors as floats of type `T`, rows zero-padded to multiples of 16 values.
+pub struct FloatRows<T> {
     meta: FloatMeta,
-    rows: Buffer<f32>,
+    rows: Buffer<T>,
     /// Under the inner product, each row's extra coordinate; else empty.
     augment: Buffer<f32>,
 }
@@ -47,31 +59,46 @@ pub struct FloatQuery {
     values: Buffer<f32>,
 }
 
-impl Float {
+impl<T: Element> FloatRows<T> {
     fn stride(&self) -> usize {
         self.meta.dim.next_multiple_of(LINE)
     }
 
-    fn row(&self, id: u32) -> &[f32] {
+    fn row(&self, id: u32) -> &[T] {
         &self.rows[id as usize * self.stride()..][..self.stride()]
     }
 }
 
-impl Codes for Float {
+impl<T: Element> Codes for FloatRows<T> {
     type Query = FloatQuery;
-    type Scorer<'a, I: Isa> = FloatScorer<'a, I>;
+    type Scorer<'a, I: Isa> = FloatScorer<'a, I, T>;
     type Meta = FloatMeta;
-    const VERSION: &'static str = "float@1";
+    const VERSION: &'static str = if size_of::<T>() == 2 { "half@1" } else { "float@1" };
     const INTEGER: bool = false;
+
+    fn check(vectors: &Vectors, _metric: Metric) -> Result<(), Unsuitable> {
+        let values = vectors.as_slice();
+        match values.par_iter().position_first(|value| value.abs() > T::MAX) {
+            Some(at) => Err(Unsuitable::TooLarge {
+                row: at / vectors.dim(),
+                dim: at % vectors.dim(),
+                value: values[at],
+            }),
+            None => Ok(()),
+        }
+    }
 
     fn train(vectors: &Vectors, metric: Metric) -> Self {
         let (len, dim) = (vectors.len(), vectors.dim());
         let stride = dim.next_multiple_of(LINE);
-        let mut rows = Buffer::<f32>::zeroed(len * stride);
-        rows.make_mut()
-            .par_chunks_mut(stride)
-            .zip(vectors.as_slice().par_chunks(dim))
-            .for_each(|(out, row)| out[..dim].copy_from_slice(row));
+        let mut rows = Buffer::<T>::zeroed(len * stride);
+        rows.make_mut().par_chunks_mut(stride).zip(vectors.as_slice().par_chunks(dim)).for_each(
+            |(out, row)| {
+                for (value, &x) in out.iter_mut().zip(row) {
+                    *value = T::of(x);
+                }
+            },
+        );
         let augment = match metric {
             Metric::InnerProduct => augmentation(vectors).as_slice().into(),
             Metric::L2 | Metric::Cosine => Buffer::default(),
@@ -88,7 +115,7 @@ impl Codes for Float {
     }
 
     fn bytes_per_vector(&self) -> usize {
-        self.stride() * size_of::<f32>()
+        self.stride() * size_of::<T>()
     }
 
     fn encode_query(&self, query: &[f32], out: &mut Self::Query) {
@@ -116,7 +143,9 @@ impl Codes for Float {
     }
 
     fn decode(&self, id: u32, out: &mut [f32]) {
-        out.copy_from_slice(&self.row(id)[..self.meta.dim]);
+        for (out, &value) in out.iter_mut().zip(self.row(id)) {
+            *out = value.widen();
+        }
     }
 
     fn parts(&self) -> (Self::Meta, Vec<(&'static str, &[u8])>) {
@@ -141,16 +170,16 @@ impl Codes for Float {
 
 /// A float query against float rows.
 #[derive(Clone, Copy, Debug)]
-pub struct FloatScorer<'a, I> {
+pub struct FloatScorer<'a, I, T = f32> {
     isa: I,
-    rows: &'a [f32],
+    rows: &'a [T],
     stride: usize,
     query: &'a [f32],
     /// Whether to score `-<q, x>` instead of the squared L2 distance.
     dot: bool,
 }
 
-impl<I: Isa> Batched for FloatScorer<'_, I> {
+impl<I: Isa, T: Element> Batched for FloatScorer<'_, I, T> {
     #[inline(always)]
     fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N] {
         let mut rows = [self.rows; N];
@@ -159,11 +188,11 @@ impl<I: Isa> Batched for FloatScorer<'_, I> {
         }
         let mut keys = [0; N];
         if self.dot {
-            for (key, dot) in keys.iter_mut().zip(self.isa.dot_f32_rows(rows, self.query)) {
+            for (key, dot) in keys.iter_mut().zip(T::dots(self.isa, rows, self.query)) {
                 *key = key::from_f32(-dot);
             }
         } else {
-            for (key, l2) in keys.iter_mut().zip(self.isa.l2_f32_rows(rows, self.query)) {
+            for (key, l2) in keys.iter_mut().zip(T::l2(self.isa, rows, self.query)) {
                 *key = key::from_f32(l2);
             }
         }
@@ -171,7 +200,7 @@ impl<I: Isa> Batched for FloatScorer<'_, I> {
     }
 }
 
-impl<I: Isa> Scorer for FloatScorer<'_, I> {
+impl<I: Isa, T: Element> Scorer for FloatScorer<'_, I, T> {
     #[inline(always)]
     fn key(&self, id: u32) -> u32 {
         let [key] = self.measure([id]);
@@ -186,13 +215,16 @@ impl<I: Isa> Scorer for FloatScorer<'_, I> {
     #[inline(always)]
     fn prefetch(&self, id: u32, lines: usize) {
         for line in 0..lines {
-            self.isa.prefetch(self.rows, id as usize * self.stride + line * LINE);
+            self.isa.prefetch(
+                self.rows,
+                id as usize * self.stride + line * (super::LINE / size_of::<T>()),
+            );
         }
     }
 
     #[inline(always)]
     fn lines(&self) -> usize {
-        self.stride / LINE
+        (self.stride * size_of::<T>()).div_ceil(super::LINE)
     }
 
     #[inline(always)]
@@ -206,19 +238,19 @@ impl<I: Isa> Scorer for FloatScorer<'_, I> {
     }
 }
 
-pub(super) struct FloatSpace<'a> {
-    pub(super) codes: &'a Float,
+pub(super) struct FloatSpace<'a, T> {
+    pub(super) codes: &'a FloatRows<T>,
 }
 
 /// One row measured against many.
-struct Measure<'a> {
-    codes: &'a Float,
-    from: u32,
+struct Measure<'a, T> {
+    codes: &'a FloatRows<T>,
+    query: &'a FloatQuery,
     to: &'a [u32],
     keys: &'a mut [u32],
 }
 
-impl OnIsa for Measure<'_> {
+impl<T: Element> OnIsa for Measure<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -227,21 +259,33 @@ impl OnIsa for Measure<'_> {
             isa,
             rows: &self.codes.rows,
             stride: self.codes.stride(),
-            query: self.codes.row(self.from),
+            query: &self.query.values,
             dot: false,
         };
         in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
 }
 
-impl Space for FloatSpace<'_> {
+impl<T: Element> Space for FloatSpace<'_, T> {
     fn len(&self) -> usize {
         self.codes.len()
     }
 
     fn keys(&self, from: u32, to: &[u32], keys: &mut [u32]) {
-        let measure = Measure { codes: self.codes, from, to, keys: &mut *keys };
-        isa::dispatch(Level::current(), measure);
+        thread_local! {
+            static QUERY: RefCell<FloatQuery> = RefCell::default();
+        }
+        QUERY.with_borrow_mut(|query| {
+            let row = self.codes.row(from);
+            if query.values.len() != row.len() {
+                query.values = Buffer::zeroed(row.len());
+            }
+            for (value, x) in query.values.make_mut().iter_mut().zip(row) {
+                *value = x.widen();
+            }
+            let measure = Measure { codes: self.codes, query, to, keys: &mut *keys };
+            isa::dispatch(Level::current(), measure);
+        });
         if let Some(&own) = self.codes.augment.get(from as usize) {
             for (key, &id) in keys.iter_mut().zip(to) {
                 let apart = self.codes.augment[id as usize] - own;

@@ -1,8 +1,12 @@
-//! `int8-maxabs@1`: int8 with a step per vector, as the record's baseline has it.
+//! `int8-maxabs@1`: int8 with a step per vector, as the record's baseline has it; `int8-fixed@1`: with
+//! the fixed step 1/127 that it shipped.
 //!
 //! `v_i = round(127 x_i / max |x|)`, decoded as `s v` with `s = max |x| / 127`; documents and queries
 //! alike. The dot product of the codes is an exact integer; distances are
 //! `(s^2 |v|^2 + t^2 |w|^2) - 2 s t <v, w>` or `-s t <v, w>` for a query `t w`.
+//!
+//! The fixed step suits vectors of unit length and clips values beyond 1; a 384-dimensional unit vector
+//! has values around 0.05 and so uses some 13 of the 255 codes.
 
 use super::{
     augmentation,
@@ -29,7 +33,13 @@ const BATCH: usize = 8;
 const LIMIT: f32 = 127.0;
 
 /// Vectors as bytes, each with its own step.
-pub struct Int8MaxAbs {
+pub type Int8MaxAbs = Int8<false>;
+
+/// Vectors as bytes with the step 1/127.
+pub type Int8Fixed = Int8<true>;
+
+/// Vectors as bytes with a step for each, or the step 1/127 for all when `FIXED`.
+pub struct Int8<const FIXED: bool> {
     meta: Int8MaxAbsMeta,
     rows: ByteRows,
     /// The step of each row.
@@ -57,7 +67,10 @@ pub struct Int8MaxAbsQuery {
 }
 
 /// The step of a vector; 1 for a vector of zeroes.
-fn step(values: &[f32]) -> f32 {
+fn step<const FIXED: bool>(values: &[f32]) -> f32 {
+    if FIXED {
+        return 1.0 / LIMIT;
+    }
     let step = max_abs(values.iter().copied()) / LIMIT;
     if step.is_normal() { step } else { 1.0 }
 }
@@ -68,7 +81,7 @@ fn quantise(values: &[f32], step: f32, out: &mut [i8]) {
     }
 }
 
-impl Int8MaxAbs {
+impl<const FIXED: bool> Int8<FIXED> {
     #[inline(always)]
     fn measure<'a, I: Isa>(
         &'a self,
@@ -91,11 +104,11 @@ impl Int8MaxAbs {
     }
 }
 
-impl Codes for Int8MaxAbs {
+impl<const FIXED: bool> Codes for Int8<FIXED> {
     type Query = Int8MaxAbsQuery;
     type Scorer<'a, I: Isa> = Int8MaxAbsScorer<'a, I>;
     type Meta = Int8MaxAbsMeta;
-    const VERSION: &'static str = "int8-maxabs@1";
+    const VERSION: &'static str = if FIXED { "int8-fixed@1" } else { "int8-maxabs@1" };
     const INTEGER: bool = false;
 
     fn train(vectors: &Vectors, metric: Metric) -> Self {
@@ -105,7 +118,7 @@ impl Codes for Int8MaxAbs {
             .make_mut()
             .par_iter_mut()
             .zip(vectors.as_slice().par_chunks(dim))
-            .for_each(|(scale, row)| *scale = step(row));
+            .for_each(|(scale, row)| *scale = step::<FIXED>(row));
         let rows = ByteRows::encode(len, dim, |row, out| {
             quantise(vectors.row(row), scales[row], out);
         });
@@ -130,7 +143,7 @@ impl Codes for Int8MaxAbs {
 
     fn encode_query(&self, query: &[f32], out: &mut Self::Query) {
         debug_assert_eq!(query.len(), self.meta.dim, "query dimension");
-        out.scale = step(query);
+        out.scale = step::<FIXED>(query);
         out.bytes.encode(self.meta.dim, |codes| quantise(query, out.scale, codes));
     }
 
@@ -232,20 +245,20 @@ impl<I: Isa> Scorer for Int8MaxAbsScorer<'_, I> {
     }
 }
 
-struct Int8MaxAbsSpace<'a> {
-    codes: &'a Int8MaxAbs,
+struct Int8MaxAbsSpace<'a, const FIXED: bool> {
+    codes: &'a Int8<FIXED>,
 }
 
 /// One row measured against many.
-struct Measure<'a> {
-    codes: &'a Int8MaxAbs,
+struct Measure<'a, const FIXED: bool> {
+    codes: &'a Int8<FIXED>,
     from: u32,
     query: &'a mut ByteQuery,
     to: &'a [u32],
     keys: &'a mut [u32],
 }
 
-impl OnIsa for Measure<'_> {
+impl<const FIXED: bool> OnIsa for Measure<'_, FIXED> {
     type Output = ();
 
     #[inline(always)]
@@ -257,7 +270,7 @@ impl OnIsa for Measure<'_> {
     }
 }
 
-impl Space for Int8MaxAbsSpace<'_> {
+impl<const FIXED: bool> Space for Int8MaxAbsSpace<'_, FIXED> {
     fn len(&self) -> usize {
         self.codes.len()
     }

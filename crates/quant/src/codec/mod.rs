@@ -3,10 +3,12 @@
 //! | file | codec | row | distance |
 //! |---|---|---|---|
 //! | `float` | `float@1` | `f32`, zero-padded to whole cache lines | squared L2 or `-<q, x>` |
+//! | `float` | `half@1` | `f16`, widened in registers | as `float@1` |
 //! | `sq8` | `sq8@1` | `u8`, one step for all dimensions, centred | integer L2 or inner product |
 //! | `u8_exact` | `u8-exact@1` | `u8`, lossless for integers 0..255 | exact |
 //! | `int4` | `int4@1` | 4 bits, one step for all dimensions, centred | integer, int8 query |
 //! | `int8_maxabs` | `int8-maxabs@1` | `u8`, a step per vector | integer dot, two floats per row |
+//! | `int8_maxabs` | `int8-fixed@1` | `u8`, the step 1/127 | as above |
 //! | `rabitq` | `rabitq1@1` .. `rabitq8@1` | 1 to 8 bits, rotated | unbiased estimate |
 //! | `rabitq` | `record-asym@1` | 1 bit, rotated | the record's short formula |
 //! | `sign` | `sign@1` | one bit per dimension | Hamming |
@@ -27,9 +29,11 @@ mod u8_exact;
 mod tests;
 
 pub use bytes::ByteScorer;
-pub use float::{Float, FloatMeta, FloatQuery, FloatScorer};
+pub use float::{Float, FloatMeta, FloatQuery, FloatRows, FloatScorer, Half};
 pub use int4::{Int4, Int4Meta, Int4Query, Int4Scorer};
-pub use int8_maxabs::{Int8MaxAbs, Int8MaxAbsMeta, Int8MaxAbsQuery, Int8MaxAbsScorer};
+pub use int8_maxabs::{
+    Int8, Int8Fixed, Int8MaxAbs, Int8MaxAbsMeta, Int8MaxAbsQuery, Int8MaxAbsScorer,
+};
 pub use rabitq::{Rabitq, RabitqMeta, RabitqOptions, RabitqQuery, RabitqScorer, RecordAsymmetric};
 pub use sign::{Sign, SignMeta, SignQuery, SignScorer};
 pub use sq8::{Sq8, Sq8Meta, Sq8Query};

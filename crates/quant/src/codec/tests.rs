@@ -181,6 +181,8 @@ fn codecs_keep_their_contract() {
     contract::<Int4>();
     contract::<U8Exact>();
     contract::<Int8MaxAbs>();
+    contract::<Half>();
+    contract::<Int8Fixed>();
     contract::<Sign>();
     contract::<Rabitq<1>>();
     contract::<Rabitq<2>>();
@@ -218,6 +220,7 @@ fn codes_find_the_exact_neighbours() {
     let (base, queries) = (clustered(2000, 64, 1), clustered(50, 64, 9));
     for metric in METRICS {
         assert_eq!(recall::<Float>(&base, &queries, metric, 10), 1.0);
+        assert!(recall::<Half>(&base, &queries, metric, 10) >= 0.99);
         assert!(recall::<Sq8>(&base, &queries, metric, 10) >= 0.97);
         assert!(recall::<Int8MaxAbs>(&base, &queries, metric, 10) >= 0.95);
     }
@@ -281,6 +284,10 @@ fn what_is_no_byte_is_refused_by_row() {
     assert!(U8Exact::check(&wide, Metric::L2).is_err());
     assert!(Int4::check(&wide, Metric::L2).is_err());
     assert!(Sq8::check(&wide, Metric::L2).is_ok());
+    let large = Vectors::new(&[1.0, -7e4][..], 1).unwrap();
+    let want = crate::codes::Unsuitable::TooLarge { row: 1, dim: 0, value: -7e4 };
+    assert_eq!(Half::check(&large, Metric::L2), Err(want));
+    assert!(Float::check(&large, Metric::L2).is_ok());
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod tests;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+use half::f16;
 pub use portable::Portable;
 use std::{fmt, str::FromStr, sync::OnceLock};
 
@@ -62,6 +63,12 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
 
     /// Inner products of `query` and each row.
     fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N];
+
+    /// Squared L2 distances of `query` and each `f16` row, widened exactly.
+    fn l2_f16_rows<const N: usize>(self, rows: [&[f16]; N], query: &[f32]) -> [f32; N];
+
+    /// Inner products of `query` and each `f16` row, widened exactly.
+    fn dot_f16_rows<const N: usize>(self, rows: [&[f16]; N], query: &[f32]) -> [f32; N];
 
     /// Inner products of `u8` rows with an `i8` query. Exact modulo 2^32 always, and
     /// exact while `len <= 65_793` (`255 * 128 * 65_793 < 2^31`).
@@ -128,6 +135,72 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     fn hamming(self, a: &[u64], b: &[u64]) -> u32 {
         let [bits] = self.hamming_rows([a], b);
         bits
+    }
+}
+
+/// An element of float rows: `f32` or `f16`.
+pub trait Element: bytemuck::Pod + Send + Sync + fmt::Debug {
+    /// The largest finite value.
+    const MAX: f32;
+
+    /// The nearest element.
+    fn of(value: f32) -> Self;
+
+    /// The value, exactly.
+    fn widen(self) -> f32;
+
+    /// Squared L2 distances by the kernel of this element.
+    fn l2<I: Isa, const N: usize>(isa: I, rows: [&[Self]; N], query: &[f32]) -> [f32; N];
+
+    /// Inner products by the kernel of this element.
+    fn dots<I: Isa, const N: usize>(isa: I, rows: [&[Self]; N], query: &[f32]) -> [f32; N];
+}
+
+impl Element for f32 {
+    const MAX: f32 = f32::MAX;
+
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn l2<I: Isa, const N: usize>(isa: I, rows: [&[Self]; N], query: &[f32]) -> [f32; N] {
+        isa.l2_f32_rows(rows, query)
+    }
+
+    #[inline(always)]
+    fn dots<I: Isa, const N: usize>(isa: I, rows: [&[Self]; N], query: &[f32]) -> [f32; N] {
+        isa.dot_f32_rows(rows, query)
+    }
+}
+
+impl Element for f16 {
+    const MAX: f32 = 65_504.0;
+
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        f16::from_f32(value)
+    }
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self.to_f32()
+    }
+
+    #[inline(always)]
+    fn l2<I: Isa, const N: usize>(isa: I, rows: [&[Self]; N], query: &[f32]) -> [f32; N] {
+        isa.l2_f16_rows(rows, query)
+    }
+
+    #[inline(always)]
+    fn dots<I: Isa, const N: usize>(isa: I, rows: [&[Self]; N], query: &[f32]) -> [f32; N] {
+        isa.dot_f16_rows(rows, query)
     }
 }
 

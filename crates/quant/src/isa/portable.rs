@@ -1,6 +1,7 @@
 //! The level that every CPU has: the scalar reference in a form that compilers vectorise.
 
-use super::{Isa, Level, planes};
+use super::{Element, Isa, Level, planes};
+use half::f16;
 
 /// The token of the portable level.
 #[derive(Clone, Copy, Debug)]
@@ -11,15 +12,15 @@ const LANES: usize = 16;
 
 /// Sums `term(a_i, b_i)` in `LANES` interleaved partial sums.
 #[inline(always)]
-fn sum_f32(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+fn sum_f32<T: Element>(a: &[T], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     assert_eq!(a.len(), b.len(), "kernel operands differ in length");
     let mut lanes = [0.0f32; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let tail = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let rest: f32 = tail.map(|(&x, &y)| term(x, y)).sum();
+    let rest: f32 = tail.map(|(&x, &y)| term(x.widen(), y)).sum();
     for (x, y) in a_chunks.zip(b_chunks) {
         for lane in 0..LANES {
-            lanes[lane] += term(x[lane], y[lane]);
+            lanes[lane] += term(x[lane].widen(), y[lane]);
         }
     }
     lanes.iter().sum::<f32>() + rest
@@ -40,6 +41,16 @@ impl Isa for Portable {
 
     #[inline(always)]
     fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
+        rows.map(|row| sum_f32(row, query, |x, y| x * y))
+    }
+
+    #[inline(always)]
+    fn l2_f16_rows<const N: usize>(self, rows: [&[f16]; N], query: &[f32]) -> [f32; N] {
+        rows.map(|row| sum_f32(row, query, |x, y| (x - y) * (x - y)))
+    }
+
+    #[inline(always)]
+    fn dot_f16_rows<const N: usize>(self, rows: [&[f16]; N], query: &[f32]) -> [f32; N] {
         rows.map(|row| sum_f32(row, query, |x, y| x * y))
     }
 

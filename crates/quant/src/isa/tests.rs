@@ -98,6 +98,17 @@ impl Check {
         let base: Vec<f32> = words.iter().map(float).collect();
         let other: Vec<f32> = other.iter().map(float).collect();
         let query = &other[offset..offset + len];
+        let halves: Vec<half::f16> = base.iter().map(|&x| half::f16::from_f32(x)).collect();
+        let narrow = rows::<_, N>(&halves, offset, len);
+        let l2 = isa.l2_f16_rows(narrow, query);
+        let dot = isa.dot_f16_rows(narrow, query);
+        for (i, row) in narrow.iter().enumerate() {
+            let pairs = || row.iter().zip(query).map(|(x, &y)| (x.to_f64(), f64::from(y)));
+            close(l2[i], pairs().map(|(x, y)| (x - y) * (x - y)), len);
+            close(dot[i], pairs().map(|(x, y)| x * y), len);
+            assert_eq!([l2[i]], isa.l2_f16_rows([row], query), "batches and single calls agree");
+        }
+
         let rows = rows::<_, N>(&base, offset, len);
         let l2 = isa.l2_f32_rows(rows, query);
         let dot = isa.dot_f32_rows(rows, query);

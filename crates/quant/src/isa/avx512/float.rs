@@ -1,7 +1,7 @@
-//! `f32` distances.
+//! Distances of `f32` and `f16` rows.
 
 use super::reduce;
-use crate::isa::lengths;
+use crate::isa::Element;
 use std::arch::x86_64::*;
 
 /// Floats of a register.
@@ -11,10 +11,16 @@ const LANES: usize = 16;
 ///
 /// Two partial sums per row hide the latency of the additions where `N` is small and still leave
 /// eight rows in registers. The order of summation is the same for every `N`.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,fma,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma,bmi2")]
 #[inline]
-pub(super) fn rows<const N: usize, const L2: bool>(rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
-    let len = lengths(&rows, query.len());
+pub(super) fn rows<const N: usize, const L2: bool, T: Element>(
+    rows: [&[T]; N],
+    query: &[f32],
+) -> [f32; N] {
+    let len = query.len();
+    for row in &rows {
+        assert_eq!(row.len(), len, "kernel operands differ in length");
+    }
     let mut sums = [[_mm512_setzero_ps(); 2]; N];
     let mut at = 0;
     while at + 2 * LANES <= len {
@@ -24,8 +30,8 @@ pub(super) fn rows<const N: usize, const L2: bool>(rows: [&[f32]; N], query: &[f
             let high = _mm512_loadu_ps(query.as_ptr().add(at + LANES));
             for (sum, row) in sums.iter_mut().zip(&rows) {
                 let row = row.as_ptr().add(at);
-                sum[0] = add::<L2>(sum[0], _mm512_loadu_ps(row), low);
-                sum[1] = add::<L2>(sum[1], _mm512_loadu_ps(row.add(LANES)), high);
+                sum[0] = add::<L2>(sum[0], load(0xFFFF, row), low);
+                sum[1] = add::<L2>(sum[1], load(0xFFFF, row.add(LANES)), high);
             }
         }
         at += 2 * LANES;
@@ -36,7 +42,7 @@ pub(super) fn rows<const N: usize, const L2: bool>(rows: [&[f32]; N], query: &[f
         unsafe {
             let low = _mm512_maskz_loadu_ps(mask, query.as_ptr().add(at));
             for (sum, row) in sums.iter_mut().zip(&rows) {
-                let row = _mm512_maskz_loadu_ps(mask, row.as_ptr().add(at));
+                let row = load(mask, row.as_ptr().add(at));
                 sum[0] = add::<L2>(sum[0], row, low);
             }
         }
@@ -57,5 +63,22 @@ fn add<const L2: bool>(sum: __m512, x: __m512, y: __m512) -> __m512 {
         _mm512_fmadd_ps(apart, apart, sum)
     } else {
         _mm512_fmadd_ps(x, y, sum)
+    }
+}
+
+/// Sixteen elements, those outside the mask zero.
+///
+/// # Safety
+/// The elements in the mask can be read.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+unsafe fn load<T: Element>(mask: __mmask16, at: *const T) -> __m512 {
+    // SAFETY: the caller's promise; an element of two bytes is an `f16`, else it is an `f32`.
+    unsafe {
+        if size_of::<T>() == 2 {
+            _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, at.cast()))
+        } else {
+            _mm512_maskz_loadu_ps(mask, at.cast())
+        }
     }
 }

@@ -6,6 +6,7 @@ mod float;
 mod reduce;
 
 use super::{Isa, Level, OnIsa};
+use half::f16;
 use std::{
     arch::x86_64::{_MM_HINT_T0, _mm_prefetch},
     sync::OnceLock,
@@ -77,13 +78,25 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn l2_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
         // SAFETY: the token is proof that the CPU has the features.
-        unsafe { float::rows::<N, true>(rows, query) }
+        unsafe { float::rows::<N, true, f32>(rows, query) }
     }
 
     #[inline(always)]
     fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
         // SAFETY: the token is proof that the CPU has the features.
-        unsafe { float::rows::<N, false>(rows, query) }
+        unsafe { float::rows::<N, false, f32>(rows, query) }
+    }
+
+    #[inline(always)]
+    fn l2_f16_rows<const N: usize>(self, rows: [&[f16]; N], query: &[f32]) -> [f32; N] {
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { float::rows::<N, true, f16>(rows, query) }
+    }
+
+    #[inline(always)]
+    fn dot_f16_rows<const N: usize>(self, rows: [&[f16]; N], query: &[f32]) -> [f32; N] {
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { float::rows::<N, false, f16>(rows, query) }
     }
 
     #[inline(always)]
