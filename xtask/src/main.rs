@@ -22,6 +22,7 @@ mod graph;
 mod index;
 mod profile;
 mod report;
+mod retrieve;
 mod self_test;
 mod subject;
 mod sweep;
@@ -49,6 +50,7 @@ enum Command {
     Index(index::Args),
     Profile(profile::Args),
     Report(report::Args),
+    Retrieve(retrieve::Args),
     Subject(subject::Args),
     Reward(evolve::RewardArgs),
     Sweep(sweep::Args),
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Evolve(args) => args.run(),
         Command::Index(args) => args.run(),
         Command::Profile(args) => args.run(),
+        Command::Retrieve(args) => args.run(),
         Command::Subject(args) => args.run(),
         Command::Graph(args) => args.run(),
         Command::Report(args) => args.run(),

@@ -15,14 +15,14 @@ use crinoid_quant::{
     versions::UnknownVersion,
 };
 use crinoid_refine::{NoRefiner, Rescore};
-use crinoid_search::{Composed, Crinn, Discovery, Engine, Flat, Heap, Pool, Search};
+use crinoid_search::{Composed, Crinn, Discovery, Engine, Exact, Flat, Heap, Pool, Search};
 use std::sync::Arc;
 
 /// Calls `$body` with `$C` standing for the codec called `$name`.
 macro_rules! with_codec {
     ($name:expr, $C:ident => $body:expr) => {
         with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8, U8Exact, Int4,
-            Half, Int8Fixed, Rabitq<1>, Rabitq<2>, Rabitq<4>, RecordAsymmetric)
+            Half, Int8Fixed, Rabitq<1>, Rabitq<2>, Rabitq<4>, Rabitq<8>, RecordAsymmetric)
     };
     (@ $name:expr, $C:ident => $body:expr, $($codec:ty),+) => {
         match $name {
@@ -60,6 +60,9 @@ pub(crate) trait FirstStage: Send + Sync {
     /// What queries are put to.
     fn engine(&self) -> &dyn Engine;
 
+    /// A scan of all codes: what the search would find if it missed nothing.
+    fn scan(&self) -> &dyn Engine;
+
     /// The codes, for the container.
     fn parts(&self) -> Result<Parts<'_>, IndexError>;
 }
@@ -67,11 +70,16 @@ pub(crate) trait FirstStage: Send + Sync {
 struct Stage<C, V> {
     codes: Arc<C>,
     engine: Composed<C, V>,
+    scan: Exact<C>,
 }
 
 impl<C: Codes, V: Search> FirstStage for Stage<C, V> {
     fn engine(&self) -> &dyn Engine {
         &self.engine
+    }
+
+    fn scan(&self) -> &dyn Engine {
+        &self.scan
     }
 
     fn parts(&self) -> Result<Parts<'_>, IndexError> {
@@ -88,7 +96,7 @@ fn stage<C: Codes>(
 ) -> Result<Box<dyn FirstStage>, IndexError> {
     with_search!(recipe.search(), search => {
         let engine = Composed::new(graph.clone(), codes.clone(), search).map_err(IndexError::Engine)?;
-        Ok(Box::new(Stage { codes, engine }) as Box<dyn FirstStage>)
+        Ok(Box::new(Stage { scan: Exact::new(codes.clone()), codes, engine }) as Box<dyn FirstStage>)
     })
 }
 
@@ -186,7 +194,17 @@ pub(crate) fn section_prefix(version: &str) -> &str {
     version.split('@').next().unwrap_or(version)
 }
 
-/// Whether the codec's order is so noisy that refiners should see every candidate.
+/// Codecs of one or two bits: their order is so noisy that refiners should see every candidate.
+const COARSE: [&str; 4] = ["sign@1", "record-asym@1", "rabitq1@1", "rabitq2@1"];
+
+/// Whether the codec's order is that noisy.
 pub(crate) fn is_coarse(recipe: &Recipe) -> bool {
-    recipe.quant() == Sign::VERSION
+    COARSE.contains(&recipe.quant())
+}
+
+/// Digest of the codec's rotation, which its state determines (seed, dimension, rounds); 0 where
+/// it does not rotate.
+pub(crate) fn rotation(recipe: &Recipe, codes: &Parts<'_>) -> u64 {
+    let rotates = recipe.quant().starts_with("rabitq") || recipe.quant().starts_with("record-asym");
+    if rotates { xxhash_rust::xxh3::xxh3_64(&codes.meta) } else { 0 }
 }

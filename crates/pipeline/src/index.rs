@@ -155,8 +155,8 @@ impl Index {
             space: EmbeddingSpace::new(&options.provider, &options.model, vectors.dim()),
             truncation: preparation.dim,
             metric: options.metric,
-            centroid: codes.digest_of("center"),
-            rotation: codes.digest_of("rotation"),
+            centroid: codes.digest_of(&["center", "mean", "centroids"]),
+            rotation: compose::rotation(recipe, &codes),
             recipe: recipe.clone(),
             format: FORMAT,
         };

@@ -137,7 +137,7 @@ impl Preset {
             Pool::Fixed(size) => self.ef.max(size),
             _ => self.ef,
         };
-        SearchOptions { k, ef, pool, fine_pool }
+        SearchOptions::new(k, ef).pool(pool).fine_pool(fine_pool)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One thread's searches: everything reused, nothing allocated once warm.
 
-use crate::{error::SearchError, index::Index, recipe::MAX_REFINERS};
+use crate::{error::SearchError, index::Index, recipe::MAX_REFINERS, stored::StoredRefiner};
 use crinoid_quant::{Neighbor, Preparation};
 use crinoid_refine::{NoRefiner, Pool, Reason, RefinerQuery, StageReport, Stages};
 use crinoid_search::{Counters, SearchParams};
@@ -21,12 +21,19 @@ pub struct SearchOptions {
     /// How many candidates the later refiners of a chain see.
     #[serde(default)]
     pub fine_pool: Pool,
+    /// How many of the recipe's refiners run: 0 leaves the order and the distances of the codes.
+    #[serde(default = "all_refiners")]
+    pub refiners: usize,
+}
+
+fn all_refiners() -> usize {
+    MAX_REFINERS
 }
 
 impl SearchOptions {
     /// `k` answers from a beam of `ef`, with default pools.
     pub fn new(k: usize, ef: usize) -> Self {
-        Self { k, ef, pool: Pool::Default, fine_pool: Pool::Default }
+        Self { k, ef, pool: Pool::Default, fine_pool: Pool::Default, refiners: MAX_REFINERS }
     }
 
     /// `k` answers with a beam of `max(4 k, 100)`.
@@ -37,6 +44,11 @@ impl SearchOptions {
     /// These options with another pool for the first refiner.
     pub fn pool(self, pool: impl Into<Pool>) -> Self {
         Self { pool: pool.into(), ..self }
+    }
+
+    /// These options with no more than the first `refiners` of the recipe's chain.
+    pub fn refiners(self, refiners: usize) -> Self {
+        Self { refiners, ..self }
     }
 
     /// These options with another pool for the later refiners.
@@ -124,7 +136,8 @@ impl<'a> Session<'a> {
             }
         };
         let refiners = index.refiners();
-        let plan = Plan::new(index, options);
+        let refiners = &refiners[..options.refiners.min(refiners.len())];
+        let plan = Plan::new(index, options, refiners);
         let params = SearchParams::new(plan.leaves[0], options.ef);
         let engine = index.stage().engine();
         let counters = engine.search(prepared, &params, search, answers);
@@ -153,6 +166,29 @@ impl<'a> Session<'a> {
     }
 }
 
+impl Session<'_> {
+    /// Writes the `k` nearest vectors by the codes alone into `answers` (cleared first): what
+    /// stage 1 would find if it missed nothing. Scans all codes.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn scan_codes(
+        &mut self,
+        query: &[f32],
+        k: usize,
+        answers: &mut Vec<Neighbor>,
+    ) -> Result<Counters, SearchError> {
+        answers.clear();
+        if k == 0 {
+            return Err(SearchError::ZeroK);
+        }
+        let Working { search, prepared, .. } = &mut self.working;
+        self.index.preparation().apply(0, query, prepared)?;
+        let params = SearchParams::new(k, 0);
+        Ok(self.index.stage().scan().search(prepared, &params, search, answers))
+    }
+}
+
 /// How many candidates each stage leaves for the next.
 struct Plan {
     /// What the search leaves, then each refiner; after the last one, `k`.
@@ -165,9 +201,8 @@ struct Plan {
 
 impl Plan {
     /// Worked out from the last stage to the first: each must leave what the next may want to see.
-    fn new(index: &Index, options: &SearchOptions) -> Self {
+    fn new(index: &Index, options: &SearchOptions, refiners: &[Box<dyn StoredRefiner>]) -> Self {
         let (n, coarse) = (index.len(), index.is_coarse());
-        let refiners = index.refiners();
         let available = options.ef.max(options.k).min(n);
         let mut rules = [options.fine_pool; MAX_REFINERS];
         rules[0] = options.pool;

@@ -25,10 +25,15 @@ impl Parts<'_> {
         self.arrays.iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
-    /// Digest of the array called `name`; 0 where there is none.
-    pub(crate) fn digest_of(&self, name: &str) -> u64 {
-        let array = self.arrays.iter().find(|(array, _)| *array == name);
-        array.map_or(0, |(_, bytes)| xxhash_rust::xxh3::xxh3_64(bytes))
+    /// Digest of the arrays with these names; 0 where there is none.
+    pub(crate) fn digest_of(&self, names: &[&str]) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        let mut found = false;
+        for (_, bytes) in self.arrays.iter().filter(|(name, _)| names.contains(name)) {
+            hash.update(bytes);
+            found = true;
+        }
+        if found { hash.digest() } else { 0 }
     }
 }
 

@@ -150,6 +150,10 @@ fn pools_are_what_was_asked_for_and_say_why() {
     assert_eq!(default.1, Reason::Fixed);
     let fixed = stages(SearchOptions::new(10, 200).pool(100).fine_pool(50));
     assert_eq!(fixed.0, [("int8@1", 100, 50, Reason::Fixed), ("float@1", 50, 10, Reason::Fixed)]);
+    let none = stages(SearchOptions::new(10, 200).refiners(0));
+    assert_eq!(none.0, []);
+    let first = stages(SearchOptions::new(10, 200).refiners(1));
+    assert_eq!(first.0, [("int8@1", 200, 10, Reason::Default)]);
     let narrow = stages(SearchOptions::new(30, 8).pool(Pool::Fixed(100)));
     assert_eq!(narrow.0[0], ("int8@1", 30, 30, Reason::Exhausted));
     assert_eq!(narrow.1, Reason::Raised);

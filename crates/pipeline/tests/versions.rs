@@ -16,7 +16,9 @@ fn floor(module: &str, version: &str) -> f64 {
     match (module, version) {
         // 48 sign bits and a graph on them.
         ("quant", "sign@1") => 0.70,
-        ("quant", "int4@1") => 0.95,
+        ("quant", "record-asym@1") => 0.50,
+        ("quant", "rabitq1@1") => 0.80,
+        ("quant", "int4@1" | "rabitq2@1") => 0.95,
         ("graph", "hnsw-closest@1") => 0.90,
         ("refine", "none@1") => 0.90,
         _ => 0.97,
