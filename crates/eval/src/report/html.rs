@@ -25,15 +25,16 @@ pub fn page(title: &str, results: &[ResultFile]) -> String {
         out.push_str("</ul></nav>\n");
     }
     for (index, result) in results.iter().enumerate() {
-        article(&mut out, index, result);
+        let heading = (result.title != title).then_some(result.title.as_str());
+        article(&mut out, index, result, heading);
     }
     out.push_str("</body>\n</html>\n");
     out
 }
 
-fn article(out: &mut String, index: usize, result: &ResultFile) {
+fn article(out: &mut String, index: usize, result: &ResultFile, heading: Option<&str>) {
     let data = &result.data;
-    let title = escape(&result.title);
+    let title = heading.map_or_else(String::new, |title| format!("<h2>{}</h2>\n", escape(title)));
     let facts = escape(&format!(
         "{}: {} x {}, {}, {} queries; {}, {} cores; {} rounds",
         data.name,
@@ -45,10 +46,7 @@ fn article(out: &mut String, index: usize, result: &ResultFile) {
         result.machine.cores,
         result.settings.rounds,
     ));
-    let _ = write!(
-        out,
-        "<article id=\"r{index}\">\n<h2>{title}</h2>\n<p class=\"facts\">{facts}</p>\n"
-    );
+    let _ = write!(out, "<article id=\"r{index}\">\n{title}<p class=\"facts\">{facts}</p>\n");
     if let Some(verdict) = &result.verdict {
         let class = match verdict.outcome {
             Outcome::Ship => "ship",

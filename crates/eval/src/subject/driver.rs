@@ -119,7 +119,7 @@ impl Driver {
             core: launch.core,
             pinned: false,
             rows: 0,
-            overhead: Duration::from_millis(5),
+            overhead: Duration::from_millis(20),
         };
         let limit = launch.limits.greeting;
         match driver.ask(&Request::Hello { protocol: PROTOCOL }, limit)?.value {
@@ -258,7 +258,7 @@ impl Driver {
         let scrambled = read_u32(path, "latencies", order.len(), 1)?;
         let claimed = Duration::from_nanos(scrambled.iter().copied().map(u64::from).sum());
         // Reading queries, writing answers and waking up take time beside the queries, but not
-        // half of it and some milliseconds more.
+        // half of it and twenty milliseconds more, however busy the machine is.
         if claimed > measured || claimed + self.overhead < measured / 2 {
             return Err(Fault::LiesAboutTime { claimed, measured });
         }
@@ -348,11 +348,15 @@ fn pin(pid: u32, core: Option<usize>) -> bool {
             format!("0-{last}")
         }
     };
-    Command::new("taskset")
-        .args(["--all-tasks", "--cpu-list", "--pid", &cores, &pid.to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    let attempt = || {
+        Command::new("taskset")
+            .args(["--all-tasks", "--cpu-list", "--pid", &cores, &pid.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    // It fails when a thread of the build ends between being listed and being pinned.
+    (0..5).any(|_| attempt())
 }

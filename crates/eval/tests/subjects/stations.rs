@@ -82,14 +82,17 @@ fn cached_answers_are_noticed() {
     let room = Room::new(20_000);
     let exam = Exam::all(&room.data);
     for (manner, caught) in [("good", false), ("caches", true)] {
-        let (mut station, _) = room.station(manner);
-        for ef in [200, 400, 800] {
-            for _ in 0..4 {
-                station.pass(&exam, 5, ef, false).unwrap();
+        // A busy machine can make the first passes of an honest subject slow, but not every time.
+        let caught_each_time = (0..3).all(|_| {
+            let (mut station, _) = room.station(manner);
+            for ef in [200, 400, 800] {
+                for _ in 0..4 {
+                    station.pass(&exam, 5, ef, false).unwrap();
+                }
             }
-        }
-        let verdict = station.check_cache();
-        assert_eq!(verdict.is_err(), caught, "{manner}: {verdict:?}");
+            station.check_cache().is_err()
+        });
+        assert_eq!(caught_each_time, caught, "{manner}");
     }
 }
 
@@ -97,7 +100,7 @@ fn boasting_is_noticed() {
     let room = Room::new(20_000);
     let exam = Exam::all(&room.data);
     let (mut station, _) = room.station("boasts");
-    let error = station.pass(&exam, 5, 1600, true).unwrap_err();
+    let error = station.pass(&exam, 5, 2500, true).unwrap_err();
     assert!(matches!(error, MeasureError::Fault { fault: Fault::LiesAboutTime { .. }, .. }));
 }
 
