@@ -34,7 +34,7 @@ pub struct Noise {
 }
 
 impl Default for Noise {
-    /// As measured on a busy two-core virtual machine: 4 %, one pass in twenty, 5 %.
+    /// Assumed for a busy virtual machine, not measured on one: 4 %, one pass in twenty, 5 %.
     fn default() -> Self {
         Self { pass: 0.04, spikes: 0.05, drift: 0.05 }
     }
