@@ -4,7 +4,7 @@
 //! list. Here three hops overlap: while the distances of one node's neighbours are computed, the
 //! rows of the next node's neighbours are on their way, and so is the list of the node after
 //! that. Nodes are therefore chosen a hop or two early, on slightly older knowledge, which costs
-//! two to four hops per query and gains more from about `ef` 20 on.
+//! two to four hops per query and gains more from about `ef` 8 on.
 
 mod frontier;
 #[cfg(target_arch = "x86_64")]
