@@ -1,4 +1,5 @@
 //! Rules about the repository itself that no compiler checks.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{
     fs,
