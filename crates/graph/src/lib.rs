@@ -3,7 +3,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`Graph`] | the frozen adjacency that every search walks |
-//! | [`builder`] | the trait and the parameters of a builder |
+//! | [mod@builder] | the trait and the parameters of a builder |
 //! | [`versions`] | the table of published builders |
 //! | [`diagnose`](mod@diagnose) | components, reachability, degrees, diameter |
 //! | [`live`] | a graph under insertion and deletion |
