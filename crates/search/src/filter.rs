@@ -2,7 +2,7 @@
 //!
 //! A walk that drops what the filter refuses starves when the filter is narrow. As in ACORN (Patel et
 //! al. 2024) only admitted nodes enter the pool here, and a refused neighbour is looked through: its
-//! own admitted neighbours take its place. Below a measured number of admitted rows measuring all
+//! own admitted neighbours take its place. Below an estimated number of admitted rows measuring all
 //! of them is cheaper than any walk, and exact.
 
 use crate::{

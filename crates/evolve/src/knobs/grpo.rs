@@ -30,7 +30,7 @@ pub struct Grpo {
 }
 
 impl Default for Grpo {
-    /// Tuned once on the synthetic reward of the tests: rounds are few and measurements dear, so
+    /// First guesses, not tuned: rounds are few and measurements dear, so
     /// a group is used for several steps and clipping, not a small rate, bounds each of them.
     fn default() -> Self {
         Self { epsilon: 0.2, beta: 0.02, rate: 1.0, steps: 8 }
