@@ -196,9 +196,9 @@ impl Args {
         })
     }
 
-    fn preparations<'a>(&self, bench: &'a Bench) -> Preparations<'a> {
+    fn preparations(&self, bench: &Bench) -> Preparations {
         Preparations {
-            vectors: bench.vectors(),
+            vectors: bench.vectors().to_owned(),
             build: [("m", self.m), ("ef_construction", self.ef_construction)]
                 .map(|(name, value)| (name.to_owned(), value.into()))
                 .into(),

@@ -56,7 +56,7 @@ impl Args {
         greeted.stop().map_err(fault)?;
         println!("ok  stop");
         let preparations = Preparations {
-            vectors: bench.vectors(),
+            vectors: bench.vectors().to_owned(),
             build: Parameters::new(),
             search: Parameters::new(),
             threads: cores(),
@@ -89,8 +89,12 @@ impl Args {
         }
         station.check_cache()?;
         println!("ok  no sign of cached answers");
-        station.rebuild(&preparations)?;
+        station.rebuild()?;
         println!("ok  the same index again");
+        station.restart()?;
+        station.pass(&exam, self.k, self.k, false)?;
+        let how = if hello.stores { "from a file" } else { "built again" };
+        println!("ok  the same index and answers in a new process ({how})");
         station.stop()
     }
 }

@@ -11,7 +11,7 @@ use crinoid_eval::{
     },
     report::{Better, Comparison, Delta, ResultFile, Unit, alone, subject},
     reward::LEVELS,
-    stats::{Interval, Resampling, block_bootstrap_mean},
+    stats::{Interval, student_mean},
     subject::Parameters,
 };
 use crinoid_pipeline::Recipe;
@@ -119,7 +119,7 @@ impl Args {
             for build in &entry.configurations {
                 let label = label(&entry.system, build);
                 let preparations = Preparations {
-                    vectors: bench.vectors(),
+                    vectors: bench.vectors().to_owned(),
                     build: build.clone(),
                     search: Parameters::new(),
                     threads: self.threads.unwrap_or_else(cores),
@@ -332,7 +332,7 @@ fn ratios(rows: &[Standing], rounds: &[Vec<Standing>]) -> Vec<Option<Ratio>> {
             .iter()
             .filter_map(|rows| Some((of(rows, OURS, at)? / of(rows, peer, at)?).ln()))
             .collect();
-        let change = block_bootstrap_mean(&logs, 1, &Resampling::default()).ok();
+        let change = student_mean(&logs, 0.95).ok();
         Some(Ratio { quantity: COLUMNS[at].to_owned(), peer: peer.clone(), theirs, ours, change })
     };
     (0..COLUMNS.len()).map(ratio).collect()

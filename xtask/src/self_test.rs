@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(crate) struct SelfTest<'a> {
     pub(crate) bench: &'a Bench,
     pub(crate) recipe: &'a str,
-    pub(crate) preparations: Preparations<'a>,
+    pub(crate) preparations: Preparations,
     pub(crate) trial: Trial,
     /// Generated trials per row.
     pub(crate) generated: u64,
@@ -62,20 +62,20 @@ impl SelfTest<'_> {
         let slower = |slowdown| Injury { slowdown, ..none };
         let loses = |recall_loss| Injury { recall_loss, ..none };
         let mut rows = vec![
-            ("equals".to_owned(), none, Phase::Latency, 40),
-            ("equals".to_owned(), none, Phase::Quality, 40),
+            ("equals".to_owned(), none, Phase::Latency, 20),
+            ("equals".to_owned(), none, Phase::Quality, 20),
         ];
-        for rounds in [10, 20, 40, 80] {
+        for rounds in [6, 12, 20] {
             for slowdown in [0.01, 0.02, 0.03, 0.05] {
                 let name = format!("{:.0} % slower", slowdown * 100.0);
                 rows.push((name, slower(slowdown), Phase::Latency, rounds));
             }
         }
-        rows.push(("3 % faster".to_owned(), slower(-0.03), Phase::Latency, 40));
+        rows.push(("3 % faster".to_owned(), slower(-0.03), Phase::Latency, 20));
         for loss in [0.005, 0.01] {
             for phase in [Phase::Quality, Phase::Latency] {
                 let name = format!("{:.1} points less recall", loss * 100.0);
-                rows.push((name, loses(loss), phase, 40));
+                rows.push((name, loses(loss), phase, 20));
             }
         }
         let bar = progress("generated trials");

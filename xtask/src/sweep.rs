@@ -87,7 +87,7 @@ impl Args {
             if result.subject(&label).is_none() {
                 let launch = bench.ours("subject", &self.recipe.to_string(), &[])?;
                 let preparations = Preparations {
-                    vectors: bench.vectors(),
+                    vectors: bench.vectors().to_owned(),
                     build,
                     search,
                     threads: cores(),

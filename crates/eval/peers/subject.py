@@ -51,6 +51,17 @@ class System:
         """
         raise NotImplementedError
 
+    #: Whether `save` and `open` are there.
+    stores = False
+
+    def save(self, path):
+        """Writes the index to a file."""
+        raise NotImplementedError
+
+    def open(self, path, metric, dim):
+        """Takes the index over vectors of `dim` dimensions from a file that `save` wrote."""
+        raise NotImplementedError
+
     def version(self):
         return metadata.version(self.package)
 
@@ -110,6 +121,7 @@ class Session:
             "deterministic": self.system.deterministic,
             # Most bindings expose none; a reply may carry counters all the same.
             "counters": getattr(self.system, "counters", False),
+            "stores": self.system.stores,
         }
 
     def load(self, request):
@@ -141,8 +153,30 @@ class Session:
         before = resident_bytes()
         threads, seed = request.get("threads", 1), request.get("seed", 0)
         self.system.build(self.vectors, self.metric, threads, seed, **parameters)
+        self.built, self.dim = True, self.vectors.shape[1]
+        self.bytes = max(resident_bytes() - before, 0)
+        return {"bytes": self.bytes}
+
+    def save(self, request):
+        if not self.built:
+            raise Refused("order", "save before build")
+        self.system.save(request["index"])
+        about = {"metric": self.metric, "dim": self.dim, "bytes": self.bytes}
+        with open(request["index"] + ".json", "w", encoding="utf-8") as file:
+            json.dump(about, file)
+        return {}
+
+    def open(self, request):
+        try:
+            with open(request["index"] + ".json", encoding="utf-8") as file:
+                about = json.load(file)
+        except OSError as error:
+            raise Refused("store", str(error)) from error
+        self.metric, self.dim, self.bytes = about["metric"], about["dim"], about["bytes"]
+        vars(self.system).clear()
+        self.system.open(request["index"], self.metric, self.dim)
         self.built = True
-        return {"bytes": max(resident_bytes() - before, 0)}
+        return {"bytes": self.bytes}
 
     def search(self, request):
         if not self.built:
@@ -168,7 +202,7 @@ def serve(system):
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     session = Session(system)
-    answers = {op: getattr(session, op) for op in ("hello", "load", "build", "search")}
+    answers = {op: getattr(session, op) for op in ("hello", "load", "build", "save", "open", "search")}
     for line in sys.stdin:
         try:
             op = None
@@ -185,7 +219,8 @@ def serve(system):
             kind = "protocol" if op is None or isinstance(error, KeyError) else "internal"
             reply = {"reply": "error", "kind": kind, "message": repr(error)}
         except Exception as error:  # noqa: BLE001 - whatever a library throws is an answer, too
-            kind = op if op in ("load", "build", "search") else "internal"
+            kind = {"save": "store", "open": "store"}.get(op, op)
+            kind = kind if kind in ("load", "build", "search", "store") else "internal"
             reply = {"reply": "error", "kind": kind, "message": repr(error)}
         print(json.dumps(reply), file=replies)
     print(json.dumps({"reply": "stop"}), file=replies)

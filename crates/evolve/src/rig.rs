@@ -137,6 +137,7 @@ impl System for Rig {
             deterministic: true,
             counters: true,
             latencies: false,
+            stores: false,
         }
     }
 

@@ -36,6 +36,15 @@ class Faiss(System):
         self.index.train(vectors)
         self.index.add(vectors)
 
+    stores = True
+
+    def save(self, path):
+        faiss.write_index(self.index, path)
+
+    def open(self, path, metric, dim):
+        self.index = faiss.read_index(path)
+        self.refine = isinstance(self.index, faiss.IndexRefine)
+
     def search(self, queries, k, ef):
         faiss.omp_set_num_threads(1)
         params = faiss.SearchParametersHNSW(efSearch=ef)

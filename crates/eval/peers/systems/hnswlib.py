@@ -21,6 +21,15 @@ class Hnswlib(System):
         self.index.init_index(len(vectors), M=m, ef_construction=ef_construction, random_seed=seed)
         self.index.add_items(vectors, num_threads=threads)
 
+    stores = True
+
+    def save(self, path):
+        self.index.save_index(path)
+
+    def open(self, path, metric, dim):
+        self.index = hnswlib.Index(space="l2" if metric == "l2" else "ip", dim=dim)
+        self.index.load_index(path)
+
     def search(self, queries, k, ef):
         self.index.set_ef(ef)
         return self.index.knn_query(queries, k=k, num_threads=1)[0]

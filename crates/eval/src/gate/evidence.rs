@@ -2,7 +2,7 @@
 
 use crate::{
     measure::{MeasureError, Observation, Pair},
-    stats::{Interval, Resampling, bca_mean, block_bootstrap_mean, differences},
+    stats::{Interval, Resampling, bca_mean, differences, student_mean},
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct Evidence {
     pub gate_k: usize,
     /// Queries behind the intervals of quality.
     pub queries: usize,
-    /// Rounds behind the intervals of speed.
+    /// Rounds behind the intervals of speed, each with processes of its own.
     pub rounds: usize,
     /// Change of recall@k at equal effort.
     pub recall: Interval,
@@ -36,32 +36,13 @@ pub struct Evidence {
 
 /// The interval of a mean log ratio over rounds; `None` where there are fewer than 4 of them.
 ///
-/// Rounds that follow each other may share a disturbance; blocks of the cube root of their number
-/// are therefore resampled together.
-///
 /// # Errors
-/// When a parameter is out of range.
-pub fn ratio(log_ratios: &[f64], level: f64, seed: u64) -> Result<Option<Interval>, MeasureError> {
+/// When the level is out of range.
+pub fn ratio(log_ratios: &[f64], level: f64) -> Result<Option<Interval>, MeasureError> {
     if log_ratios.len() < 4 {
         return Ok(None);
     }
-    let block = (log_ratios.len() as f64).cbrt() as usize;
-    let resampling = Resampling { resamples: 4000, level, seed };
-    Ok(Some(block_bootstrap_mean(&tamed(log_ratios), block, &resampling)?))
-}
-
-/// The values, none of them farther from the median than 2.5 standard deviations as estimated from
-/// the median deviation: a round in which the machine did something else for a while counts, but
-/// not for more than the others.
-fn tamed(values: &[f64]) -> Vec<f64> {
-    let median = |values: &mut Vec<f64>| {
-        values.sort_unstable_by(f64::total_cmp);
-        (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
-    };
-    let centre = median(&mut values.to_vec());
-    let deviation = median(&mut values.iter().map(|value| (value - centre).abs()).collect());
-    let reach = 2.5 * 1.4826 * deviation;
-    values.iter().map(|value| value.clamp(centre - reach, centre + reach)).collect()
+    Ok(Some(student_mean(log_ratios, level)?))
 }
 
 /// A change with the paired differences behind it.
@@ -91,27 +72,4 @@ pub(super) fn quality(
         interval(&|grades| grades.ndcg.clone())?,
         interval(&|grades| grades.mrr.clone())?,
     ])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_disturbed_round_does_not_decide() {
-        let calm: Vec<f64> = (0..20).map(|i| 0.03 + 0.001 * f64::from(i % 5)).collect();
-        let mut disturbed = calm.clone();
-        disturbed[7] = -2.0;
-        let interval = ratio(&disturbed, 0.95, 1).unwrap().unwrap();
-        assert!(interval.low > 0.025 && interval.high < 0.04, "{interval:?}");
-        let before = ratio(&calm, 0.95, 1).unwrap().unwrap();
-        assert!((before.estimate - interval.estimate).abs() < 0.001);
-    }
-
-    #[test]
-    fn a_handful_of_rounds_has_no_interval() {
-        assert_eq!(ratio(&[0.1, 0.2, 0.1], 0.95, 1).unwrap(), None);
-        let constant = ratio(&[0.0; 6], 0.95, 1).unwrap().unwrap();
-        assert_eq!((constant.low, constant.high), (0.0, 0.0));
-    }
 }

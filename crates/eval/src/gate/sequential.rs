@@ -25,16 +25,19 @@ impl Default for Looks {
 }
 
 impl Looks {
+    /// Fewer rounds are no basis for an interval.
+    pub const LEAST: usize = 6;
+
     /// One look at the end.
     pub fn once(error: f64) -> Self {
         Self { count: 1, error }
     }
 
-    /// After how many of `rounds` rounds look number `look` (from 0) comes: at least 6, because
-    /// fewer are no basis for an interval.
+    /// After how many of `rounds` rounds look number `look` (from 0) comes: at least
+    /// [`LEAST`](Self::LEAST).
     pub fn after(&self, look: usize, rounds: usize) -> usize {
         let share = rounds * (look + 1) / self.count;
-        share.max(6).min(rounds)
+        share.max(Self::LEAST).min(rounds)
     }
 
     /// The two-sided level of confidence of look number `look` (from 0).

@@ -37,6 +37,10 @@ pub struct Trial {
     pub seed: u64,
 }
 
+/// Rounds in a trial that has time for them: enough for Student's t to be hardly wider than a
+/// normal interval, few enough for each to go over its rungs several times.
+const ROUNDS: usize = 20;
+
 /// How far a trial is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -128,16 +132,13 @@ impl Trial {
         let quality = quality(gate, 1.0 - self.looks.error, self.seed)?;
         let equal_effort = self.equal_effort(&stations);
 
-        // The first round warms up and tells how long a round takes.
-        let start = Instant::now();
-        round(&mut stations, &self.held_out, &ladder.rungs, 1)?;
-        let each = start.elapsed().as_secs_f64().max(1e-4);
-        let of = ((self.budget.as_secs_f64() / each) as usize).clamp(8, 2000);
+        let (of, repeats) = self.plan(&mut stations, &ladder)?;
         let mut rounds: Vec<Vec<Step>> = Vec::new();
         for look in 0..self.looks.count {
             while rounds.len() < self.looks.after(look, of) {
                 let number = rounds.len();
-                rounds.push(round(&mut stations, &self.held_out, &ladder.rungs, number)?);
+                let exam = &self.held_out;
+                rounds.push(round(&mut stations, exam, &ladder.rungs, number, repeats)?);
                 watch(Stage::Round { done: rounds.len(), of });
             }
             let level = self.looks.level(look);
@@ -177,6 +178,26 @@ impl Trial {
             }
         }
         Err(MeasureError::Cancelled)
+    }
+
+    /// How many rounds the budget allows, and how often each goes over the rungs: [`ROUNDS`] of
+    /// them where they can be short enough, and never fewer than a look needs. The first, which
+    /// tells how long they take, does not count.
+    fn plan(
+        &self,
+        stations: &mut Pair<&mut Station<'_>>,
+        ladder: &Ladder,
+    ) -> Result<(usize, usize), MeasureError> {
+        let start = Instant::now();
+        round(stations, &self.held_out, &[], 0, 0)?;
+        let restart = start.elapsed().as_secs_f64();
+        round(stations, &self.held_out, &ladder.rungs, 1, 1)?;
+        let once = (start.elapsed().as_secs_f64() - 2.0 * restart).max(1e-4);
+        let budget = self.budget.as_secs_f64();
+        let of = (budget / (restart + 2.0 * once)) as usize;
+        let of = of.clamp(Looks::LEAST, ROUNDS);
+        let repeats = ((budget / of as f64 - restart) / once) as usize;
+        Ok((of, repeats.clamp(1, 64)))
     }
 
     fn sweep(
@@ -271,7 +292,7 @@ impl Trial {
         log_ratio: impl Fn(&[Step]) -> Option<f64>,
     ) -> Result<Option<Interval>, MeasureError> {
         let ratios: Vec<f64> = rounds.iter().filter_map(|steps| log_ratio(steps)).collect();
-        ratio(&ratios, level, self.seed)
+        ratio(&ratios, level)
     }
 
     fn conclude(

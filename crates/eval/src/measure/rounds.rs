@@ -3,6 +3,9 @@
 //! A machine drifts: its clock, its neighbours, its temperature. Two subjects are therefore asked
 //! in turns, A B B A and next time B A A B, so that drift hits both alike, and they are compared
 //! within a round, never across rounds.
+//!
+//! A process keeps the place in memory that it was born with, and that alone makes equal programs
+//! differ by a per cent or more. A round therefore begins with two new processes.
 
 use super::{Exam, MeasureError, Pass, Station};
 use crate::reward::{Curve, Point};
@@ -90,8 +93,9 @@ pub struct Rung {
 /// What a round measured on one rung: of several passes the fastest.
 pub type Step = Pair<Option<Pass>>;
 
-/// Measures one round over `rungs`; `number` says who begins. Of two passes on the same rung the
-/// faster counts: whatever else the machine does only ever makes a pass slower.
+/// Measures one round: starts both anew and goes `repeats` times over `rungs`; `number` says who
+/// begins. Of all passes of a side on the same rung the fastest counts: whatever else the machine
+/// does only ever makes a pass slower.
 ///
 /// # Errors
 /// Whatever a subject does wrong.
@@ -100,17 +104,22 @@ pub fn round(
     exam: &Exam,
     rungs: &[Rung],
     number: usize,
+    repeats: usize,
 ) -> Result<Vec<Step>, MeasureError> {
-    let turns = match number.is_multiple_of(2) {
+    let order = |number: usize| match number.is_multiple_of(2) {
         true => [Side::A, Side::B, Side::B, Side::A],
         false => [Side::B, Side::A, Side::A, Side::B],
     };
-    let mut steps = Vec::with_capacity(rungs.len());
-    for rung in rungs {
-        let mut step = Step::default();
-        let turns = if rung.latencies { &turns[..2] } else { &turns[..] };
-        for &side in turns {
-            if let Some(ef) = *rung.ef.get(side) {
+    for &side in &order(number)[..2] {
+        stations.get_mut(side).restart()?;
+    }
+    let mut steps = vec![Step::default(); rungs.len()];
+    for repeat in 0..repeats {
+        let turns = order(number + repeat);
+        for (rung, step) in rungs.iter().zip(&mut steps) {
+            let turns = if rung.latencies { &turns[..2] } else { &turns[..] };
+            for &side in turns {
+                let Some(ef) = *rung.ef.get(side) else { continue };
                 let pass = stations.get_mut(side).pass(exam, rung.k, ef, rung.latencies)?;
                 let best = step.get_mut(side);
                 if best.as_ref().is_none_or(|best| pass.seconds < best.seconds) {
@@ -118,7 +127,6 @@ pub fn round(
                 }
             }
         }
-        steps.push(step);
     }
     Ok(steps)
 }

@@ -5,13 +5,13 @@ use crate::{
     metrics::{Latency, mean},
     subject::{Built, Driver, Fault, Hello, Launch, Parameters, Timed, Work},
 };
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// How to get a subject ready.
 #[derive(Clone, Debug)]
-pub struct Preparations<'a> {
+pub struct Preparations {
     /// The base vectors as fbin: the driver's own copy, without the truth.
-    pub vectors: &'a Path,
+    pub vectors: PathBuf,
     /// Parameters of the build.
     pub build: Parameters,
     /// Parameters of every search beside `ef`.
@@ -73,9 +73,12 @@ pub struct Pass {
 /// A subject that has loaded and built.
 pub struct Station<'a> {
     label: String,
+    launch: Launch,
+    preparations: Preparations,
     driver: Driver,
     grader: Grader<'a>,
-    search: Parameters,
+    /// The index as a file, once it was asked for.
+    stored: Option<PathBuf>,
     built: Built,
     build_time: Duration,
     resident: u64,
@@ -83,7 +86,6 @@ pub struct Station<'a> {
     seen: BTreeMap<(&'static str, usize, usize), Observation>,
     passes: u64,
     changes: u64,
-    seed: u64,
 }
 
 impl<'a> Station<'a> {
@@ -94,25 +96,21 @@ impl<'a> Station<'a> {
     pub fn start(
         label: impl Into<String>,
         launch: &Launch,
-        preparations: &Preparations<'_>,
+        preparations: &Preparations,
         grader: Grader<'a>,
     ) -> Result<Self, MeasureError> {
         let label = label.into();
         let blame = |fault| MeasureError::Fault { subject: label.clone(), fault };
-        let mut driver = Driver::launch(launch).map_err(blame)?;
-        let base = &grader.data().base;
-        let shape = (base.len(), base.dim());
-        driver.load(preparations.vectors, grader.data().metric, shape).map_err(blame)?;
-        let (threads, seed) = (preparations.threads, preparations.seed);
-        let Timed { value: built, elapsed: build_time } =
-            driver.build(&preparations.build, threads, seed).map_err(blame)?;
+        let (driver, Timed { value: built, elapsed: build_time }) =
+            build(launch, preparations, &grader).map_err(blame)?;
         let (resident, peak) = driver.memory();
-        let search = preparations.search.clone();
         Ok(Self {
             label,
+            launch: launch.clone(),
+            preparations: preparations.clone(),
             driver,
             grader,
-            search,
+            stored: None,
             built,
             build_time,
             resident,
@@ -120,8 +118,36 @@ impl<'a> Station<'a> {
             seen: BTreeMap::new(),
             passes: 0,
             changes: 0,
-            seed,
         })
+    }
+
+    /// Replaces the process by a new one with the same index.
+    ///
+    /// Where the system happens to put a process in memory makes it faster or slower by a per cent
+    /// or two for as long as it lives, so two processes say nothing about a smaller difference
+    /// between two programs. The index travels in a file where the subject can
+    /// [store](Hello::stores) it, and is built again where it cannot.
+    ///
+    /// # Errors
+    /// Whatever the subject does wrong; [`Fault::Digest`] when it is another index.
+    pub fn restart(&mut self) -> Result<(), MeasureError> {
+        if self.stored.is_none() && self.hello().stores {
+            let path = self.launch.folder.join("index");
+            self.driver.save(&path).map_err(|fault| self.blame(fault))?;
+            self.stored = Some(path);
+        }
+        let started = match &self.stored {
+            Some(path) => Driver::launch(&self.launch).and_then(|mut driver| {
+                let opened = driver.open(path, self.rows())?;
+                Ok((driver, opened.value))
+            }),
+            None => build(&self.launch, &self.preparations, &self.grader)
+                .map(|(driver, built)| (driver, built.value)),
+        };
+        let (driver, built) = started.map_err(|fault| self.blame(fault))?;
+        self.same_index(&built)?;
+        let before = std::mem::replace(&mut self.driver, driver);
+        before.stop().map_err(|fault| self.blame(fault))
     }
 
     /// Its name in tables.
@@ -218,9 +244,9 @@ impl<'a> Station<'a> {
         ef: usize,
         latencies: bool,
     ) -> Result<Pass, MeasureError> {
-        let order = exam.order(self.seed, self.passes);
+        let order = exam.order(self.preparations.seed, self.passes);
         self.passes += 1;
-        let mut params = self.search.clone();
+        let mut params = self.preparations.search.clone();
         params.insert("ef".to_owned(), ef.into());
         let asked = self.driver.search(exam.queries(), &order, k, &params, latencies);
         let Timed { value: answers, elapsed } = asked.map_err(|fault| self.blame(fault))?;
@@ -277,10 +303,14 @@ impl<'a> Station<'a> {
     ///
     /// # Errors
     /// [`Fault::Digest`], or whatever else the subject does wrong.
-    pub fn rebuild(&mut self, preparations: &Preparations<'_>) -> Result<(), MeasureError> {
-        let (threads, seed) = (preparations.threads, preparations.seed);
-        let built = self.driver.build(&preparations.build, threads, seed);
+    pub fn rebuild(&mut self) -> Result<(), MeasureError> {
+        let Preparations { build, threads, seed, .. } = &self.preparations;
+        let built = self.driver.build(build, *threads, *seed);
         let built = built.map_err(|fault| self.blame(fault))?.value;
+        self.same_index(&built)
+    }
+
+    fn same_index(&self, built: &Built) -> Result<(), MeasureError> {
         match (&self.built.digest, &built.digest) {
             (Some(before), Some(after)) if before != after && self.hello().deterministic => {
                 let (before, after) = (before.clone(), after.clone());
@@ -302,6 +332,21 @@ impl<'a> Station<'a> {
     fn blame(&self, fault: Fault) -> MeasureError {
         MeasureError::Fault { subject: self.label.clone(), fault }
     }
+}
+
+/// A process that has loaded and built.
+fn build(
+    launch: &Launch,
+    preparations: &Preparations,
+    grader: &Grader<'_>,
+) -> Result<(Driver, Timed<Built>), Fault> {
+    let mut driver = Driver::launch(launch)?;
+    let base = &grader.data().base;
+    let shape = (base.len(), base.dim());
+    driver.load(&preparations.vectors, grader.data().metric, shape)?;
+    let Preparations { build, threads, seed, .. } = preparations;
+    let built = driver.build(build, *threads, *seed)?;
+    Ok((driver, built))
 }
 
 fn differs(

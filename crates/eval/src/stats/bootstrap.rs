@@ -2,7 +2,7 @@
 
 use super::{
     Interval, Resampling, StatError, check,
-    distribution::{normal_cdf, normal_quantile, student_quantile},
+    distribution::{normal_cdf, normal_quantile},
 };
 use crate::{data::random::Random, metrics::mean};
 use rayon::prelude::*;
@@ -20,45 +20,6 @@ pub fn bca_mean(values: &[f64], resampling: &Resampling) -> Result<Interval, Sta
         (0..values.len()).map(draw).sum::<f64>() / values.len() as f64
     });
     Ok(bca(estimate, &mut means, acceleration(values, estimate), resampling.level))
-}
-
-/// The interval of the mean of a series whose neighbours may depend on each other: blocks of
-/// `block` consecutive values are resampled, wrapping around the end (Politis and Romano 1992).
-///
-/// The percentiles are those of Student's t, not of the normal distribution, and account for the
-/// `n / (n - 1)` by which a resample's variance falls short ("expanded percentile", Hesterberg
-/// 2015): with the ten or twenty blocks of a short measurement plain percentiles are too narrow by
-/// a third, which would make a gate ship noise.
-///
-/// # Errors
-/// When there are fewer than 2 blocks' worth of values, one is not finite, `block` is 0, or a
-/// parameter is out of range.
-pub fn block_bootstrap_mean(
-    values: &[f64],
-    block: usize,
-    resampling: &Resampling,
-) -> Result<Interval, StatError> {
-    if block == 0 {
-        return Err(StatError::Parameter { parameter: "block", value: 0.0, range: "1.." });
-    }
-    check(values, block.saturating_mul(2), resampling)?;
-    let n = values.len();
-    let mut means = resample(resampling, |random| {
-        let (mut sum, mut drawn) = (0.0, 0);
-        while drawn < n {
-            let start = random.below(n as u64) as usize;
-            let length = block.min(n - drawn);
-            sum += (start..start + length).map(|i| values[i % n]).sum::<f64>();
-            drawn += length;
-        }
-        sum / n as f64
-    });
-    means.sort_unstable_by(f64::total_cmp);
-    let blocks = n as f64 / block as f64;
-    let t = student_quantile(0.5 + 0.5 * resampling.level, blocks - 1.0);
-    let share = normal_cdf(t * (blocks / (blocks - 1.0)).sqrt());
-    let (low, high) = (percentile(&means, 1.0 - share), percentile(&means, share));
-    Ok(Interval { estimate: mean(values), low, high })
 }
 
 /// One value per resample; resample `i` draws from stream `i`.

@@ -2,7 +2,8 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `bootstrap.rs` | [`bca_mean`] for quality per query, [`block_bootstrap_mean`] for speed per block |
+//! | `bootstrap.rs` | [`bca_mean`] for quality per query |
+//! | `student.rs` | [`student_mean`] for speed per round |
 //! | `permutation.rs` | [`permutation_p`]: the sign-flip test beside an interval |
 //! | `proportion.rs` | [`wilson`]: how often something happened |
 //! | `distribution.rs` | the normal and Student's t distribution |
@@ -14,10 +15,12 @@ mod bootstrap;
 pub mod distribution;
 mod permutation;
 mod proportion;
+mod student;
 
-pub use bootstrap::{bca_mean, block_bootstrap_mean};
+pub use bootstrap::bca_mean;
 pub use permutation::permutation_p;
 pub use proportion::wilson;
+pub use student::student_mean;
 
 use serde::{Deserialize, Serialize};
 
@@ -113,13 +116,18 @@ pub fn differences(before: &[f64], after: &[f64]) -> Result<Vec<f64>, StatError>
     }
 }
 
-fn check(values: &[f64], need: usize, resampling: &Resampling) -> Result<(), StatError> {
+fn check_values(values: &[f64], need: usize) -> Result<(), StatError> {
     if values.len() < need {
         return Err(StatError::TooFew { got: values.len(), need });
     }
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        return Err(StatError::NotFinite { index, value: values[index] });
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(StatError::NotFinite { index, value: values[index] }),
+        None => Ok(()),
     }
+}
+
+fn check(values: &[f64], need: usize, resampling: &Resampling) -> Result<(), StatError> {
+    check_values(values, need)?;
     if resampling.resamples == 0 {
         return Err(StatError::Parameter { parameter: "resamples", value: 0.0, range: "1.." });
     }

@@ -97,6 +97,14 @@ fn bca_agrees_with_scipy() {
 }
 
 #[test]
+fn student_agrees_with_scipy() {
+    // scipy.stats.ttest_1samp(x, 0).confidence_interval(0.99)
+    let interval = student_mean(&sample(), 0.99).unwrap();
+    near(interval.low, 0.2661530451165899, 1e-9);
+    near(interval.high, 2.33694695488341, 1e-9);
+}
+
+#[test]
 fn permutation_agrees_with_scipy() {
     let few = [0.3, -0.1, 0.5, 0.2, -0.4, 0.9, 0.05, 0.0, 0.31, -0.02];
     assert_eq!(permutation_p(&few, &Resampling::default()), Ok(0.16796875));
@@ -112,11 +120,7 @@ fn the_same_seed_gives_the_same_interval_at_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let resampling = Resampling { seed, ..Resampling::default() };
         pool.install(|| {
-            (
-                bca_mean(&x, &resampling).unwrap(),
-                block_bootstrap_mean(&x, 3, &resampling).unwrap(),
-                permutation_p(&x, &resampling).unwrap(),
-            )
+            (bca_mean(&x, &resampling).unwrap(), permutation_p(&x, &resampling).unwrap())
         })
     };
     assert_eq!(at(1, 7), at(3, 7));
@@ -127,24 +131,21 @@ fn the_same_seed_gives_the_same_interval_at_any_number_of_threads() {
 fn values_that_are_all_equal_leave_no_doubt() {
     let interval = Interval { estimate: 0.25, low: 0.25, high: 0.25 };
     assert_eq!(bca_mean(&[0.25; 10], &Resampling::default()), Ok(interval));
-    assert_eq!(block_bootstrap_mean(&[0.25; 10], 2, &Resampling::default()), Ok(interval));
+    assert_eq!(student_mean(&[0.25; 10], 0.95), Ok(interval));
 }
 
 #[test]
 fn hopeless_samples_are_refused() {
     let default = Resampling::default();
     assert_eq!(bca_mean(&[1.0], &default), Err(StatError::TooFew { got: 1, need: 2 }));
-    assert_eq!(
-        block_bootstrap_mean(&[1.0; 5], 3, &default),
-        Err(StatError::TooFew { got: 5, need: 6 })
-    );
+    assert_eq!(student_mean(&[1.0], 0.95), Err(StatError::TooFew { got: 1, need: 2 }));
     assert!(matches!(
         bca_mean(&[1.0, f64::NAN], &default),
         Err(StatError::NotFinite { index: 1, .. })
     ));
     assert!(bca_mean(&[1.0, 2.0], &Resampling { level: 1.0, ..default }).is_err());
     assert!(bca_mean(&[1.0, 2.0], &Resampling { resamples: 0, ..default }).is_err());
-    assert!(block_bootstrap_mean(&[1.0, 2.0], 0, &default).is_err());
+    assert!(student_mean(&[1.0, 2.0], 0.0).is_err());
     assert!(permutation_p(&[], &default).is_err());
     assert!(wilson(0, 0, 0.95).is_err());
     assert!(wilson(2, 1, 0.95).is_err());
@@ -166,9 +167,8 @@ fn covered(n: usize, interval: impl Fn(&[f64], &Resampling) -> Interval) -> f64 
 #[test]
 fn intervals_cover_as_often_as_they_say() {
     // Three standard errors of a rate of 0.95 in 400 trials are 0.033.
-    let block = |x: &[f64], r: &Resampling| block_bootstrap_mean(x, 1, r).unwrap();
     for n in [6, 12, 40] {
-        near(covered(n, block), 0.95, 0.033);
+        near(covered(n, |x, r| student_mean(x, r.level).unwrap()), 0.95, 0.033);
     }
     near(covered(60, |x, r| bca_mean(x, r).unwrap()), 0.95, 0.033);
 }

@@ -3,13 +3,13 @@
 use super::{
     Built, Fault, Hello, Loaded, PROTOCOL, Parameters, Reply, Request, Searched,
     files::{self, read_u32},
+    pin::pin,
     process::{Process, Waited},
 };
 use crinoid_quant::{Metric, Vectors};
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -113,6 +113,7 @@ impl Driver {
                 deterministic: true,
                 counters: false,
                 latencies: false,
+                stores: false,
             },
             limits: launch.limits,
             folder: launch.folder.clone(),
@@ -189,6 +190,34 @@ impl Driver {
         let Reply::Build(built) = value else {
             return Err(Fault::WrongReply { op: "build", got: value.name() });
         };
+        self.pinned = self.core.is_some_and(|core| pin(self.process.id(), Some(core)));
+        Ok(Timed { value: built, elapsed })
+    }
+
+    /// Has it write its index to `index`.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; a refusal, if it does not say that it [stores](Hello::stores).
+    pub fn save(&mut self, index: &Path) -> Result<(), Fault> {
+        let request = Request::Save { index: index.to_owned() };
+        match self.ask(&request, self.limits.load)?.value {
+            Reply::Save => Ok(()),
+            other => Err(Fault::WrongReply { op: "save", got: other.name() }),
+        }
+    }
+
+    /// Has it take the index over `rows` vectors that another process saved to `index`, then pins
+    /// it to its core. Takes the place of [`load`](Self::load) and [`build`](Self::build).
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub fn open(&mut self, index: &Path, rows: usize) -> Result<Timed<Built>, Fault> {
+        let request = Request::Open { index: index.to_owned() };
+        let Timed { value, elapsed } = self.ask(&request, self.limits.load)?;
+        let Reply::Open(built) = value else {
+            return Err(Fault::WrongReply { op: "open", got: value.name() });
+        };
+        self.rows = rows;
         self.pinned = self.core.is_some_and(|core| pin(self.process.id(), Some(core)));
         Ok(Timed { value: built, elapsed })
     }
@@ -335,28 +364,4 @@ impl Driver {
 
 fn shorten(line: &str) -> String {
     line.trim_end().chars().take(160).collect()
-}
-
-/// Pins all threads of a process to `core`, or frees them; `false` where that cannot be done.
-///
-/// The `taskset` program does it: the system call itself would need unsafe code here.
-fn pin(pid: u32, core: Option<usize>) -> bool {
-    let cores = match core {
-        Some(core) => core.to_string(),
-        None => {
-            let last = std::thread::available_parallelism().map_or(1, usize::from) - 1;
-            format!("0-{last}")
-        }
-    };
-    let attempt = || {
-        Command::new("taskset")
-            .args(["--all-tasks", "--cpu-list", "--pid", &cores, &pid.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    // It fails when a thread of the build ends between being listed and being pinned.
-    (0..5).any(|_| attempt())
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `protocol.rs` | the messages, as `PROTOCOL.md` documents them |
 //! | `files.rs` | query, answer and latency files |
+//! | `pin.rs` | which core a subject runs on |
 //! | `process.rs` | a child process whose output and memory are bounded |
 //! | `driver.rs` | [`Driver`]: asks, times from outside, checks every reply |
 //! | `serve.rs` | [`serve`]: the other side, for any [`System`] |
@@ -14,6 +15,7 @@ mod driver;
 mod fault;
 pub mod files;
 mod ours;
+mod pin;
 mod process;
 mod protocol;
 mod serve;

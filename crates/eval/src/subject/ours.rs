@@ -4,9 +4,9 @@ use super::{
     Asked, Built, Found, Hello, Parameters, Refusal, RefusalKind, System, Work, integer, only,
 };
 use crate::data::random::mix;
-use crinoid_pipeline::{BuildOptions, Index, Recipe, SearchOptions};
+use crinoid_pipeline::{BuildOptions, Index, Placement, Recipe, SearchOptions};
 use crinoid_quant::{Level, Metric, Vectors};
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 /// Damage done on purpose, so that the gate can be tested.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -61,6 +61,16 @@ impl Ours {
         }
         Ok(options)
     }
+
+    /// Serves `index` from now on.
+    fn take(&mut self, index: Index) -> Built {
+        let bytes = index.bytes();
+        let parts = [("graph", bytes.graph), ("codes", bytes.codes), ("refine", bytes.refine)];
+        let parts = parts.map(|(name, bytes)| (name.to_owned(), bytes as u64)).into();
+        let digest = Some(format!("{:016x}", index.digest()));
+        self.index = Some(index);
+        Built { bytes: bytes.total() as u64, parts, digest }
+    }
 }
 
 impl System for Ours {
@@ -73,6 +83,7 @@ impl System for Ours {
             deterministic: true,
             counters: true,
             latencies: true,
+            stores: true,
         }
     }
 
@@ -94,12 +105,18 @@ impl System for Ours {
         let pool = pool.map_err(|error| refuse(&error))?;
         let index = pool.install(|| Index::build(base, &options, &()));
         let index = index.map_err(|error| refuse(&error))?;
-        let bytes = index.bytes();
-        let parts = [("graph", bytes.graph), ("codes", bytes.codes), ("refine", bytes.refine)];
-        let parts = parts.map(|(name, bytes)| (name.to_owned(), bytes as u64)).into();
-        let digest = Some(format!("{:016x}", index.digest()));
-        self.index = Some(index);
-        Ok(Built { bytes: bytes.total() as u64, parts, digest })
+        Ok(self.take(index))
+    }
+
+    fn save(&self, path: &Path) -> Result<(), Refusal> {
+        let index = self.index.as_ref();
+        let index = index.ok_or_else(|| Refusal::new(RefusalKind::Order, "build comes first"))?;
+        index.save(path).map_err(|error| Refusal::new(RefusalKind::Store, error))
+    }
+
+    fn open(&mut self, path: &Path) -> Result<Built, Refusal> {
+        let index = Index::load_to(path, Placement::HugePages);
+        Ok(self.take(index.map_err(|error| Refusal::new(RefusalKind::Store, error))?))
     }
 
     fn search(&mut self, asked: &Asked<'_>, found: &mut Found) -> Result<(), Refusal> {

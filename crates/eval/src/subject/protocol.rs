@@ -58,6 +58,17 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         latencies: Option<PathBuf>,
     },
+    /// Write the index to a file.
+    Save {
+        /// Where.
+        index: PathBuf,
+    },
+    /// Take the index from a file that another process of the same subject has saved, instead of
+    /// `load` and `build`.
+    Open {
+        /// Where it is.
+        index: PathBuf,
+    },
     /// Exit.
     Stop,
 }
@@ -70,6 +81,8 @@ impl Request {
             Request::Load { .. } => "load",
             Request::Build { .. } => "build",
             Request::Search { .. } => "search",
+            Request::Save { .. } => "save",
+            Request::Open { .. } => "open",
             Request::Stop => "stop",
         }
     }
@@ -88,6 +101,10 @@ pub enum Reply {
     Build(Built),
     /// To `search`.
     Search(Searched),
+    /// To `save`.
+    Save,
+    /// To `open`: what `build` replied.
+    Open(Built),
     /// To `stop`.
     Stop,
     /// To any request that could not be served.
@@ -102,6 +119,8 @@ impl Reply {
             Reply::Load(_) => "load",
             Reply::Build(_) => "build",
             Reply::Search(_) => "search",
+            Reply::Save => "save",
+            Reply::Open(_) => "open",
             Reply::Stop => "stop",
             Reply::Error(_) => "error",
         }
@@ -130,6 +149,9 @@ pub struct Hello {
     /// Whether it can write the time of each query.
     #[serde(default)]
     pub latencies: bool,
+    /// Whether it understands `save` and `open`.
+    #[serde(default)]
+    pub stores: bool,
 }
 
 fn yes() -> bool {
@@ -213,6 +235,8 @@ pub enum RefusalKind {
     Build,
     /// The search failed.
     Search,
+    /// The index cannot be written or read.
+    Store,
     /// Something else in the subject.
     Internal,
     /// A kind that this version does not know.
@@ -229,6 +253,7 @@ impl fmt::Display for RefusalKind {
             RefusalKind::Params => "params",
             RefusalKind::Build => "build",
             RefusalKind::Search => "search",
+            RefusalKind::Store => "store",
             RefusalKind::Internal => "internal",
             RefusalKind::Other => "other",
         })
@@ -258,6 +283,7 @@ mod tests {
             deterministic: true,
             counters: true,
             latencies: false,
+            stores: true,
         });
         let requests = [
             Request::Hello { protocol: 1 },
@@ -276,6 +302,8 @@ mod tests {
                 answers: "/abs/a.ibin".into(),
                 latencies: None,
             },
+            Request::Save { index: "/abs/index".into() },
+            Request::Open { index: "/abs/index".into() },
             Request::Stop,
         ];
         let replies = [
@@ -284,6 +312,14 @@ mod tests {
             Reply::Search(Searched {
                 answered: 1000,
                 counters: Some(Work { hops: 31_000, distances: 540_000 }),
+            }),
+            Reply::Save,
+            Reply::Open(Built {
+                bytes: 70_000_000,
+                parts: [("graph", 13_000_000), ("codes", 57_000_000)]
+                    .map(|(name, bytes)| (name.to_owned(), bytes))
+                    .into(),
+                digest: Some("9f3a...".to_owned()),
             }),
             Reply::Stop,
             Reply::Error(Refusal::new(
@@ -317,7 +353,7 @@ mod tests {
     fn a_short_hello_and_an_unknown_kind_are_understood() {
         let text = r#"{"reply":"hello","protocol":1,"name":"x"}"#;
         let Reply::Hello(hello) = serde_json::from_str(text).unwrap() else { panic!() };
-        assert!(hello.deterministic && !hello.counters && !hello.latencies);
+        assert!(hello.deterministic && !hello.counters && !hello.latencies && !hello.stores);
         let text = r#"{"reply":"error","kind":"moon","message":""}"#;
         let Reply::Error(refusal) = serde_json::from_str(text).unwrap() else { panic!() };
         assert_eq!(refusal.kind, RefusalKind::Other);

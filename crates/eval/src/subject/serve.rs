@@ -33,6 +33,24 @@ pub trait System {
     /// # Errors
     /// A refusal of kind `order`, `params` or `search`.
     fn search(&mut self, asked: &Asked<'_>, found: &mut Found) -> Result<(), Refusal>;
+
+    /// Writes the index to a file. Only asked of those that say so in [`Hello::stores`].
+    ///
+    /// # Errors
+    /// A refusal of kind `order` or `store`.
+    fn save(&self, index: &Path) -> Result<(), Refusal> {
+        let _ = index;
+        Err(Refusal::new(RefusalKind::Store, "this subject does not store its index"))
+    }
+
+    /// Takes the index from a file that [`save`](Self::save) wrote in another process.
+    ///
+    /// # Errors
+    /// A refusal of kind `store`.
+    fn open(&mut self, index: &Path) -> Result<Built, Refusal> {
+        let _ = index;
+        Err(Refusal::new(RefusalKind::Store, "this subject does not store its index"))
+    }
 }
 
 /// What is to be searched.
@@ -113,7 +131,7 @@ fn answer(system: &mut dyn System, loaded: &mut bool, request: &Request) -> Resu
             *loaded = true;
             Ok(Reply::Load(Loaded { rows, dim }))
         }
-        Request::Build { .. } | Request::Search { .. } if !*loaded => {
+        Request::Build { .. } | Request::Search { .. } | Request::Save { .. } if !*loaded => {
             Err(Refusal::new(RefusalKind::Order, "load comes first"))
         }
         Request::Build { params, threads, seed } => {
@@ -135,6 +153,12 @@ fn answer(system: &mut dyn System, loaded: &mut bool, request: &Request) -> Resu
             }
             let answered = found.ids.len() / k;
             Ok(Reply::Search(Searched { answered, counters: found.work }))
+        }
+        Request::Save { index } => system.save(index).map(|()| Reply::Save),
+        Request::Open { index } => {
+            let built = system.open(index)?;
+            *loaded = true;
+            Ok(Reply::Open(built))
         }
         Request::Stop => Ok(Reply::Stop),
     }

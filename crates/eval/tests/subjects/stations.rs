@@ -43,19 +43,16 @@ impl Room {
         file
     }
 
-    fn station(&self, manner: &str) -> (Station<'_>, PathBuf) {
+    fn station(&self, manner: &str) -> Station<'_> {
         let file = self.file();
         let grader = Grader::new(&self.data, &self.truth).unwrap();
         let folder = self.folder.path().join(manner);
         std::fs::create_dir_all(&folder).unwrap();
         let launch = hostile::launch(&folder, manner);
-        (Station::start(manner, &launch, &preparations(&file), grader).unwrap(), file)
+        let (build, search) = (Parameters::new(), Parameters::new());
+        let preparations = Preparations { vectors: file, build, search, threads: 1, seed: 1 };
+        Station::start(manner, &launch, &preparations, grader).unwrap()
     }
-}
-
-fn preparations(file: &std::path::Path) -> Preparations<'_> {
-    let (build, search) = (Parameters::new(), Parameters::new());
-    Preparations { vectors: file, build, search, threads: 1, seed: 1 }
 }
 
 fn inconstancy_is_noticed() {
@@ -65,7 +62,7 @@ fn inconstancy_is_noticed() {
         ("order-dependent", "an answer"),
         ("other-counters", "a counter"),
     ] {
-        let (mut station, _) = room.station(manner);
+        let mut station = room.station(manner);
         let exam = Exam::all(&room.data);
         station.pass(&exam, 5, 8, false).unwrap();
         let error = station.pass(&exam, 5, 8, false).unwrap_err();
@@ -84,7 +81,7 @@ fn cached_answers_are_noticed() {
     for (manner, caught) in [("good", false), ("caches", true)] {
         // A busy machine can make the first passes of an honest subject slow, but not every time.
         let caught_each_time = (0..3).all(|_| {
-            let (mut station, _) = room.station(manner);
+            let mut station = room.station(manner);
             for ef in [200, 400, 800] {
                 for _ in 0..4 {
                     station.pass(&exam, 5, ef, false).unwrap();
@@ -99,7 +96,7 @@ fn cached_answers_are_noticed() {
 fn boasting_is_noticed() {
     let room = Room::new(20_000);
     let exam = Exam::all(&room.data);
-    let (mut station, _) = room.station("boasts");
+    let mut station = room.station("boasts");
     let error = station.pass(&exam, 5, 2500, true).unwrap_err();
     assert!(matches!(error, MeasureError::Fault { fault: Fault::LiesAboutTime { .. }, .. }));
 }
@@ -107,8 +104,11 @@ fn boasting_is_noticed() {
 fn another_digest_is_noticed() {
     let room = Room::new(100);
     for (manner, caught) in [("good", false), ("other-digest", true)] {
-        let (mut station, file) = room.station(manner);
-        assert_eq!(station.rebuild(&preparations(&file)).is_err(), caught, "{manner}");
+        let mut station = room.station(manner);
+        assert_eq!(station.rebuild().is_err(), caught, "{manner}");
+        if !caught {
+            station.restart().unwrap();
+        }
         station.stop().unwrap();
     }
 }
@@ -117,7 +117,7 @@ fn a_duel_of_equals() {
     let room = Room::new(400);
     let (practice, held_out) = Exam::split(&room.data, 0.3, 1).unwrap();
     assert_eq!((practice.len(), held_out.len()), (18, 42));
-    let [mut a, mut b] = ["good", "good"].map(|manner| room.station(manner).0);
+    let [mut a, mut b] = ["good", "good"].map(|manner| room.station(manner));
     let plan = Sweep { least: 5, most: 64, inside: 6, up_to: 0.999 };
     let seen = sweep(&mut a, &practice, 5, &plan, |_, _| {}).unwrap();
     assert!(seen.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{seen:?}");
@@ -134,7 +134,7 @@ fn a_duel_of_equals() {
     let recalls: Vec<f64> = left.iter().map(|seen| seen.0).collect();
     let mut stations = Pair { a: &mut a, b: &mut b };
     for number in 0..3 {
-        let steps = round(&mut stations, &held_out, &rungs, number).unwrap();
+        let steps = round(&mut stations, &held_out, &rungs, number, 2).unwrap();
         let last = steps.last().unwrap();
         assert!(last.a.as_ref().unwrap().latency.is_some() && last.b.is_none());
         let speeds = |side| -> Vec<f64> {

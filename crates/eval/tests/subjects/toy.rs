@@ -110,6 +110,7 @@ impl System for Toy {
             deterministic: !self.is("admits-chance"),
             counters: true,
             latencies: true,
+            stores: false,
         }
     }
 

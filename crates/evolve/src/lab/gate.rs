@@ -4,7 +4,7 @@ use super::{Lab, Trouble, Which, lab_error};
 use crate::exemplar::{Form, GateResult};
 use crate::judge::JudgeError;
 use crate::module::Module;
-use crinoid_eval::stats::{Interval, Resampling, bca_mean, block_bootstrap_mean};
+use crinoid_eval::stats::{Interval, Resampling, bca_mean, student_mean};
 
 /// A first pass that takes this many times as long as later ones betrays kept answers.
 const CACHED: f64 = 2.5;
@@ -46,7 +46,7 @@ pub(super) fn gate(lab: &mut Lab, module: Module, form: &Form) -> Result<GateRes
             why.push(format!("{}: recall {:+.4}", yard.name, recall.estimate));
             continue;
         }
-        let speed = block_bootstrap_mean(&bout.log_ratios, 1, &Resampling::default());
+        let speed = student_mean(&bout.log_ratios, 0.95);
         let speed = interval(speed, &bout.log_ratios)?.map(f64::exp);
         why.push(format!(
             "{}: speed x{:.3} [{:.3}, {:.3}], recall {:+.4} [{:+.4}, {:+.4}]",
