@@ -122,11 +122,11 @@ fn one(
         let places = [(); 2].map(|()| noise.place * f64::from(random.normal()));
         let times = [1.0, 1.0 + injury.slowdown];
         // Of each side the fastest pass so far on every rung, and of those that time each query.
-        let mut best = [[f64::INFINITY; RUNGS + 1]; 2];
+        let mut best = [[f64::INFINITY; 2]; RUNGS + 1];
         for _ in 0..REPEATS {
             // Half of the drift stays from repeat to repeat.
             drift = 0.5 * drift + noise.drift * f64::from(random.normal());
-            for rung in 0..=RUNGS {
+            for (rung, best) in best.iter_mut().enumerate() {
                 let passes = if rung < RUNGS { 2 } else { 1 };
                 for side in [0, 1].repeat(passes) {
                     let mut time = drift - noise.pass * (1.0 - random.uniform()).ln();
@@ -134,11 +134,11 @@ fn one(
                         time += random.uniform().ln_1p();
                     }
                     let time = times[side] * (places[side] + time).exp();
-                    best[side][rung] = best[side][rung].min(time);
+                    best[side] = best[side].min(time);
                 }
             }
         }
-        let log_ratio = |rung: usize| (best[0][rung] / best[1][rung]).ln();
+        let log_ratio = |rung: usize| (best[rung][0] / best[rung][1]).ln();
         reward.push((0..RUNGS).map(log_ratio).sum::<f64>() / RUNGS as f64);
         p50.push(log_ratio(RUNGS));
     }
