@@ -17,6 +17,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -26,8 +28,16 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 use half::f16;
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
 pub use portable::Portable;
 use std::{fmt, str::FromStr, sync::OnceLock};
+
+/// How many codes lie side by side for [`Isa::scan_block`].
+pub const BLOCK: usize = 32;
+
+/// Bytes that one group of 4 bits takes: in a block's codes, and in the tables.
+const GROUP: usize = 16;
 
 /// A SIMD level, in ascending order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +100,26 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     /// # Panics
     /// When the query is not 1 to 8 times as long as each row (rows of no words apart).
     fn bit_dot_rows<const N: usize>(self, rows: [&[u64]; N], planes: &[u64]) -> [i32; N];
+
+    /// Sums of table entries for 32 codes that lie side by side (FastScan; André, Kermarrec and Le
+    /// Scouarnec, VLDB 2015): `sum_g tables[16 g + code(g)]` for each. Group `g` of a code is 4 bits;
+    /// the groups `g` of all 32 are 16 bytes, of which byte `j` holds code `j` in its low nibble and code
+    /// `16 + j` in its high one. Exact while there are at most 16,843,009 groups (`255 g < 2^32`).
+    ///
+    /// # Panics
+    /// When `codes` and `tables` differ in length, or are no whole number of groups of 16 bytes.
+    fn scan_block(self, codes: &[u8], tables: &[u8]) -> [u32; BLOCK];
+
+    /// Sums of table entries, `sum_m tables[256 m + row[m]]`: asymmetric distances of product codes.
+    /// Exact while a row has at most 65,537 bytes (`65,535 m < 2^32`). The same scalar code on every
+    /// level: a gather of 16 entries costs as much as 16 loads on every CPU at hand.
+    ///
+    /// # Panics
+    /// When the tables do not have 256 entries for each byte of a row.
+    #[inline(always)]
+    fn look_up_rows<const N: usize>(self, rows: [&[u8]; N], tables: &[u16]) -> [u32; N] {
+        portable::look_up(rows, tables)
+    }
 
     /// Asks for the cache line at `slice[index]`; an index out of range is harmless. Does nothing
     /// at the portable level.
@@ -229,6 +259,12 @@ pub fn dispatch<W: OnIsa>(level: Level, work: W) -> W::Output {
             return isa.dispatch(work);
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    if level >= Level::Neon
+        && let Some(isa) = Neon::new()
+    {
+        return isa.dispatch(work);
+    }
     let _ = level;
     work.on(Portable)
 }
@@ -247,6 +283,16 @@ fn planes(len: usize, query: usize) -> usize {
     count
 }
 
+/// Checks the operands of [`Isa::scan_block`].
+///
+/// # Panics
+/// When they differ in length or are no whole number of groups.
+#[inline(always)]
+fn groups(codes: &[u8], tables: &[u8]) {
+    assert_eq!(codes.len(), tables.len(), "kernel operands differ in length");
+    assert!(codes.len().is_multiple_of(GROUP), "{} bytes are no whole groups", codes.len());
+}
+
 /// Asks for the cache line at `slice[index]` where no token is at hand; an index out of range is
 /// harmless. Does nothing where the architecture has no stable prefetch.
 #[inline(always)]
@@ -257,7 +303,14 @@ pub fn prefetch<T>(slice: &[T], index: usize) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(slice.as_ptr().wrapping_add(index).cast());
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch is a hint: it does not fault, whatever the address.
+    unsafe {
+        let at = slice.as_ptr().wrapping_add(index);
+        std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) at,
+            options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = (slice, index);
 }
 
@@ -305,6 +358,8 @@ impl Level {
             levels.extend(Avx2::new().map(|_| Level::Avx2));
             levels.extend(Avx512::new().map(|_| Level::Avx512));
         }
+        #[cfg(target_arch = "aarch64")]
+        levels.extend(Neon::new().map(|_| Level::Neon));
         levels
     }
 }

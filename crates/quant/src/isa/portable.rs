@@ -1,6 +1,6 @@
 //! The level that every CPU has: the scalar reference in a form that compilers vectorise.
 
-use super::{Element, Isa, Level, planes};
+use super::{BLOCK, Element, GROUP, Isa, Level, groups, lengths, planes};
 use half::f16;
 
 /// The token of the portable level.
@@ -89,7 +89,37 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn scan_block(self, codes: &[u8], tables: &[u8]) -> [u32; BLOCK] {
+        groups(codes, tables);
+        let mut sums = [0; BLOCK];
+        let (codes, tables) = (codes.as_chunks::<GROUP>().0, tables.as_chunks::<GROUP>().0);
+        let (lows, highs) = sums.split_at_mut(GROUP);
+        for (codes, table) in codes.iter().zip(tables) {
+            for ((low, high), &code) in lows.iter_mut().zip(&mut *highs).zip(codes) {
+                *low += u32::from(table[usize::from(code & 15)]);
+                *high += u32::from(table[usize::from(code >> 4)]);
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
     fn prefetch<T>(self, _slice: &[T], _index: usize) {}
+}
+
+/// See [`Isa::look_up_rows`]. Table by table, so that each is fetched once for all rows.
+#[inline(always)]
+pub(super) fn look_up<const N: usize>(rows: [&[u8]; N], tables: &[u16]) -> [u32; N] {
+    let (tables, rest) = tables.as_chunks::<256>();
+    assert!(rest.is_empty(), "tables of 256 entries are expected");
+    lengths(&rows, tables.len());
+    let mut sums = [0; N];
+    for (m, table) in tables.iter().enumerate() {
+        for (sum, row) in sums.iter_mut().zip(&rows) {
+            *sum += u32::from(table[usize::from(row[m])]);
+        }
+    }
+    sums
 }
 
 /// See [`Isa::bit_dot_rows`]; also what levels without vector popcounts use.

@@ -32,6 +32,7 @@ impl OnIsa for Check {
 
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
+        self.scan(isa);
         self.batch::<I, 1>(isa);
         self.batch::<I, 2>(isa);
         self.batch::<I, 4>(isa);
@@ -42,6 +43,20 @@ impl OnIsa for Check {
 }
 
 impl Check {
+    /// `len` groups of 32 codes that lie side by side.
+    fn scan<I: Isa>(&self, isa: I) {
+        let Self { len, offset, seed } = *self;
+        let bytes = |seed| -> Vec<u8> {
+            (0..offset + 16 * len).map(|i| extreme(hash(seed, i)) as u8).collect()
+        };
+        let (codes, tables) = (&bytes(seed)[offset..], &bytes(!seed)[offset..]);
+        let want: [u32; 32] = std::array::from_fn(|code| {
+            let nibble = |g: usize| codes[16 * g + code % 16] >> (code / 16 * 4) & 15;
+            (0..len).map(|g| u32::from(tables[16 * g + usize::from(nibble(g))])).sum()
+        });
+        assert_eq!(isa.scan_block(codes, tables), want);
+    }
+
     fn batch<I: Isa, const N: usize>(&self, isa: I) {
         let Self { len, offset, seed } = *self;
         let size = offset + N * (len + 1);
@@ -65,6 +80,13 @@ impl Check {
             pairs.map(term).sum::<i32>()
         });
         assert_eq!(isa.dot_u4_i8_rows(rows::<_, N>(&bytes, offset, len), query), want);
+
+        let tables: Vec<u16> = (0..256 * len).map(|i| extreme(hash(seed ^ 5, i)) as u16).collect();
+        let want = rows::<_, N>(&bytes, offset, len).map(|row| {
+            let entry = |(m, &u): (usize, &u8)| u32::from(tables[256 * m + usize::from(u)]);
+            row.iter().enumerate().map(entry).sum::<u32>()
+        });
+        assert_eq!(isa.look_up_rows(rows::<_, N>(&bytes, offset, len), &tables), want);
 
         let words: Vec<u64> = (0..size).map(|i| hash(seed, i)).collect();
         let other: Vec<u64> = (0..size).map(|i| hash(!seed, i)).collect();
@@ -164,6 +186,23 @@ fn the_largest_products_do_not_saturate() {
 }
 
 #[test]
+fn the_largest_table_entries_do_not_wrap() {
+    struct Largest;
+    impl OnIsa for Largest {
+        type Output = ([u32; 32], [u32; 2]);
+        #[inline(always)]
+        fn on<I: Isa>(self, isa: I) -> Self::Output {
+            let bytes = vec![255u8; 16 * 4096];
+            let (row, tables) = (&bytes[..4096], vec![65_535; 256 * 4096]);
+            (isa.scan_block(&bytes, &bytes), isa.look_up_rows([row, row], &tables))
+        }
+    }
+    for level in Level::available() {
+        assert_eq!(dispatch(level, Largest), ([255 * 4096; 32], [65_535 * 4096; 2]));
+    }
+}
+
+#[test]
 fn lengths_that_differ_are_refused() {
     struct Differ;
     impl OnIsa for Differ {
@@ -173,8 +212,17 @@ fn lengths_that_differ_are_refused() {
             isa.dot_u8_i8(&[1; 64], &[1; 63])
         }
     }
+    struct Ragged;
+    impl OnIsa for Ragged {
+        type Output = [u32; 32];
+        #[inline(always)]
+        fn on<I: Isa>(self, isa: I) -> [u32; 32] {
+            isa.scan_block(&[1; 40], &[1; 40])
+        }
+    }
     for level in Level::available() {
         assert!(std::panic::catch_unwind(|| dispatch(level, Differ)).is_err(), "{level}");
+        assert!(std::panic::catch_unwind(|| dispatch(level, Ragged)).is_err(), "{level}");
     }
 }
 

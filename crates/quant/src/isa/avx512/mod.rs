@@ -4,8 +4,9 @@ mod bits;
 mod bytes;
 mod float;
 mod reduce;
+mod scan;
 
-use super::{Isa, Level, OnIsa};
+use super::{BLOCK, Isa, Level, OnIsa};
 use half::f16;
 use std::{
     arch::x86_64::{_MM_HINT_T0, _mm_prefetch},
@@ -127,6 +128,12 @@ impl Isa for Avx512 {
     fn bit_dot_rows<const N: usize>(self, rows: [&[u64]; N], planes: &[u64]) -> [i32; N] {
         // SAFETY: the token is proof that the CPU has the features.
         unsafe { bits::bit_dot(rows, planes) }
+    }
+
+    #[inline(always)]
+    fn scan_block(self, codes: &[u8], tables: &[u8]) -> [u32; BLOCK] {
+        // SAFETY: the token is proof that the CPU has the features.
+        unsafe { scan::scan_block(codes, tables) }
     }
 
     #[inline(always)]
