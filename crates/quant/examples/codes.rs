@@ -24,7 +24,8 @@ fn main() -> Result<(), VectorError> {
     survey::all(&subject, |version, row| match row {
         Ok(row) => {
             let [best, _, wide] = row.recall;
-            println!("{version:16} {:>6} {best:>9.3} {wide:>9.3}", row.bytes);
+            let name = format!("{version}{}", if row.blocks { " x32" } else { "" });
+            println!("{name:16} {:>6.0} {best:>9.3} {wide:>9.3}", row.bytes);
         }
         Err(reason) => println!("{version:16} does not apply: {reason}"),
     });

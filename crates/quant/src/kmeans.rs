@@ -59,39 +59,86 @@ pub fn cluster(vectors: &Vectors, options: &Options) -> Vectors {
     centroids
 }
 
-/// The nearest centroid of every row (squared L2, ties to the lower number).
+/// The nearest centroid of every row (squared L2, ties to the lower number). The same at every SIMD
+/// level.
 pub fn assign(vectors: &Vectors, centroids: &Vectors) -> Vec<u32> {
+    let centroids = SideBySide::new(centroids);
     vectors
         .as_slice()
         .par_chunks(vectors.dim() * CHUNK)
         .flat_map_iter(|rows| {
-            let mut nearest = vec![(0, 0.0); rows.len() / vectors.dim()];
-            isa::dispatch(Level::current(), Nearest { rows, centroids, nearest: &mut nearest });
-            nearest.into_iter().map(|(id, _)| id)
+            isa::dispatch(Level::current(), Nearest { rows, centroids: &centroids })
         })
         .collect()
 }
 
+/// Centroids that are measured together.
+const LANES: usize = 16;
+
+/// Centroids in blocks of [`LANES`], coordinate by coordinate: the lanes never mix, so that sums have the
+/// same order at every level, and few dimensions are as fast per value as many.
+struct SideBySide {
+    /// Each block has `dim` rows.
+    blocks: Vec<[f32; LANES]>,
+    dim: usize,
+}
+
+impl SideBySide {
+    /// Where a block is not filled, the rest lies at infinity and is nearest to nothing.
+    fn new(centroids: &Vectors) -> Self {
+        let dim = centroids.dim();
+        let mut blocks = vec![[f32::INFINITY; LANES]; centroids.len().div_ceil(LANES) * dim];
+        for (id, row) in centroids.rows().enumerate() {
+            for (block, &value) in blocks[id / LANES * dim..].iter_mut().zip(row) {
+                block[id % LANES] = value;
+            }
+        }
+        Self { blocks, dim }
+    }
+
+    #[inline(always)]
+    fn nearest(&self, row: &[f32]) -> u32 {
+        let (mut best, mut number) = ([f32::INFINITY; LANES], [0u32; LANES]);
+        for (block, centroids) in self.blocks.chunks_exact(self.dim).enumerate() {
+            let mut sums = [0.0f32; LANES];
+            for (centroids, &x) in centroids.iter().zip(row) {
+                for lane in 0..LANES {
+                    let apart = x - centroids[lane];
+                    sums[lane] += apart * apart;
+                }
+            }
+            for lane in 0..LANES {
+                let nearer = sums[lane] < best[lane];
+                best[lane] = if nearer { sums[lane] } else { best[lane] };
+                number[lane] = if nearer { block as u32 } else { number[lane] };
+            }
+        }
+        let mut nearest = (f32::INFINITY, 0);
+        for (lane, (&distance, block)) in best.iter().zip(number).enumerate() {
+            let id = block * LANES as u32 + lane as u32;
+            if distance < nearest.0 || (distance == nearest.0 && id < nearest.1) {
+                nearest = (distance, id);
+            }
+        }
+        nearest.1
+    }
+}
+
 struct Nearest<'a> {
     rows: &'a [f32],
-    centroids: &'a Vectors,
-    nearest: &'a mut [(u32, f32)],
+    centroids: &'a SideBySide,
 }
 
 impl OnIsa for Nearest<'_> {
-    type Output = ();
+    type Output = Vec<u32>;
 
     #[inline(always)]
-    fn on<I: Isa>(self, isa: I) {
-        for (row, nearest) in self.rows.chunks_exact(self.centroids.dim()).zip(self.nearest) {
-            *nearest = (0, f32::INFINITY);
-            for (id, centroid) in self.centroids.rows().enumerate() {
-                let distance = isa.l2_f32(row, centroid);
-                if distance < nearest.1 {
-                    *nearest = (id as u32, distance);
-                }
-            }
+    fn on<I: Isa>(self, _: I) -> Vec<u32> {
+        let mut nearest = Vec::with_capacity(self.rows.len() / self.centroids.dim);
+        for row in self.rows.chunks_exact(self.centroids.dim) {
+            nearest.push(self.centroids.nearest(row));
         }
+        nearest
     }
 }
 
@@ -181,6 +228,27 @@ mod tests {
         for (i, row) in centroids.rows().enumerate() {
             let near = |&x: &f32| (x - 0.5).abs() < 0.1 || (x - 10.5).abs() < 0.1;
             assert!(row.iter().all(near), "centroid {i}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_is_found_at_every_number_of_centroids_and_ties_go_to_the_lower() {
+        for (dim, count) in [(1, 1), (2, 15), (3, 16), (4, 17), (5, 256)] {
+            let value = |i: usize| (random::hash(9, i as u64) % 8) as f32;
+            let centroids = rows_of(&(0..dim * count).map(value).collect::<Vec<_>>(), dim);
+            let points = rows_of(&(0..dim * 400).map(value).collect::<Vec<_>>(), dim);
+            let want: Vec<u32> = points
+                .rows()
+                .map(|row| {
+                    let apart = |c: &[f32]| row.iter().zip(c).map(|(x, c)| (x - c).powi(2)).sum();
+                    let distances = centroids.rows().map(apart);
+                    distances.enumerate().fold((f32::INFINITY, 0), |best: (f32, u32), (i, d)| {
+                        if d < best.0 { (d, i as u32) } else { best }
+                    })
+                })
+                .map(|(_, id)| id)
+                .collect();
+            assert_eq!(assign(&points, &centroids), want);
         }
     }
 

@@ -7,6 +7,7 @@
 //! | [`isa`] | architecture tokens: which SIMD level runs, chosen once per query |
 //! | [`codes`] | the traits a codec implements: codes at rest, a query's scorer, the build space |
 //! | [`codec`] | the published codecs |
+//! | [`blocks`] | codes side by side, 32 measured at a time (FastScan) |
 //! | [`profile`] | what a set of vectors is like: distributions, intrinsic dimension, duplicates |
 //! | [`rotation`], [`kmeans`] | a fast orthogonal rotation, deterministic clustering |
 //! | [`survey`] | what every codec costs and finds on a set of vectors |
@@ -17,6 +18,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+pub mod blocks;
 pub mod buffer;
 pub mod codec;
 pub mod codes;

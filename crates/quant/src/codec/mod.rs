@@ -11,15 +11,18 @@
 //! | `int8_maxabs` | `int8-fixed@1` | `u8`, the step 1/127 | as above |
 //! | `rabitq` | `rabitq1@1` .. `rabitq8@1` | 1 to 8 bits, rotated | unbiased estimate |
 //! | `rabitq` | `record-asym@1` | 1 bit, rotated | the record's short formula |
+//! | `pq` | `pq8@1`, `pq4@1` | a codeword per 4 or 2 dimensions | table look-ups |
 //! | `sign` | `sign@1` | one bit per dimension | Hamming |
 //!
 //! `bytes` holds what codecs with byte rows share: the rows, their scorer, their build space.
 
 mod batch;
 mod bytes;
+mod decoded;
 mod float;
 mod int4;
 mod int8_maxabs;
+mod pq;
 mod rabitq;
 mod sign;
 mod sq8;
@@ -34,7 +37,10 @@ pub use int4::{Int4, Int4Meta, Int4Query, Int4Scorer};
 pub use int8_maxabs::{
     Int8, Int8Fixed, Int8MaxAbs, Int8MaxAbsMeta, Int8MaxAbsQuery, Int8MaxAbsScorer,
 };
-pub use rabitq::{Rabitq, RabitqMeta, RabitqOptions, RabitqQuery, RabitqScorer, RecordAsymmetric};
+pub use pq::{Pq, PqMeta, PqOptions, PqQuery, PqScorer};
+pub use rabitq::{
+    Frame, Rabitq, RabitqMeta, RabitqOptions, RabitqQuery, RabitqScorer, RecordAsymmetric,
+};
 pub use sign::{Sign, SignMeta, SignQuery, SignScorer};
 pub use sq8::{Sq8, Sq8Meta, Sq8Query};
 pub use u8_exact::{U8Exact, U8ExactMeta, U8ExactQuery};
@@ -73,7 +79,7 @@ fn check_size(len: usize, dim: usize) -> Result<(), PartsError> {
 }
 
 /// The mean vector, summed in f64 in a fixed order; zeroes when there is no row.
-fn mean(vectors: &Vectors) -> Vec<f32> {
+pub(crate) fn mean(vectors: &Vectors) -> Vec<f32> {
     let dim = vectors.dim();
     let partial: Vec<Vec<f64>> = vectors
         .as_slice()

@@ -190,6 +190,8 @@ fn codecs_keep_their_contract() {
     contract::<Rabitq<4>>();
     contract::<Rabitq<8>>();
     contract::<RecordAsymmetric>();
+    contract::<Pq<4>>();
+    contract::<Pq<8>>();
 }
 
 #[test]

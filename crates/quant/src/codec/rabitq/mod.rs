@@ -37,19 +37,18 @@
 //! centring.
 
 mod code;
+mod frame;
 mod query;
 
+pub use frame::Frame;
 pub use query::{RabitqQuery, RabitqScorer};
 
-use super::{
-    CHUNK, check_size, checked_area,
-    float::{Float, FloatSpace},
-    invalid, mean,
-};
+use super::{CHUNK, check_size, checked_area, decoded::DecodedSpace, invalid, mean};
 use crate::{
+    blocks::{BlockQuery, Blocked, Blocks, NO_FACTORS},
     buffer::Buffer,
     codes::{Arrays, Codes, PartsError, Space, Unsuitable},
-    isa::{self, Isa, Level, OnIsa},
+    isa::{self, BLOCK, Isa, Level, OnIsa},
     kmeans,
     metric::Metric,
     rotation::Rotation,
@@ -70,7 +69,7 @@ const EPSILON: f64 = 1.9;
 /// record's short formula instead.
 pub struct Rabitq<const B: u32, const RECORD: bool = false> {
     meta: RabitqMeta,
-    rotation: Rotation,
+    frame: Frame,
     rows: Buffer<u64>,
     /// `add` and `rescale` of each row.
     factors: Buffer<[f32; 2]>,
@@ -80,7 +79,6 @@ pub struct Rabitq<const B: u32, const RECORD: bool = false> {
     scales: Buffer<f32>,
     /// The centroid of each row; empty when there is one.
     clusters: Buffer<u32>,
-    mean: Buffer<f32>,
     /// Rotated centroids relative to the mean.
     centroids: Buffer<f32>,
 }
@@ -126,9 +124,8 @@ impl<const B: u32, const RECORD: bool> Rabitq<B, RECORD> {
     /// Learns and encodes with options of one's own; [`train`](Codes::train) takes the defaults.
     pub fn train_with(vectors: &Vectors, metric: Metric, options: &RabitqOptions) -> Self {
         let (len, dim) = (vectors.len(), vectors.dim());
-        let rotation = Rotation::new(dim, options.seed);
-        let mean = mean(vectors);
-        let (clusters, centroids) = Self::centre(vectors, &mean, &rotation, options);
+        let frame = Frame::new(&mean(vectors), metric, options.seed);
+        let (clusters, centroids) = Self::centre(vectors, &frame, options);
         let stride = Self::PACKING.words(dim);
         let mut codes = Self {
             meta: RabitqMeta {
@@ -137,15 +134,14 @@ impl<const B: u32, const RECORD: bool> Rabitq<B, RECORD> {
                 dim,
                 centroids: centroids.len() / dim,
                 seed: options.seed,
-                rounds: rotation.rounds(),
+                rounds: frame.rotation.rounds(),
             },
-            rotation,
+            frame,
             rows: Buffer::zeroed(len * stride),
             factors: Buffer::zeroed(len),
             errors: Buffer::zeroed(len),
             scales: Buffer::zeroed(len),
             clusters,
-            mean: mean.as_slice().into(),
             centroids,
         };
         let mut rows = std::mem::take(&mut codes.rows);
@@ -170,8 +166,7 @@ impl<const B: u32, const RECORD: bool> Rabitq<B, RECORD> {
     /// The rows' clusters (none when there is one) and the rotated centroids.
     fn centre(
         vectors: &Vectors,
-        mean: &[f32],
-        rotation: &Rotation,
+        frame: &Frame,
         options: &RabitqOptions,
     ) -> (Buffer<u32>, Buffer<f32>) {
         let dim = vectors.dim();
@@ -181,7 +176,7 @@ impl<const B: u32, const RECORD: bool> Rabitq<B, RECORD> {
         let Ok(centred) = Vectors::new(
             vectors
                 .rows()
-                .flat_map(|row| row.iter().zip(mean).map(|(x, c)| x - c))
+                .flat_map(|row| row.iter().zip(&*frame.mean).map(|(x, c)| x - c))
                 .collect::<Buffer<f32>>(),
             dim,
         ) else {
@@ -197,7 +192,7 @@ impl<const B: u32, const RECORD: bool> Rabitq<B, RECORD> {
         let clusters = kmeans::assign(&centred, &found);
         let mut centroids = Buffer::from_slice(found.as_slice());
         for centroid in centroids.make_mut().chunks_exact_mut(dim) {
-            rotation.apply(centroid);
+            frame.rotation.apply(centroid);
         }
         (clusters.as_slice().into(), centroids)
     }
@@ -216,6 +211,11 @@ impl<const B: u32, const RECORD: bool> Rabitq<B, RECORD> {
 
     fn centroid(&self, cluster: usize) -> &[f32] {
         &self.centroids[cluster * self.meta.dim..][..self.meta.dim]
+    }
+
+    /// The frame in which the codes are made.
+    pub fn frame(&self) -> &Frame {
+        &self.frame
     }
 
     /// The half-width of the error bound of vector `id` for `query`: the true distance lies within
@@ -245,10 +245,7 @@ impl<const B: u32, const RECORD: bool> OnIsa for Encode<'_, B, RECORD> {
         let (mut residual, mut integers) = (vec![0.0; dim], vec![0u8; dim]);
         let rows = rows.chunks_exact_mut(codes.stride());
         for (i, (vector, row)) in vectors.chunks_exact(dim).zip(rows).enumerate() {
-            for ((r, x), c) in residual.iter_mut().zip(vector).zip(&*codes.mean) {
-                *r = x - c;
-            }
-            codes.rotation.apply(&mut residual);
+            codes.frame.place(vector, &mut residual);
             let centroid = codes.centroid(codes.cluster((first + i) as u32));
             for (r, c) in residual.iter_mut().zip(centroid) {
                 *r -= c;
@@ -309,18 +306,9 @@ impl<const B: u32, const RECORD: bool> Codes for Rabitq<B, RECORD> {
     fn encode_query(&self, query: &[f32], out: &mut Self::Query) {
         debug_assert_eq!(query.len(), self.meta.dim, "query dimension");
         let l2 = self.meta.metric != Metric::InnerProduct;
-        let rotated = out.start(query.len());
-        for ((r, q), c) in rotated.iter_mut().zip(query).zip(&*self.mean) {
-            *r = if l2 { q - c } else { *q };
-        }
-        self.rotation.apply(rotated);
-        let offset = if l2 {
-            0.0
-        } else {
-            -query.iter().zip(&*self.mean).map(|(&q, &c)| f64::from(q) * f64::from(c)).sum::<f64>()
-        };
+        let offset = self.frame.place_query(query, out.start(query.len()));
         out.quantise(Self::PACKING);
-        out.measure(&self.centroids, l2, offset as f32);
+        out.measure(&self.centroids, l2, offset);
     }
 
     fn scorer<'a, I: Isa>(&'a self, isa: I, query: &'a Self::Query) -> Self::Scorer<'a, I> {
@@ -328,17 +316,8 @@ impl<const B: u32, const RECORD: bool> Codes for Rabitq<B, RECORD> {
         RabitqScorer::new(isa, rows, factors, clusters, self.stride(), query)
     }
 
-    /// The distances of the decoded vectors, held as floats while the space lives.
     fn space(&self) -> Box<dyn Space + '_> {
-        let dim = self.meta.dim;
-        let mut values = Buffer::<f32>::zeroed(self.len() * dim);
-        values
-            .make_mut()
-            .par_chunks_mut(dim)
-            .enumerate()
-            .for_each(|(id, out)| self.decode(id as u32, out));
-        let decoded = Vectors::new(values, dim).unwrap_or_else(|_| Vectors::empty(dim));
-        Box::new(DecodedSpace { codes: Float::train(&decoded, self.meta.metric) })
+        Box::new(DecodedSpace::new(self, self.meta.metric))
     }
 
     /// The code's direction at the vector's own distance from the centroid.
@@ -349,8 +328,8 @@ impl<const B: u32, const RECORD: bool> Codes for Rabitq<B, RECORD> {
         for (i, (value, c)) in out.iter_mut().zip(centroid).enumerate() {
             *value = (f32::from(Self::PACKING.code(row, i)) - middle) * scale + c;
         }
-        self.rotation.invert(out);
-        for (value, c) in out.iter_mut().zip(&*self.mean) {
+        self.frame.rotation.invert(out);
+        for (value, c) in out.iter_mut().zip(&*self.frame.mean) {
             *value += c;
         }
     }
@@ -361,7 +340,7 @@ impl<const B: u32, const RECORD: bool> Codes for Rabitq<B, RECORD> {
             ("factors", self.factors.as_bytes()),
             ("errors", self.errors.as_bytes()),
             ("scales", self.scales.as_bytes()),
-            ("mean", self.mean.as_bytes()),
+            ("mean", self.frame.mean.as_bytes()),
             ("centroids", self.centroids.as_bytes()),
         ];
         if self.meta.centroids > 1 {
@@ -371,7 +350,7 @@ impl<const B: u32, const RECORD: bool> Codes for Rabitq<B, RECORD> {
     }
 
     fn from_parts(meta: Self::Meta, arrays: &mut Arrays<'_>) -> Result<Self, PartsError> {
-        let RabitqMeta { len, dim, centroids, seed, rounds, .. } = meta;
+        let RabitqMeta { metric, len, dim, centroids, seed, rounds } = meta;
         check_size(len, dim)?;
         if dim > MAX_DIM || centroids == 0 || centroids > u32::MAX as usize || rounds > 64 {
             let why = format!("{dim} dimensions, {centroids} centroids, {rounds} rounds");
@@ -388,31 +367,32 @@ impl<const B: u32, const RECORD: bool> Codes for Rabitq<B, RECORD> {
             return Err(invalid("clusters", format!("a cluster beyond the {centroids} there are")));
         }
         let centroids = arrays.take("centroids", checked_area("centroids", centroids, dim)?)?;
-        let rotation = Rotation::with_rounds(dim, seed, rounds);
-        Ok(Self { meta, rotation, rows, factors, errors, scales, clusters, mean, centroids })
+        let frame = Frame { metric, rotation: Rotation::with_rounds(dim, seed, rounds), mean };
+        Ok(Self { meta, frame, rows, factors, errors, scales, clusters, centroids })
     }
 }
 
-/// Decoded vectors as points.
-struct DecodedSpace {
-    codes: Float,
-}
-
-impl Space for DecodedSpace {
-    fn len(&self) -> usize {
-        self.codes.len()
+impl<const B: u32> Blocked for Rabitq<B> {
+    fn blocks(&self, ids: &[u32]) -> Option<Blocks> {
+        if self.meta.centroids > 1 {
+            return None;
+        }
+        let factors = ids.chunks(BLOCK).map(|ids| {
+            let mut factors = NO_FACTORS;
+            for (lane, &id) in ids.iter().enumerate() {
+                [factors[0][lane], factors[1][lane]] = self.factors[id as usize];
+            }
+            factors
+        });
+        let groups = B as usize * self.frame.groups();
+        Some(Blocks::pack(ids.len(), groups, factors.collect(), |code, group| {
+            let row = self.row(ids[code]);
+            frame::nibble(&self.frame, group, |i| Self::PACKING.code(row, i))
+        }))
     }
 
-    fn keys(&self, from: u32, to: &[u32], keys: &mut [u32]) {
-        FloatSpace { codes: &self.codes }.keys(from, to, keys);
-    }
-
-    fn value(&self, key: u32) -> f64 {
-        FloatSpace { codes: &self.codes }.value(key)
-    }
-
-    fn is_integer(&self) -> bool {
-        false
+    fn encode_block_query(&self, query: &[f32], out: &mut BlockQuery) {
+        self.frame.encode_block_query(query, out);
     }
 }
 

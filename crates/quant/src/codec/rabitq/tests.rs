@@ -1,7 +1,7 @@
 //! The estimator's promises: unbiased over rotations, inside its bound, better than its baselines.
 
 use super::*;
-use crate::{codes::Scorer, isa::Portable, random};
+use crate::{blocks::Factors, codes::Scorer, isa::Portable, key, random};
 
 fn normal(seed: u64, i: u64) -> f32 {
     // Irwin-Hall: the sum of twelve uniform numbers.
@@ -156,4 +156,114 @@ fn a_vector_on_its_centroid_has_the_distance_of_the_centroid() {
     codes.encode_query(&[1.0; 10], &mut query);
     let scorer = codes.scorer(Portable, &query);
     assert!((scorer.distance(scorer.key(3)) - 10.0).abs() < 1e-3);
+}
+
+/// The keys of a block at one level.
+struct Block<'a> {
+    query: &'a BlockQuery,
+    codes: &'a [u8],
+    factors: &'a Factors,
+    add: f32,
+}
+
+impl OnIsa for Block<'_> {
+    type Output = [u32; BLOCK];
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) -> [u32; BLOCK] {
+        self.query.scorer(isa).keys(self.codes, self.factors, self.add)
+    }
+}
+
+#[test]
+fn blocks_estimate_what_rows_estimate() {
+    fn check<const B: u32>(dim: usize, metric: Metric) {
+        let (base, queries) = (vectors(70, dim, 0.3, false, 1), vectors(2, dim, 0.3, false, 2));
+        let codes = Rabitq::<B>::train(&base, metric);
+        let ids: Vec<u32> = (0..70).rev().collect();
+        let blocks = codes.blocks(&ids).unwrap();
+        let (mut query, mut tables) = (RabitqQuery::default(), BlockQuery::default());
+        for q in queries.rows() {
+            codes.encode_query(q, &mut query);
+            codes.encode_block_query(q, &mut tables);
+            let scorer = codes.scorer(Portable, &query);
+            for (block, ids) in ids.chunks(BLOCK).enumerate() {
+                let (codes_of, factors) = blocks.get(block);
+                let keys = |level| {
+                    let (query, add) = (&tables, tables.add());
+                    isa::dispatch(level, Block { query, codes: codes_of, factors, add })
+                };
+                let found = keys(Level::Portable);
+                for level in Level::available() {
+                    assert_eq!(keys(level), found, "{level}");
+                }
+                for (&id, &key) in ids.iter().zip(&found) {
+                    let apart = scorer.distance(scorer.key(id)) - key::to_f32(key);
+                    // What the two roundings of the query add: three standard deviations of each.
+                    let steps = query.step() + 2.0 * tables.step();
+                    let bound = 1.6 * codes.errors[id as usize][1] * steps;
+                    assert!(apart.abs() <= bound, "B{B} {dim} {metric}: {apart} {bound}");
+                }
+            }
+        }
+    }
+    for dim in [3, 25, 100, 128, 384] {
+        for metric in [Metric::L2, Metric::InnerProduct] {
+            check::<1>(dim, metric);
+            check::<2>(dim, metric);
+            check::<4>(dim, metric);
+        }
+    }
+}
+
+#[test]
+fn several_centroids_have_no_blocks() {
+    let base = vectors(70, 20, 0.3, false, 1);
+    let options = RabitqOptions { centroids: 4, seed: 1 };
+    let codes = Rabitq::<1>::train_with(&base, Metric::L2, &options);
+    assert!(codes.blocks(&[0, 1]).is_none());
+}
+
+#[test]
+fn blocks_around_a_node_are_unbiased_and_bounded() {
+    for dim in [100, 128, 384] {
+        for metric in [Metric::L2, Metric::InnerProduct] {
+            let base = vectors(31, dim, 0.3, false, 1);
+            let query = vectors(1, dim, 0.3, false, 2);
+            let query = query.row(0);
+            // The first vector is the node, the others are its neighbours.
+            let mean = mean(&base);
+            let (mut means, mut outside) = (Vec::new(), 0);
+            for seed in 0..24 {
+                let frame = Frame::new(&mean, metric, seed);
+                let mut placed = vec![0.0; 31 * dim];
+                for (out, row) in placed.chunks_exact_mut(dim).zip(base.rows()) {
+                    frame.place(row, out);
+                }
+                let rows: Vec<&[f32]> = placed.chunks_exact(dim).collect();
+                let mut codes = vec![0; frame.block_bytes::<1>()];
+                let mut factors = NO_FACTORS;
+                frame.encode_block::<1>(rows[0], &rows[1..], &mut codes, &mut factors);
+                let mut tables = BlockQuery::default();
+                frame.encode_block_query(query, &mut tables);
+                let add = exact(metric, query, base.row(0)) as f32;
+                let block = Block { query: &tables, codes: &codes, factors: &factors, add };
+                let keys = isa::dispatch(Level::current(), block);
+                assert!(keys[30..].iter().all(|&key| key::to_f32(key) == f32::INFINITY));
+                let reach = exact(Metric::L2, query, base.row(0)).sqrt() as f32;
+                let mut sum = 0.0;
+                for (lane, x) in base.rows().skip(1).enumerate() {
+                    let error = f64::from(key::to_f32(keys[lane])) - exact(metric, query, x);
+                    let bound = 0.57 * factors[1][lane].abs() * reach;
+                    outside += usize::from(error.abs() > f64::from(bound));
+                    sum += error / 30.0;
+                }
+                means.push(sum);
+            }
+            let n = means.len() as f64;
+            let mean = means.iter().sum::<f64>() / n;
+            let variance = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1.0);
+            assert!(mean.abs() <= 4.0 * (variance / n).sqrt(), "{dim} {metric}: {mean}");
+            assert!(outside < 24 * 30 * 9 / 100, "{dim} {metric}: {outside}");
+        }
+    }
 }
