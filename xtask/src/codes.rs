@@ -3,17 +3,19 @@
 use comfy_table::{Table, presets};
 use crinoid_eval::{Dataset, truth::Cache};
 use crinoid_quant::{
-    Preparation,
+    Metric, Preparation,
     survey::{self, Row, Subject},
 };
 use std::process::ExitCode;
 
 /// Encodes a data set with every codec and compares bytes, speed, and how many of the exact
-/// neighbours each finds by its distances alone.
+/// neighbours each finds by its distances alone. `x32` codes lie 32 side by side.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask codes
   cargo xtask codes --data sift-128-euclidean.hdf5 --queries 200
+  cargo xtask codes --data embedded-wide --levels
+  cargo xtask codes --data code-384-angular.hdf5 --shift 0.5
   cargo xtask codes --data mine.hdf5 --json > codes.json")]
 pub(crate) struct Args {
     /// A generated set, an HDF5 file or a folder (`cargo xtask data list`).
@@ -29,6 +31,10 @@ pub(crate) struct Args {
     /// square: how a codec bears queries from elsewhere. The truth is computed anew.
     #[arg(long, default_value_t = 0.0)]
     shift: f32,
+    /// Asks how much each further value per dimension brings (2 values are one bit, 3 are 1.58
+    /// bits, 4 are two bits) instead of surveying the codecs. L2 and cosine only.
+    #[arg(long)]
+    levels: bool,
     /// Prints everything as JSON.
     #[arg(long)]
     json: bool,
@@ -54,7 +60,28 @@ impl Args {
         };
         let subject =
             Subject { base: &base, queries: &queries, truth: truth.ids(), k: self.k, metric };
+        if !self.json {
+            println!(
+                "{}: {} x {}, {}, {count} queries{}",
+                data.name,
+                base.len(),
+                base.dim(),
+                data.metric,
+                if self.shift == 0.0 {
+                    String::new()
+                } else {
+                    format!(", shifted by {}", self.shift)
+                }
+            );
+        }
         let bar = crate::bar::Bar::spin("encoding");
+        if self.levels {
+            anyhow::ensure!(metric == Metric::L2, "--levels is for l2 and cosine, not {metric}");
+            let recalls = survey::levels(&subject, &LEVELS);
+            drop(bar);
+            println!("{}", levels(&recalls, self.k));
+            return Ok(ExitCode::SUCCESS);
+        }
         let mut left_out = Vec::new();
         let rows = survey::all(&subject, |version, row| {
             if let Err(reason) = row {
@@ -66,13 +93,28 @@ impl Args {
             println!("{}", serde_json::to_string_pretty(&rows)?);
             return Ok(ExitCode::SUCCESS);
         }
-        println!("{}: {} x {}, {}", data.name, base.len(), base.dim(), data.metric);
         println!("{}", table(&rows, self.k));
         for line in left_out {
             println!("{line}");
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Numbers of values per dimension that `--levels` tries.
+const LEVELS: [u32; 7] = [2, 3, 4, 5, 6, 8, 16];
+
+fn levels(recalls: &[[f64; 3]], k: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    let recall = [k, 2 * k, 10 * k].map(|within| format!("{k} in {within}"));
+    table.set_header(["values".to_owned(), "bits".to_owned()].into_iter().chain(recall));
+    for (count, recall) in LEVELS.iter().zip(recalls) {
+        let bits = format!("{:.2}", f64::from(*count).log2());
+        let recall = recall.map(|share| format!("{share:.4}"));
+        table.add_row([count.to_string(), bits].into_iter().chain(recall));
+    }
+    table
 }
 
 fn table(rows: &[Row], k: usize) -> Table {
@@ -84,6 +126,7 @@ fn table(rows: &[Row], k: usize) -> Table {
         "encoded/s".to_owned(),
         "query µs".to_owned(),
         "ns random".to_owned(),
+        "ns beside".to_owned(),
         "ns near".to_owned(),
         format!("{k} in {k}"),
         format!("{k} in {}", 2 * k),
@@ -92,11 +135,12 @@ fn table(rows: &[Row], k: usize) -> Table {
     for row in rows {
         let [best, double, wide] = row.recall;
         table.add_row([
-            row.version.to_owned(),
-            row.bytes.to_string(),
+            format!("{}{}", row.version, if row.blocks { " x32" } else { "" }),
+            format!("{:.0}", row.bytes),
             format!("{:.0}k", row.encoded_per_second / 1e3),
             format!("{:.2}", row.query_micros),
-            format!("{:.1}", row.random_nanos),
+            row.random_nanos.map_or("-".to_owned(), |nanos| format!("{nanos:.1}")),
+            format!("{:.1}", row.beside_nanos),
             format!("{:.1}", row.near_nanos),
             format!("{best:.4}"),
             format!("{double:.4}"),

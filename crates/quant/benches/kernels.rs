@@ -7,7 +7,8 @@
 
 use crinoid_quant::{
     Codes, Isa, Level, Metric, Scorer, Vectors,
-    codec::{Float, Int4, Sign, Sq8},
+    blocks::{BlockQuery, Blocked, Blocks},
+    codec::{Float, Half, Int4, Pq, Rabitq, Sign, Sq8},
     isa::{OnIsa, dispatch},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -83,9 +84,54 @@ fn codec<C: Codes>(c: &mut Criterion, dim: usize) {
 fn kernels(c: &mut Criterion) {
     for dim in [128, 384, 960] {
         codec::<Float>(c, dim);
+        codec::<Half>(c, dim);
         codec::<Sq8>(c, dim);
         codec::<Int4>(c, dim);
+        codec::<Pq<4>>(c, dim);
+        codec::<Rabitq<1>>(c, dim);
         codec::<Sign>(c, dim);
+        blocks::<Pq<4>>(c, dim);
+        blocks::<Rabitq<1>>(c, dim);
+    }
+}
+
+/// Scans `order`, a block at a time.
+struct Scan<'a>(&'a Blocks, &'a BlockQuery, &'a [usize]);
+
+impl OnIsa for Scan<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) {
+        let Self(blocks, query, order) = self;
+        let scorer = query.scorer(isa);
+        for (i, &block) in order.iter().enumerate() {
+            if let Some(&next) = order.get(i + 1) {
+                blocks.prefetch(next);
+            }
+            let (codes, factors) = blocks.get(block);
+            black_box(scorer.keys(codes, factors, query.add()));
+        }
+    }
+}
+
+/// As [`codec`], 32 codes side by side.
+fn blocks<C: Blocked>(c: &mut Criterion, dim: usize) {
+    let base = values(100_000_000 / 64 / dim, dim);
+    let codes = C::train(&base, Metric::L2);
+    let ids: Vec<u32> = (0..codes.len() as u32).collect();
+    let Some(blocks) = codes.blocks(&ids) else { return };
+    let mut query = BlockQuery::default();
+    codes.encode_block_query(base.row(1), &mut query);
+    for (place, most) in [("near", 8), ("far", blocks.count())] {
+        let order: Vec<usize> = (0..1024).map(|i| i * 7_368_787 % most).collect();
+        let mut group = c.benchmark_group(format!("{} x32/{dim}/{place}", C::VERSION));
+        group.throughput(Throughput::Elements(32 * order.len() as u64));
+        for level in Level::available() {
+            group.bench_function(BenchmarkId::new(level.name(), 32), |b| {
+                b.iter(|| dispatch(level, Scan(&blocks, &query, &order)));
+            });
+        }
     }
 }
 
