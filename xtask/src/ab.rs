@@ -2,7 +2,8 @@
 
 use crate::{
     against,
-    bench::{Bench, EMBEDDED, cores, deliver, progress, spinner, target},
+    bar::Bar,
+    bench::{Bench, EMBEDDED, cores, deliver, target},
     self_test::SelfTest,
     versions::Module,
 };
@@ -217,31 +218,30 @@ impl Args {
     ) -> Result<Outcome, Broken> {
         let preparations = self.preparations(bench);
         let start = |label: &String, launch: &Launch| {
-            let bar = spinner(format!("building {label}"));
+            let bar = Bar::spin(&format!("building {label}"));
             let station = Station::start(label, launch, &preparations, grader);
-            bar.finish_and_clear();
+            drop(bar);
             station
         };
         let mut a = start(&opponents.labels.a, &opponents.launches.a)?;
         let mut b = start(&opponents.labels.b, &opponents.launches.b)?;
-        let bar = progress("sweeping");
+        let bar = Bar::new("sweeping");
         let mut watch = |stage: Stage| match stage {
             Stage::Swept { side, ef, .. } => {
                 let label = match side {
                     Side::A => &opponents.labels.a,
                     Side::B => &opponents.labels.b,
                 };
-                bar.set_message(format!("sweeping {label}: ef {ef}"));
+                bar.label(format!("sweeping {label}: ef {ef}"));
             }
             Stage::Round { done, of } => {
-                bar.set_message("rounds, A B B A");
-                bar.set_length(of as u64);
-                bar.set_position(done as u64);
+                bar.label("rounds, A B B A");
+                bar.at(done, of);
             }
             _ => {}
         };
         let conclusion = trial.run(Pair { a: &mut a, b: &mut b }, &mut watch);
-        bar.finish_and_clear();
+        drop(bar);
         let conclusion = conclusion?;
         let title = opponents.title.clone();
         let mut result = alone("ab", title, &bench.data, trial.held_out.len());

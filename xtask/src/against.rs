@@ -1,6 +1,6 @@
 //! Another commit's build of this program, as a subject.
 
-use crate::bench::{spinner, target};
+use crate::{bar::Bar, bench::target};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     path::{Path, PathBuf},
@@ -24,7 +24,7 @@ pub(crate) fn build(rev: &str) -> Result<(PathBuf, String)> {
     }
     // One target folder for all commits: most dependencies are the same.
     let built = folder.join("target");
-    let bar = spinner(format!("building {short} in {}", tree.display()));
+    let bar = Bar::spin(&format!("building {short} in {}", tree.display()));
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--release", "--package", "xtask"])
         .current_dir(&tree)
@@ -33,7 +33,7 @@ pub(crate) fn build(rev: &str) -> Result<(PathBuf, String)> {
         .stdin(Stdio::null())
         .output()
         .context("starting cargo")?;
-    bar.finish_and_clear();
+    drop(bar);
     if !output.status.success() {
         bail!("{short} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
     }

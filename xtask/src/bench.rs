@@ -1,5 +1,6 @@
 //! What the measuring commands share: data, truth, work folders, launching, progress, output.
 
+use crate::bar::Bar;
 use anyhow::{Context, Result};
 use crinoid_eval::{
     Dataset, Truth,
@@ -8,12 +9,9 @@ use crinoid_eval::{
     subject::{Launch, Limits},
     truth::Cache,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     ffi::{OsStr, OsString},
-    ops::ControlFlow,
     path::{Path, PathBuf},
-    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -31,15 +29,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// Opens `data` (a preset or a file) with the truth for the `k` nearest.
     pub(crate) fn open(data: &str, k: usize) -> Result<Self> {
-        let bar = spinner(format!("reading {data}"));
+        let bar = Bar::spin(&format!("reading {data}"));
         let mut data = Dataset::load(data)?;
-        bar.finish_and_clear();
-        let bar = progress("exact neighbours");
-        let report = Bar(&bar);
-        let cache = Cache::new(target().join("crinoid-truth"));
+        drop(bar);
         let k = k.min(data.base.len());
-        let truth = cache.truth(&data, k, &report)?;
-        bar.finish_and_clear();
+        let truth = truths().truth(&data, k, &Bar::new("exact neighbours"))?;
         data.truth = None;
         let work = target().join("crinoid-work");
         std::fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
@@ -110,35 +104,15 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Exact truth is kept here between runs.
+pub(crate) fn truths() -> Cache {
+    Cache::new(target().join("crinoid-truth"))
+}
+
 /// Cargo's target folder: beside this program, where nothing is committed.
 pub(crate) fn target() -> PathBuf {
     let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.to_owned());
     beside().filter(|path| path.ends_with("target")).unwrap_or_else(|| "target".into())
-}
-
-/// A bar of unknown length, silent when nobody watches.
-pub(crate) fn spinner(message: impl Into<String>) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(message.into());
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
-}
-
-/// A bar, silent when nobody watches.
-pub(crate) fn progress(message: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:28} {bar:40} {percent:>3} % {eta:>5}");
-    ProgressBar::new(0)
-        .with_message(message.to_owned())
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-struct Bar<'a>(&'a ProgressBar);
-
-impl crinoid_graph::Progress for Bar<'_> {
-    fn report(&self, done: usize, total: usize) -> ControlFlow<()> {
-        self.0.set_length(total as u64);
-        self.0.set_position(done as u64);
-        ControlFlow::Continue(())
-    }
 }
 
 /// Prints a result and writes it to `folder` as result.json and index.html.

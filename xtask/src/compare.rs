@@ -1,7 +1,8 @@
 //! `cargo xtask compare`: ours and every installed peer, one run, Table 3.
 
-use crate::bench::{
-    Bench, EMBEDDED, absolute, cores, deliver, progress, spinner, subject_arguments, target,
+use crate::{
+    bar::Bar,
+    bench::{Bench, EMBEDDED, absolute, cores, deliver, subject_arguments, target},
 };
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
@@ -128,10 +129,10 @@ impl Args {
                 let folder = format!("{}", contenders.len() + left_out.len());
                 let launch =
                     bench.launch(&folder, entry.program.clone(), entry.arguments.clone())?;
-                let bar = spinner(format!("building {label}"));
+                let bar = Bar::spin(&format!("building {label}"));
                 match Station::start(label.clone(), &launch, &preparations, grader) {
                     Ok(station) => {
-                        bar.set_message(format!("sweeping {label}"));
+                        bar.label(format!("sweeping {label}"));
                         let mut contender = Contender::new(&entry.system, station);
                         contender.prepare(&exam, self.k, &plan);
                         contenders.push(contender);
@@ -139,16 +140,16 @@ impl Args {
                     Err(fault) if entry.system == OURS => bail!(fault),
                     Err(fault) => left_out.push(fault.to_string()),
                 }
-                bar.finish_and_clear();
+                drop(bar);
             }
         }
-        let bar = progress("rounds, all in turns");
-        bar.set_length(self.rounds as u64);
+        let bar = Bar::new("rounds, all in turns");
+        bar.at(0, self.rounds);
         for _ in 0..self.rounds {
             league_round(&mut contenders, &exam, self.k);
-            bar.inc(1);
+            bar.step();
         }
-        bar.finish_and_clear();
+        drop(bar);
         let faults = contenders.iter().filter_map(Contender::fault);
         left_out.extend(faults.map(ToString::to_string));
         self.report(&bench, &exam, &contenders, left_out)?;

@@ -1,6 +1,6 @@
 //! `cargo xtask graph`: is a graph sound?
 
-use crate::bench::{EMBEDDED, spinner};
+use crate::{bar::Bar, bench::EMBEDDED};
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use crinoid_eval::Dataset;
@@ -49,9 +49,9 @@ impl Args {
             graph,
             ..BuildOptions::default()
         };
-        let bar = spinner(format!("building {}", self.recipe.graph()));
+        let bar = Bar::spin(&format!("building {}", self.recipe.graph()));
         let index = Index::build(&data.base, &options, &());
-        bar.finish_and_clear();
+        drop(bar);
         let index = index?;
         let diagnosis = diagnose(index.graph());
         let sound = diagnosis.is_reachable();

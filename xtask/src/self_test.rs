@@ -1,6 +1,6 @@
 //! `cargo xtask ab --self-test`: how often the gate errs, measured.
 
-use crate::bench::{Bench, progress, spinner};
+use crate::{bar::Bar, bench::Bench};
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use crinoid_eval::{
@@ -78,17 +78,17 @@ impl SelfTest<'_> {
                 rows.push((name, loses(loss), phase, 20));
             }
         }
-        let bar = progress("generated trials");
-        bar.set_length(rows.len() as u64);
+        let bar = Bar::new("generated trials");
+        bar.at(0, rows.len());
         for (name, injury, phase, rounds) in rows {
             let seed = self.trial.seed;
             let tally = generate(injury, Noise::default(), phase, rounds, self.generated, seed)?;
             let equals = injury == none;
             add(table, &format!("generated: {name}"), phase, &rounds.to_string(), &tally, equals);
             *honest &= !equals || bounded(&tally);
-            bar.inc(1);
+            bar.step();
         }
-        bar.finish_and_clear();
+        drop(bar);
         Ok(())
     }
 
@@ -98,10 +98,10 @@ impl SelfTest<'_> {
         }
         let grader = Grader::new(&self.bench.data, &self.bench.truth)?;
         let start = |name: &str, more: &[&str]| -> Result<Station<'_>> {
-            let bar = spinner(format!("building {name}"));
+            let bar = Bar::spin(&format!("building {name}"));
             let launch = self.bench.ours(name, self.recipe, more)?;
             let station = Station::start(name, &launch, &self.preparations, grader);
-            bar.finish_and_clear();
+            drop(bar);
             Ok(station?)
         };
         let mut sound = start("sound", &[])?;
@@ -115,8 +115,8 @@ impl SelfTest<'_> {
             let folder: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
             let mut other = start(&folder, more)?;
             let mut tally = Tally::default();
-            let bar = progress(&format!("real trials: {name}"));
-            bar.set_length(trials);
+            let bar = Bar::new(&format!("real trials: {name}"));
+            bar.at(0, trials as usize);
             let (mut least, mut most) = (usize::MAX, 0);
             for number in 0..trials {
                 let (practice, held_out) = Exam::split(&self.bench.data, 0.3, self.trial.seed)?;
@@ -133,9 +133,9 @@ impl SelfTest<'_> {
                 least = least.min(conclusion.evidence.rounds);
                 most = most.max(conclusion.evidence.rounds);
                 tally.count(conclusion.verdict.outcome);
-                bar.inc(1);
+                bar.step();
             }
-            bar.finish_and_clear();
+            drop(bar);
             other.stop()?;
             let equals = more.is_empty();
             let rounds = format!("{least}-{most}");

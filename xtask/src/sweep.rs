@@ -1,6 +1,9 @@
 //! `cargo xtask sweep`: the grid of the record's phase 0.
 
-use crate::bench::{Bench, EMBEDDED, cores, progress, target};
+use crate::{
+    bar::Bar,
+    bench::{Bench, EMBEDDED, cores, target},
+};
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use crinoid_eval::{
@@ -78,12 +81,12 @@ impl Args {
         result.settings.k = self.k.first().copied().unwrap_or(10);
         result.settings.seed = self.seed;
         let grid = self.grid(bench.data.dim());
-        let bar = progress("sweeping");
-        bar.set_length(grid.len() as u64);
+        let bar = Bar::new("sweeping");
+        bar.at(0, grid.len());
         for (build, search) in grid {
             let params: Parameters = build.clone().into_iter().chain(search.clone()).collect();
             let label = describe(&params);
-            bar.set_message(label.clone());
+            bar.label(label.clone());
             if result.subject(&label).is_none() {
                 let launch = bench.ours("subject", &self.recipe.to_string(), &[])?;
                 let preparations = Preparations {
@@ -99,9 +102,9 @@ impl Args {
                 result.subjects.push(SubjectResult { label, params, ..entry });
                 result.write(&file)?;
             }
-            bar.inc(1);
+            bar.step();
         }
-        bar.finish_and_clear();
+        drop(bar);
         mark_pareto(&mut result);
         if self.ef.iter().any(|ef| self.k.iter().any(|k| k > ef)) {
             let note = "where k > ef, ef is raised to k: such rows (k > ef) say nothing about ef";

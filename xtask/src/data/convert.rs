@@ -1,5 +1,7 @@
 //! `cargo xtask data convert`, `truth` and `split`.
 
+use super::output;
+use crate::bar::Bar;
 use anyhow::Context;
 use crinoid_eval::data::bin;
 use std::path::PathBuf;
@@ -9,9 +11,9 @@ use std::path::PathBuf;
 pub(super) struct Convert {
     #[command(flatten)]
     source: super::Source,
-    /// Folder to write.
+    /// Folder to write [default: below target/crinoid-data].
     #[arg(long)]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// Format of the vectors: fbin, u8bin, i8bin, fvecs, bvecs or npy.
     #[arg(long, default_value = "fbin")]
     format: String,
@@ -20,10 +22,12 @@ pub(super) struct Convert {
 impl Convert {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let data = self.source.open()?;
-        let _bar = crate::bar::Bar::spin("writing");
-        data.write(&self.out, &self.format)
+        let out = output(self.out, &self.format, &data.name);
+        let bar = Bar::spin("writing");
+        data.write(&out, &self.format)
             .with_context(|| format!("writing {} as {}", data.name, self.format))?;
-        println!("{}", self.out.display());
+        drop(bar);
+        println!("{}", out.display());
         Ok(())
     }
 }
@@ -37,17 +41,21 @@ pub(super) struct Truth {
     /// Neighbours per query.
     #[arg(short, default_value_t = 100)]
     k: usize,
-    /// The ibin file to write.
+    /// The ibin file to write [default: below target/crinoid-data].
     #[arg(long)]
-    out: PathBuf,
+    out: Option<PathBuf>,
 }
 
 impl Truth {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let data = self.source.open()?;
         let truth = super::exact(&data, self.k)?;
-        bin::write_truth(&self.out, &truth)?;
-        println!("{}: {} x {}", self.out.display(), truth.len(), truth.k());
+        let out = output(self.out, "truth.ibin", &data.name);
+        if let Some(folder) = out.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        bin::write_truth(&out, &truth)?;
+        println!("{}: {} x {}", out.display(), truth.len(), truth.k());
         Ok(())
     }
 }
@@ -57,9 +65,9 @@ impl Truth {
 pub(super) struct Split {
     #[command(flatten)]
     source: super::Source,
-    /// Folder in which the two folders are made.
+    /// Folder in which the two folders are made [default: below target/crinoid-data].
     #[arg(long)]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// Share of the queries that is held out.
     #[arg(long, default_value_t = 0.5)]
     held_out: f64,
@@ -73,9 +81,11 @@ pub(super) struct Split {
 
 impl Split {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (dev, held) = self.source.open()?.split(self.held_out, self.seed)?;
+        let data = self.source.open()?;
+        let (dev, held) = data.split(self.held_out, self.seed)?;
+        let out = output(self.out, "split", &data.name);
         for (name, half) in [("dev", dev), ("held-out", held)] {
-            let folder = self.out.join(name);
+            let folder = out.join(name);
             half.write(&folder, &self.format)?;
             println!("{}: {} queries", folder.display(), half.queries.len());
         }

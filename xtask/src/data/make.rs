@@ -11,9 +11,9 @@ pub(super) struct Make {
     /// The preset to start from (`data list`).
     #[arg(default_value = "embedded")]
     preset: String,
-    /// Folder to write.
+    /// Folder to write [default: below target/crinoid-data].
     #[arg(long)]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// Format of the vectors: fbin, u8bin, fvecs, bvecs or npy.
     #[arg(long, default_value = "fbin")]
     format: String,
@@ -85,10 +85,11 @@ impl Make {
             let truth = super::exact(&data, self.k)?;
             data = data.with_truth(truth)?;
         }
-        data.write(&self.out, &self.format)?;
+        let out = super::output(self.out, &self.format, preset.name);
+        data.write(&out, &self.format)?;
         println!(
             "{}: {} x {} {}, {} queries",
-            self.out.display(),
+            out.display(),
             data.base.len(),
             data.dim(),
             data.metric,

@@ -7,13 +7,16 @@ mod inspect;
 mod make;
 mod score;
 
+use crate::{
+    bar::Bar,
+    bench::{target, truths},
+};
 use anyhow::Context;
 use clap::Subcommand;
 use comfy_table::{Table, presets};
 use crinoid_eval::{
     Dataset,
     data::{FORMATS, PRESETS, Parts},
-    truth::Cache,
 };
 use crinoid_quant::Metric;
 use std::{path::PathBuf, process::ExitCode};
@@ -100,8 +103,9 @@ fn list() {
 /// Which data set.
 #[derive(clap::Args)]
 struct Source {
-    /// A generated set (`data list`), an ann-benchmarks HDF5 file, or a folder with a dataset.json.
-    #[arg(required_unless_present = "base", conflicts_with = "base")]
+    /// A generated set (`data list`), an ann-benchmarks HDF5 file, or a folder with a dataset.json
+    /// [default: embedded].
+    #[arg(conflicts_with = "base")]
     data: Option<String>,
     /// Base vectors in a file of their own.
     #[arg(long, requires = "queries", requires = "metric")]
@@ -119,7 +123,7 @@ struct Source {
 
 impl Source {
     fn open(&self) -> anyhow::Result<Dataset> {
-        let _bar = crate::bar::Bar::spin("reading");
+        let _bar = Bar::spin("reading");
         match (&self.base, &self.queries, self.metric) {
             (Some(base), Some(queries), Some(metric)) => {
                 let (base, queries, truth) = (base.clone(), queries.clone(), self.truth.clone());
@@ -130,15 +134,15 @@ impl Source {
     }
 }
 
-/// Exact truth is kept here between runs.
-fn cache() -> Cache {
-    Cache::new(std::env::temp_dir().join("crinoid-truth"))
+/// Where what `command` makes of the set `name` goes, if nobody says.
+fn output(out: Option<PathBuf>, command: &str, name: &str) -> PathBuf {
+    out.unwrap_or_else(|| target().join("crinoid-data").join(format!("{name}-{command}")))
 }
 
 /// Computes exact truth, or takes it from the cache.
 fn exact(data: &Dataset, k: usize) -> anyhow::Result<crinoid_eval::Truth> {
-    let bar = crate::bar::Bar::new("exact neighbours");
-    cache()
-        .exact(data.metric, &data.base, &data.queries, k.min(data.base.len()), &bar)
+    let (k, bar) = (k.min(data.base.len()), Bar::new("exact neighbours"));
+    truths()
+        .exact(data.metric, &data.base, &data.queries, k, &bar)
         .with_context(|| format!("truth of {}", data.name))
 }

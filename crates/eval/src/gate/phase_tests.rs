@@ -98,9 +98,9 @@ fn quality_needs_one_gain_no_loss_and_the_budget() {
     assert_eq!(outcome(Phase::Quality, &unsure_of_mrr), Outcome::Ship);
     let gains_mrr = Evidence { mrr: Some(interval(0.01, 0.02, 0.03)), ..fast() };
     assert_eq!(outcome(Phase::Quality, &gains_mrr), Outcome::Ship);
-    let too_slow = Evidence { slowdown: Some(interval(0.1, 0.12, 0.14)), ..better() };
+    let too_slow = Evidence { reward: Some(interval(-0.14, -0.12, -0.1)), ..better() };
     assert_eq!(outcome(Phase::Quality, &too_slow), Outcome::DontShip);
-    let perhaps_too_slow = Evidence { slowdown: Some(interval(0.08, 0.09, 0.14)), ..better() };
+    let perhaps_too_slow = Evidence { reward: Some(interval(-0.14, -0.09, -0.08)), ..better() };
     assert_eq!(outcome(Phase::Quality, &perhaps_too_slow), Outcome::Inconclusive);
     let small = Evidence { recall: interval(0.001, 0.0018, 0.003), ..better() };
     assert_eq!(outcome(Phase::Quality, &small), Outcome::Inconclusive);
