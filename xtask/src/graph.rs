@@ -60,10 +60,11 @@ impl Args {
             return Ok(ExitCode::from(u8::from(!sound)));
         }
         println!(
-            "{} on {}: {} nodes, {:.1} MB of links, digest {:016x}",
+            "{} on {}: {} nodes of {} rows, {:.1} MB of links, digest {:016x}",
             self.recipe.graph(),
             data.name,
             diagnosis.nodes,
+            index.len(),
             diagnosis.bytes as f64 / 1e6,
             index.digest(),
         );

@@ -62,6 +62,7 @@ fn inspect(file: &PathBuf) -> anyhow::Result<()> {
     let rows = [
         ("recipe", options.recipe.to_string()),
         ("vectors", format!("{} x {}", index.len(), index.dim())),
+        ("distinct vectors", index.graph().len().to_string()),
         ("search dimensions", fingerprint.truncation.to_string()),
         ("metric", options.metric.to_string()),
         ("provider", unknown(&options.provider)),

@@ -2,29 +2,57 @@
 
 use crate::{candidate::Candidate, ground::Ground, rows::Rows, scratch::Scratch};
 
-/// Searches one layer for the `ef` slots nearest to the point `from`, starting at slot `start`.
+/// How hard a search looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// How many candidates it keeps.
+    pub(crate) ef: usize,
+    /// When it gives up before all of them are expanded.
+    pub(crate) patience: Option<Patience>,
+}
+
+/// Ends a search that has stopped to improve.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// So many expansions in a row
+    pub(crate) expansions: usize,
+    /// that brought nothing into so many nearest.
+    pub(crate) nearest: usize,
+}
+
+impl From<usize> for Effort {
+    /// Keeps `ef` candidates and expands them all.
+    fn from(ef: usize) -> Self {
+        Self { ef, patience: None }
+    }
+}
+
+/// Searches one layer for the `ef` slots nearest to the point `from`, starting at the slots `starts`.
 ///
 /// Leaves them in `scratch.pool`, ascending by (key, slot), and what it expanded on its way in
 /// `scratch.expanded`. Algorithm 2 of Malkov & Yashunin with
-/// a sorted array for both heaps; ends when every candidate in the pool has been expanded. All
-/// unseen neighbours of a node are measured in one call.
+/// a sorted array for both heaps; ends when every candidate in the pool has been expanded, or its
+/// patience. All unseen neighbours of a node are measured in one call.
 pub(crate) fn search(
     ground: Ground<'_>,
     rows: &Rows,
     from: u32,
-    start: u32,
-    ef: usize,
+    starts: &[u32],
+    effort: impl Into<Effort>,
     scratch: &mut Scratch,
 ) {
+    let Effort { ef, patience } = effort.into();
     let Scratch { visited, pool, expanded, todo, keys, .. } = scratch;
     visited.begin(rows.len());
     pool.clear();
     expanded.clear();
-    let mut first = [0];
-    ground.keys(from, &[start], &mut first);
-    visited.insert(start);
-    pool.push(Candidate::new(first[0], start));
-    let mut cursor = 0;
+    visited.gather(starts, todo);
+    keys.resize(todo.len(), 0);
+    ground.keys(from, todo, keys);
+    pool.extend(todo.iter().zip(keys.iter()).map(|(&slot, &key)| Candidate::new(key, slot)));
+    pool.sort_unstable();
+    pool.truncate(ef);
+    let (mut cursor, mut idle) = (0, 0);
     while let Some(&next) = pool.get(cursor) {
         if next.is_flagged() {
             cursor += 1;
@@ -39,6 +67,7 @@ pub(crate) fn search(
         }
         keys.resize(todo.len(), 0);
         ground.keys(from, todo, keys);
+        let mut first = usize::MAX;
         for (&slot, &key) in todo.iter().zip(keys.iter()) {
             let found = Candidate::new(key, slot);
             if pool.len() == ef {
@@ -49,9 +78,16 @@ pub(crate) fn search(
             }
             let place = pool.partition_point(|&other| other < found);
             pool.insert(place, found);
+            first = first.min(place);
             if place <= cursor {
                 cursor = place;
                 rows.prefetch(slot);
+            }
+        }
+        if let Some(Patience { expansions, nearest }) = patience {
+            idle = if first < nearest { 0 } else { idle + 1 };
+            if idle == expansions {
+                break;
             }
         }
     }

@@ -1,8 +1,9 @@
-//! `crinoid@1`: our champion, a flat graph in two stages.
+//! `crinoid@1` and `crinoid@2`: our champion, a flat graph in two stages.
 
 use crate::{
     adjacency::{Graph, NONE},
     builder::{BuildError, Builder, Params, Progress},
+    entries,
     flat::{Flat, Reach, in_chunks},
     hnsw::batch_len,
     medoid::medoid,
@@ -21,20 +22,34 @@ const FIRST_EF: usize = 100;
 /// The final selection: relaxed (alpha 1.46) at first, strict (alpha 0.91) when the list is full.
 pub(crate) const RELAXED_THEN_STRICT: Rule = Rule::Sliding { from: 0.685, to: 1.1 };
 
-/// A flat graph with `2 m` links per node, entered at a medoid.
+/// A flat graph with `2 m` links per node.
 ///
 /// A first graph, built by insertion with plain pruning, only serves to find candidates. Then
 /// every point searches it once more, all of them independently: its near-exact neighbours (the
 /// pool of `ef_construction`) and what the search expanded on its way are its candidates, and the
 /// final list is selected from them relaxed at first and strict when it fills, which leaves fuller
 /// lists with some long links. Reverse links are added, overfull lists selected anew, and what the
-/// entry does not reach is attached to the nearest node that it does.
+/// entry, a medoid, does not reach is attached to the nearest node that it does.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Crinoid;
+pub(crate) struct Crinoid {
+    version: &'static str,
+    /// Of `2 m` slots, how many quarters a node may fill before its reverse links come.
+    own_quarters: usize,
+    /// Whether a tree of sampled points leads to the region of a query.
+    is_entered_by_tree: bool,
+}
+
+/// Lists as long as there is room, entered at the medoid.
+pub(crate) const FIRST: Crinoid =
+    Crinoid { version: "crinoid@1", own_quarters: 4, is_entered_by_tree: false };
+
+/// Shorter lists, which leave room for reverse links, below a tree.
+pub(crate) const SECOND: Crinoid =
+    Crinoid { version: "crinoid@2", own_quarters: 3, is_entered_by_tree: true };
 
 impl Builder for Crinoid {
     fn version(&self) -> &'static str {
-        "crinoid@1"
+        self.version
     }
 
     fn build(
@@ -57,15 +72,20 @@ impl Builder for Crinoid {
             graph.insert(batch, reach, true);
         })?;
         let degree = 2 * params.m;
-        graph.policy = Policy { rule: RELAXED_THEN_STRICT, cap: degree, keep: degree };
+        let own = degree * self.own_quarters / 4;
+        graph.policy = Policy { rule: RELAXED_THEN_STRICT, cap: degree, keep: own };
         let reach = Reach { ef: params.ef_construction, expanded: true, present: true };
         let nodes: Vec<u32> = (0..total as u32).collect();
         let mut lists = Vec::with_capacity(total);
         in_chunks(&nodes, chunk, [third, total, total], progress, |batch| {
             lists.extend(graph.find(batch, reach, false));
         })?;
+        graph.policy.keep = degree;
         graph.replace(&lists);
         graph.attach(params.m);
+        if self.is_entered_by_tree && entry != NONE {
+            return graph.freeze_below(entries::tree(space, entry, params.seed));
+        }
         graph.freeze()
     }
 }

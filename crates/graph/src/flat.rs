@@ -1,7 +1,7 @@
 //! Graphs of one layer under construction: batches, whole passes, a last look at reachability.
 
 use crate::{
-    adjacency::{Graph, NONE},
+    adjacency::{Graph, Layer, NONE},
     beam,
     builder::{BuildError, Progress},
     candidate::Candidate,
@@ -88,7 +88,7 @@ impl<'a> Flat<'a> {
         reach: Reach,
         scratch: &mut Scratch,
     ) -> Vec<Candidate> {
-        beam::search(self.ground(), &self.rows, node, self.entry, reach.ef, scratch);
+        beam::search(self.ground(), &self.rows, node, &[self.entry], reach.ef, scratch);
         let Scratch { pool, expanded, peers: keys, pruning, keys: buffer, .. } = scratch;
         let candidates = &mut pruning.candidates;
         candidates.clear();
@@ -156,7 +156,7 @@ impl<'a> Flat<'a> {
                 continue;
             }
             let mut parent = self.entry;
-            beam::search(self.ground(), &self.rows, node, self.entry, ef, &mut scratch);
+            beam::search(self.ground(), &self.rows, node, &[self.entry], ef, &mut scratch);
             scratch.pool.sort_by_key(|near| self.rows.is_full(near.id()));
             let nearest = scratch.pool.iter().map(|near| near.id());
             let leaves = tree.reached.iter().rev().copied();
@@ -176,7 +176,15 @@ impl<'a> Flat<'a> {
     }
 
     pub(crate) fn freeze(self) -> Result<Graph, BuildError> {
-        self.rows.to_graph(self.entry)
+        self.rows.to_graph(self.entry, Vec::new())
+    }
+
+    /// As [`freeze`](Self::freeze), below layers that lead to the entry: `(its slot, layers)`.
+    pub(crate) fn freeze_below(
+        self,
+        (entry, layers): (u32, Vec<Layer>),
+    ) -> Result<Graph, BuildError> {
+        self.rows.to_graph(entry, layers)
     }
 }
 

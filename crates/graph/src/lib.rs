@@ -6,6 +6,7 @@
 //! | [mod@builder] | the trait and the parameters of a builder |
 //! | [`versions`] | the table of published builders |
 //! | [`diagnose`](mod@diagnose) | components, reachability, degrees, diameter |
+//! | [`copies`] | rows that are the same vector |
 //! | [`live`] | a graph under insertion and deletion |
 //! | [`queries`] | links from sample queries |
 //! | [`reorder`] | renumbering |
@@ -20,12 +21,13 @@ pub mod adjacency;
 mod beam;
 pub mod builder;
 mod candidate;
+pub mod copies;
 mod crinoid;
 mod descent;
 pub mod diagnose;
+mod entries;
 mod flat;
 mod ground;
-
 mod hnsw;
 pub mod levels;
 pub mod live;
@@ -42,6 +44,7 @@ pub mod versions;
 
 pub use adjacency::{Adjacency, Graph, GraphError, Layer, NONE};
 pub use builder::{BuildError, Builder, Params, Progress};
+pub use copies::Copies;
 pub use diagnose::{Diagnosis, LevelDiagnosis, diagnose};
 pub use live::{LiveError, LiveGraph};
 pub use versions::{CHAMPION, PREDECESSOR, VERSIONS, builder};

@@ -198,7 +198,7 @@ impl LiveGraph {
         let (ef, present) = (self.params.m, std::mem::take(&mut self.present));
         self.with_flat(space, |flat| flat.attach_where(ef, |node| present[node as usize]));
         self.present = present;
-        self.rows.to_graph(self.entry)
+        self.rows.to_graph(self.entry, Vec::new())
     }
 
     fn grow(&mut self, len: usize) {

@@ -1,7 +1,7 @@
 //! Adjacency under construction: fixed-stride rows of ids with their keys beside them.
 
 use crate::{
-    adjacency::{Graph, NONE, stride_of},
+    adjacency::{Graph, Layer, NONE, stride_of},
     builder::BuildError,
     candidate::Candidate,
     ground::Ground,
@@ -114,10 +114,10 @@ impl Rows {
         self.window().write(slot, links, clean);
     }
 
-    /// A flat graph of these lists.
-    pub(crate) fn to_graph(&self, entry: u32) -> Result<Graph, BuildError> {
+    /// A graph of these lists below `layers`.
+    pub(crate) fn to_graph(&self, entry: u32, layers: Vec<Layer>) -> Result<Graph, BuildError> {
         let links = self.freeze(stride_of(self.cap));
-        Ok(Graph::new(links, self.len(), self.cap, entry, Vec::new())?)
+        Ok(Graph::new(links, self.len(), self.cap, entry, layers)?)
     }
 
     /// Makes room for `len` rows; those there are stay.

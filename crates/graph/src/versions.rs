@@ -42,13 +42,25 @@ pub const VERSIONS: &[Version] = &[
         "lists improved by moving needless links, then the champion's selection",
         "Ono & Matsui 2023",
     ),
+    Version::new(
+        "hnsw-crinn",
+        1,
+        "HNSW as CRINN builds it: wider pools that give up, 9 diverse entries, its pruning",
+        "CRINN paper, section 5; its code",
+    ),
+    Version::new(
+        "crinoid",
+        2,
+        "lists of at most three quarters before reverse links, a tree of entries",
+        "our own measurements",
+    ),
 ];
 
 /// The best builder there is by the numbers in BENCHMARKS.md.
-pub const CHAMPION: &str = "crinoid@1";
+pub const CHAMPION: &str = "crinoid@2";
 
 /// The builder that the champion replaced.
-pub const PREDECESSOR: &str = "hnsw@1";
+pub const PREDECESSOR: &str = "crinoid@1";
 
 /// The builder published as `version` (`name@number`).
 ///
@@ -59,9 +71,11 @@ pub fn builder(version: &str) -> Result<Box<dyn Builder>, UnknownVersion> {
     Ok(match known.name {
         "hnsw-closest" => Box::new(hnsw::CLOSEST),
         "vamana" => Box::new(vamana::Vamana),
-        "crinoid" => Box::new(crinoid::Crinoid),
+        "crinoid" if known.number == 1 => Box::new(crinoid::FIRST),
+        "crinoid" => Box::new(crinoid::SECOND),
         "nn-descent" => Box::new(descent::NnDescent),
         "rnn-descent" => Box::new(descent::RnnDescent),
+        "hnsw-crinn" => Box::new(hnsw::CRINN),
         _ => Box::new(hnsw::DIVERSE),
     })
 }

@@ -210,13 +210,15 @@ fn every_copy_is_found() {
 }
 
 /// Digests of small builds on integer distances: pinned, because published versions never change.
-const GOLDEN: [(&str, u64); 6] = [
+const GOLDEN: [(&str, u64); 8] = [
     ("hnsw-closest@1", 0xdfc9_d998_666d_4438),
     ("hnsw@1", 0xc70c_05bd_05e1_1a84),
     ("vamana@1", 0x4682_1242_15c2_04ce),
     ("crinoid@1", 0x451c_80cd_4a4a_b3f5),
     ("nn-descent@1", 0xefca_e083_a1fa_bb84),
     ("rnn-descent@1", 0xbfe1_505d_60d3_e291),
+    ("hnsw-crinn@1", 0xec74_2065_03bd_c16f),
+    ("crinoid@2", 0x623a_cfc3_45a1_ce8e),
 ];
 
 #[test]

@@ -142,11 +142,6 @@ pub(crate) struct Documents<'a> {
     pub(crate) prepared: &'a Vectors,
 }
 
-/// Whether a refiner needs all dimensions of the documents.
-pub(crate) fn needs_full(recipe: &Recipe) -> bool {
-    recipe.refine().iter().any(|name| name == Rescore::<Float>::VERSION)
-}
-
 /// Makes the refiner called `name`.
 pub(crate) fn refiner(
     name: &str,

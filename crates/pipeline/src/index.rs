@@ -10,7 +10,7 @@ use crate::{
     session::{SearchOptions, Session, Working},
     stored::StoredRefiner,
 };
-use crinoid_graph::{Graph, Params, Progress, adjacency::GraphMeta};
+use crinoid_graph::{Copies, Graph, Params, Progress, adjacency::GraphMeta};
 use crinoid_quant::{Metric, Neighbor, Preparation, VectorError, Vectors, codes::Arrays};
 use crossbeam_queue::ArrayQueue;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ use std::{
 
 /// The section with everything small.
 const META: &str = "meta";
+
+/// Prefix of the sections that say which rows are the same vector; a file without copies has none.
+const COPIES: &str = "copies";
 
 /// How an index is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,12 +67,14 @@ pub struct IndexBytes {
     pub codes: usize,
     /// What the refiners measure against.
     pub refine: usize,
+    /// Which rows are copies of which.
+    pub copies: usize,
 }
 
 impl IndexBytes {
     /// All parts together.
     pub const fn total(&self) -> usize {
-        self.graph + self.codes + self.refine
+        self.graph + self.codes + self.refine + self.copies
     }
 }
 
@@ -106,6 +111,8 @@ pub struct Index {
     preparation: Preparation,
     fingerprint: Fingerprint,
     graph: Arc<Graph>,
+    /// The rows that each node stands for; `None` where every row has its own.
+    copies: Option<Copies>,
     stage: Box<dyn FirstStage>,
     refiners: Vec<Box<dyn StoredRefiner>>,
     digest: OnceLock<u64>,
@@ -115,7 +122,8 @@ pub struct Index {
 
 impl Index {
     /// Encodes `vectors`, builds a graph over them, and composes a search, on the current rayon
-    /// pool. The answers' ids are row numbers.
+    /// pool. The answers' ids are row numbers. Rows that are the same vector once they are prepared
+    /// share one node, one code and one row of each refiner.
     ///
     /// # Errors
     /// When the recipe cannot be composed, a vector has no direction under the cosine, the
@@ -138,12 +146,17 @@ impl Index {
         };
         let metric = preparation.prepared_metric();
         let recipe = &options.recipe;
-        let prepared = preparation.apply_all(vectors)?;
-        let (graph, stage) = compose::build(recipe, &prepared, metric, &options.graph, progress)?;
-        let full = match compose::needs_full(recipe) && preparation != all {
-            true => all.apply_all(vectors)?,
-            false => prepared.clone(),
+        let full = all.apply_all(vectors)?;
+        let prepared = match preparation == all {
+            true => full.clone(),
+            false => preparation.apply_all(vectors)?,
         };
+        let copies = Copies::of(&full);
+        let [full, prepared] = match &copies {
+            Some(copies) => [full, prepared].map(|vectors| copies.distinct(&vectors)),
+            None => [full, prepared],
+        };
+        let (graph, stage) = compose::build(recipe, &prepared, metric, &options.graph, progress)?;
         let documents = Documents { full: &full, prepared: &prepared };
         let refiners = recipe
             .refine()
@@ -164,8 +177,17 @@ impl Index {
         let options = options.clone();
         let digest = OnceLock::new();
         let idle = idle();
-        let index =
-            Self { options, preparation, fingerprint, graph, stage, refiners, digest, idle };
+        let index = Self {
+            options,
+            preparation,
+            fingerprint,
+            graph,
+            copies,
+            stage,
+            refiners,
+            digest,
+            idle,
+        };
         // What cannot be encoded should fail here, not when it is saved.
         index.sections()?;
         Ok(index)
@@ -191,6 +213,9 @@ impl Index {
         sections.push(META, meta::encode(&meta).map_err(IndexError::Encode)?);
         for (name, bytes) in adjacency {
             sections.push(format!("graph.{name}"), bytes);
+        }
+        for (name, bytes) in self.copies.iter().flat_map(Copies::parts) {
+            sections.push(format!("{COPIES}.{name}"), bytes);
         }
         codes.into_sections("codes", &mut sections);
         for (refiner, parts) in self.refiners.iter().zip(refiners) {
@@ -231,7 +256,7 @@ impl Index {
         let path = || container.path().to_owned();
         let fail = |part, why| IndexError::Parts { path: path(), part, why };
         let Fingerprint { space, truncation, metric, recipe, format, .. } = &meta.fingerprint;
-        if *format != FORMAT {
+        if !(1..=FORMAT).contains(format) {
             let (found, known) = (*format, FORMAT);
             return Err(ContainerError::Format { path: path(), found, known }.into());
         }
@@ -245,11 +270,20 @@ impl Index {
         let mut lookup = |name: &str| container.get(&format!("graph.{name}"));
         let graph = Graph::from_parts(&meta.graph, &mut Arrays::new(&mut lookup))
             .map_err(|error| fail("graph", error.into()))?;
-        if graph.len() as u64 != meta.len {
-            let (got, want) = (graph.len(), meta.len as usize);
-            let what = "its number of nodes";
-            return Err(fail("graph", PartProblem::Disagrees { what, got, want }));
-        }
+        let copies = match container.get(&format!("{COPIES}.starts")) {
+            Some(_) => {
+                let mut lookup = |name: &str| container.get(&format!("{COPIES}.{name}"));
+                let (nodes, len) = (graph.len(), meta.len as usize);
+                let copies = Copies::from_parts(&mut Arrays::new(&mut lookup), nodes, len);
+                Some(copies.map_err(|error| fail("copies", error.into()))?)
+            }
+            None if graph.len() as u64 == meta.len => None,
+            None => {
+                let (got, want) = (graph.len(), meta.len as usize);
+                let what = "its number of nodes";
+                return Err(fail("graph", PartProblem::Disagrees { what, got, want }));
+            }
+        };
         let (graph, stage) = compose::load(recipe, container, graph, &meta.codes, preparation.dim)?;
         if meta.refiners.len() != recipe.refine().len() {
             let (got, want) = (meta.refiners.len(), recipe.refine().len());
@@ -274,7 +308,7 @@ impl Index {
         let fingerprint = meta.fingerprint;
         let digest = OnceLock::from(container.digest());
         let idle = idle();
-        Ok(Self { options, preparation, fingerprint, graph, stage, refiners, digest, idle })
+        Ok(Self { options, preparation, fingerprint, graph, copies, stage, refiners, digest, idle })
     }
 
     /// A session: a thread's working memory for searching this index without allocating.
@@ -308,10 +342,11 @@ impl Index {
             graph: self.graph.bytes(),
             codes: self.stage.parts().map_or(0, |parts| parts.bytes()),
             refine: self.refiners.iter().map(|refiner| refiner.bytes()).sum(),
+            copies: self.copies.iter().flat_map(Copies::parts).map(|(_, bytes)| bytes.len()).sum(),
         }
     }
 
-    /// The graph, for diagnostics.
+    /// The graph, for diagnostics. Its nodes are the distinct vectors.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
@@ -328,7 +363,7 @@ impl Index {
 
     /// How many vectors.
     pub fn len(&self) -> usize {
-        self.graph.len()
+        self.copies.as_ref().map_or(self.graph.len(), Copies::len)
     }
 
     /// Whether there is no vector.
@@ -343,6 +378,11 @@ impl Index {
 
     pub(crate) fn is_coarse(&self) -> bool {
         compose::is_coarse(&self.options.recipe)
+    }
+
+    /// The rows that each node stands for, where there are copies.
+    pub fn copies(&self) -> Option<&Copies> {
+        self.copies.as_ref()
     }
 
     pub(crate) fn preparation(&self) -> &Preparation {

@@ -73,6 +73,7 @@ pub(crate) struct Working {
     refine: [crinoid_refine::Scratch; MAX_REFINERS],
     prepared: Vec<f32>,
     full: Vec<f32>,
+    nodes: Vec<Neighbor>,
 }
 
 #[cfg(feature = "collection")]
@@ -124,7 +125,7 @@ impl<'a> Session<'a> {
         }
         let started = Instant::now();
         let index = self.index;
-        let Working { search, refine, prepared, full } = &mut self.working;
+        let Working { search, refine, prepared, full, nodes } = &mut self.working;
         let preparation = index.preparation();
         preparation.apply(0, query, prepared)?;
         let all = Preparation::new(preparation.metric, preparation.input_dim);
@@ -162,6 +163,9 @@ impl<'a> Session<'a> {
             };
             report.stages.push(StageReport { reason, ..stage });
         }
+        if let Some(copies) = index.copies() {
+            copies.expand(options.k, answers, nodes);
+        }
         Ok(report)
     }
 }
@@ -182,10 +186,14 @@ impl Session<'_> {
         if k == 0 {
             return Err(SearchError::ZeroK);
         }
-        let Working { search, prepared, .. } = &mut self.working;
+        let Working { search, prepared, nodes, .. } = &mut self.working;
         self.index.preparation().apply(0, query, prepared)?;
         let params = SearchParams::new(k, 0);
-        Ok(self.index.stage().scan().search(prepared, &params, search, answers))
+        let counters = self.index.stage().scan().search(prepared, &params, search, answers);
+        if let Some(copies) = self.index.copies() {
+            copies.expand(k, answers, nodes);
+        }
+        Ok(counters)
     }
 }
 
@@ -202,7 +210,7 @@ struct Plan {
 impl Plan {
     /// Worked out from the last stage to the first: each must leave what the next may want to see.
     fn new(index: &Index, options: &SearchOptions, refiners: &[Box<dyn StoredRefiner>]) -> Self {
-        let (n, coarse) = (index.len(), index.is_coarse());
+        let (n, coarse) = (index.graph().len(), index.is_coarse());
         let available = options.ef.max(options.k).min(n);
         let mut rules = [options.fine_pool; MAX_REFINERS];
         rules[0] = options.pool;

@@ -7,8 +7,8 @@ use xxhash_rust::xxh3::xxh3_64;
 /// conversion of line ends.
 pub const MAGIC: [u8; 8] = *b"CRINO\x1a\r\n";
 
-/// The format that this version writes and reads.
-pub const FORMAT: u32 = 1;
+/// The format that this version writes; it reads this one and those before it.
+pub const FORMAT: u32 = 2;
 
 /// Bytes to which sections are aligned, and the size of the header and of a table entry.
 pub const ALIGN: usize = 64;
@@ -104,7 +104,7 @@ impl Header {
         if u64_at(bytes, 56) != xxh3_64(&bytes[..56]) {
             return Err(LayoutError::Header("its checksum is wrong"));
         }
-        if format != FORMAT {
+        if !(1..=FORMAT).contains(&format) {
             return Err(LayoutError::Format(format));
         }
         let sections = u64_at(bytes, 16);

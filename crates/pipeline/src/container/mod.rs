@@ -53,14 +53,14 @@ pub enum ContainerError {
         /// The file.
         path: PathBuf,
     },
-    /// The file was written by a version of Crinoid with another format.
-    #[error("{}: format {found}, while this version reads format {known}", path.display())]
+    /// The file was written by a later version of Crinoid.
+    #[error("{}: format {found}, while this version reads formats 1 to {known}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// The format it says it has.
         found: u32,
-        /// The format this version of Crinoid reads.
+        /// The latest format this version of Crinoid reads.
         known: u32,
     },
     /// Header or table contradict themselves, a checksum or the length of the file.
