@@ -5,6 +5,7 @@ mod convert;
 mod fetch;
 mod inspect;
 mod make;
+mod recall;
 mod score;
 
 use crate::{
@@ -31,6 +32,7 @@ use std::{path::PathBuf, process::ExitCode};
   cargo xtask data convert mine.hdf5 --format npy --out /tmp/mine
   cargo xtask data truth --base base.fbin --queries query.fbin --metric ip -k 100 --out gt.ibin
   cargo xtask data split mine.hdf5 --held-out 0.5 --out /tmp/halves
+  cargo xtask data recall sift.hdf5 --answers mine.ibin --tolerance ann-benchmarks
   cargo xtask data score --beir scifact --run run.trec
   cargo xtask data code --from src --out /tmp/mine --embed 'python embed.py'
   cargo xtask data fetch sift-128-euclidean")]
@@ -55,6 +57,8 @@ enum Command {
     Truth(convert::Truth),
     /// Divides the queries into development and held-out ones.
     Split(convert::Split),
+    /// Scores a file of answers against the exact neighbours: recall by distance and by id.
+    Recall(recall::Recall),
     /// Scores a TREC run against a BEIR folder: nDCG@10, MRR@10, hit@100.
     Score(score::Score),
     /// Downloads a published data set; interrupted downloads are resumed.
@@ -71,6 +75,7 @@ impl Args {
             Command::Convert(convert) => convert.run()?,
             Command::Truth(truth) => truth.run()?,
             Command::Split(split) => split.run()?,
+            Command::Recall(recall) => recall.run()?,
             Command::Score(score) => score.run()?,
             Command::Fetch(fetch) => fetch.run()?,
         }
