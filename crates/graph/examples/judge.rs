@@ -3,12 +3,12 @@
 //!
 //! `judge BASE.fbin QUERIES.fbin TRUTH.ibin l2|cosine VERSION[,VERSION...] [m [ef [alpha]]]`
 //!
-//! A version `@FILE` is a graph that another system built (see `foreign`). `TRUTH` may be `-`: then graphs are only built. An `.fbin` or `.ibin` file is two little-endian `u32` (rows, columns), then the values. Graphs
+//! `VERSION+repair` links what the entry does not reach. A version `@FILE` is a graph that another system built (see `foreign`). `TRUTH` may be `-`: then graphs are only built. An `.fbin` or `.ibin` file is two little-endian `u32` (rows, columns), then the values. Graphs
 //! are built on `sq8@1` codes and searched with exact distances; the search starts at the graph's
 //! entry and its layers are counted like everything else.
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
-use crinoid_graph::{Graph, Layer, NONE, Params, VERSIONS, builder, diagnose};
+use crinoid_graph::{Graph, Layer, NONE, Params, VERSIONS, builder, diagnose, repair};
 use crinoid_quant::{
     Buffer, Codes, Isa, Level, Metric, Preparation, Scorer, Vectors,
     codec::{Float, Sq8},
@@ -56,7 +56,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let graph = match version.strip_prefix('@') {
             Some(file) => foreign(Path::new(file))?,
-            None => builder(version)?.build(&*codes.space(), &params, &())?,
+            None => {
+                let (name, repaired) =
+                    version.strip_suffix("+repair").map_or((version, false), |name| (name, true));
+                let graph = builder(name)?.build(&*codes.space(), &params, &())?;
+                if repaired { repair(&graph, &*codes.space())? } else { graph }
+            }
         };
         let seconds = start.elapsed().as_secs_f64();
         let report = diagnose(&graph);

@@ -72,16 +72,11 @@ impl LiveGraph {
             return Err(BuildError::Parameter { name: "m", value, range });
         }
         live.grow(graph.len());
+        live.rows = Rows::of(graph, space, 2 * params.m);
         live.entry = entry;
         live.present[entry as usize] = true;
-        let mut keys = Vec::new();
         for node in 0..graph.len() as u32 {
             let list = graph.neighbors(node);
-            keys.resize(list.len(), 0);
-            space.keys(node, list, &mut keys);
-            let links: Vec<Candidate> =
-                list.iter().zip(&keys).map(|(&id, &key)| Candidate::new(key, id)).collect();
-            live.rows.set(node, &links, 0);
             live.present[node as usize] |= !list.is_empty();
             list.iter().for_each(|&id| live.present[id as usize] = true);
         }

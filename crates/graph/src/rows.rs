@@ -8,7 +8,7 @@ use crate::{
     scratch::{Pruning, Scratch, Shelf},
     select::{Rule, select},
 };
-use crinoid_quant::{Buffer, isa::prefetch};
+use crinoid_quant::{Buffer, Space, isa::prefetch};
 use rayon::prelude::*;
 
 /// The growing lists of one layer.
@@ -65,6 +65,21 @@ impl Rows {
     pub(crate) fn new(len: usize, cap: usize) -> Self {
         let (ids, keys) = (vec![0; len * cap], vec![0; len * cap]);
         Self { ids, keys, fill: vec![Fill::default(); len], cap }
+    }
+
+    /// The lists of `graph`, none of which is longer than `cap`.
+    pub(crate) fn of(graph: &Graph, space: &dyn Space, cap: usize) -> Self {
+        let mut rows = Self::new(graph.len(), cap);
+        let mut keys = Vec::new();
+        for node in 0..graph.len() as u32 {
+            let list = graph.neighbors(node);
+            keys.resize(list.len(), 0);
+            space.keys(node, list, &mut keys);
+            let links: Vec<Candidate> =
+                list.iter().zip(&keys).map(|(&id, &key)| Candidate::new(key, id)).collect();
+            rows.set(node, &links, 0);
+        }
+        rows
     }
 
     pub(crate) fn len(&self) -> usize {

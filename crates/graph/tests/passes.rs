@@ -4,7 +4,9 @@
 mod common;
 
 use common::{clustered, exact, recall, rows, search};
-use crinoid_graph::{Graph, GraphError, Params, builder, queries::link_queries, reorder};
+use crinoid_graph::{
+    Graph, GraphError, Params, builder, diagnose, queries::link_queries, reorder, repair,
+};
 use crinoid_quant::{Codes, Metric, Vectors, codec::Sq8};
 
 const PARAMS: Params = Params { m: 6, ef_construction: 50, alpha: 1.2, backfill: false, seed: 42 };
@@ -46,6 +48,24 @@ fn orders_that_are_no_permutation_are_refused() {
     assert!(matches!(reorder::renumber(&graph, &order), Err(GraphError::Link { row: 4, .. })));
     assert!(matches!(reorder::renumber(&graph, &[5, 6]), Err(GraphError::Size { .. })));
     assert!(reorder::renumber(&graph, &[100]).is_err());
+}
+
+#[test]
+fn a_repaired_graph_reaches_everything() {
+    // Fifty rings of twenty nodes, the entry in the first.
+    let codes = Sq8::train(&clustered(1_000, 12, 50, 2), Metric::L2);
+    let space = codes.space();
+    let next = |node: u32| if node % 20 == 19 { node - 19 } else { node + 1 };
+    let lists: Vec<[u32; 1]> = (0..1_000).map(|node| [next(node)]).collect();
+    let lost = Graph::from_lists(&lists, 4, 0, vec![]).unwrap();
+    assert_eq!(diagnose(&lost).levels[0].unreachable, 980);
+    let whole = repair(&lost, &*space).unwrap();
+    let report = diagnose(&whole);
+    assert!(report.is_reachable());
+    assert_eq!(report.levels[0].links, 1_000 + 49, "one link per ring");
+    assert_eq!(repair(&whole, &*space).unwrap().digest(), whole.digest());
+    let other = Sq8::train(&clustered(10, 12, 1, 2), Metric::L2);
+    assert!(repair(&lost, &*other.space()).is_err());
 }
 
 #[test]
