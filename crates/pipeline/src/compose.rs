@@ -10,7 +10,8 @@ use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
     Codes, Metric, Vectors,
     codec::{
-        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, U8Exact,
+        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, Sq8Clipped,
+        U8Exact,
     },
     versions::UnknownVersion,
 };
@@ -21,7 +22,7 @@ use std::sync::Arc;
 /// Calls `$body` with `$C` standing for the codec called `$name`.
 macro_rules! with_codec {
     ($name:expr, $C:ident => $body:expr) => {
-        with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8, U8Exact, Int4,
+        with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8, Sq8Clipped, U8Exact, Int4,
             Half, Int8Fixed, Rabitq<1>, Rabitq<2>, Rabitq<4>, Rabitq<8>, RecordAsymmetric)
     };
     (@ $name:expr, $C:ident => $body:expr, $($codec:ty),+) => {

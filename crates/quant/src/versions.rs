@@ -106,6 +106,7 @@ pub const VERSIONS: &[Version] = &[
     ),
     Version::new("half", 1, "f16 rows, f32 query", "reference"),
     Version::new("int8-fixed", 1, "int8 with the fixed step 1/127", "record, as shipped"),
+    Version::new("sq8", 2, "sq8@1 with one value in 100,000 clipped", "ours"),
 ];
 
 /// The codec that the default recipe uses.

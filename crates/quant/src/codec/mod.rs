@@ -5,6 +5,7 @@
 //! | `float` | `float@1` | `f32`, zero-padded to whole cache lines | squared L2 or `-<q, x>` |
 //! | `float` | `half@1` | `f16`, widened in registers | as `float@1` |
 //! | `sq8` | `sq8@1` | `u8`, one step for all dimensions, centred | integer L2 or inner product |
+//! | `sq8` | `sq8@2` | the same, one value in 100,000 clipped | as above |
 //! | `u8_exact` | `u8-exact@1` | `u8`, lossless for integers 0..255 | exact |
 //! | `int4` | `int4@1` | 4 bits, one step for all dimensions, centred | integer, int8 query |
 //! | `int8_maxabs` | `int8-maxabs@1` | `u8`, a step per vector | integer dot, two floats per row |
@@ -42,7 +43,7 @@ pub use rabitq::{
     Frame, Rabitq, RabitqMeta, RabitqOptions, RabitqQuery, RabitqScorer, RecordAsymmetric,
 };
 pub use sign::{Sign, SignMeta, SignQuery, SignScorer};
-pub use sq8::{Sq8, Sq8Meta, Sq8Query};
+pub use sq8::{Sq, Sq8, Sq8Clipped, Sq8Meta, Sq8Query};
 pub use u8_exact::{U8Exact, U8ExactMeta, U8ExactQuery};
 
 use crate::{codes::PartsError, vectors::Vectors};

@@ -1,7 +1,9 @@
-//! `sq8@1`: int8 with one step for all dimensions, centred per dimension.
+//! `sq8@1`, `sq8@2`: int8 with one step for all dimensions, centred per dimension.
 //!
 //! `v_i = round((x_i - c_i) / s)` with the mean vector `c` and the step `s = max |x_i - c_i| / L`,
-//! `L = 127`. One step for all dimensions is what makes the distance an integer: `|x - y|^2` is
+//! `L = 127`. `sq8@2` clips: it takes the size that one value in 100,000 exceeds for the largest, which makes the
+//! step a fifth to a quarter finer on real data. Clipping 1 in 3,000 loses again; a bias for what is cut off, as in
+//! `int4`, loses more. One step for all dimensions is what makes the distance an integer: `|x - y|^2` is
 //! `s^2 |v - w|^2`, exact in `i32`. Centring costs nothing at search time, since it cancels in L2 and is
 //! one constant per query under the inner product.
 //!
@@ -17,13 +19,26 @@ use crate::{
     codes::{Arrays, Codes, PartsError, Space},
     isa::Isa,
     metric::Metric,
+    random,
     vectors::Vectors,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Vectors as centred bytes on one scale.
-pub struct Sq8 {
+/// Vectors as centred bytes on one scale that holds every value.
+pub type Sq8 = Sq<1>;
+
+/// Vectors as centred bytes on one scale that clips one value in 100,000.
+pub type Sq8Clipped = Sq<2>;
+
+/// How many rows the clipped scale is learnt from.
+const SAMPLE: usize = 16_384;
+
+/// How many values go to one that is clipped.
+const CLIPPED: usize = 100_000;
+
+/// Vectors as centred bytes on one scale: [`Sq8`] or [`Sq8Clipped`].
+pub struct Sq<const NUMBER: u32> {
     meta: Sq8Meta,
     rows: ByteRows,
     center: Buffer<f32>,
@@ -31,7 +46,7 @@ pub struct Sq8 {
     augment: Buffer<i32>,
 }
 
-/// What [`Sq8`] stores beside its arrays.
+/// What [`Sq`] stores beside its arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sq8Meta {
     /// The prepared metric: L2 or inner product.
@@ -44,7 +59,7 @@ pub struct Sq8Meta {
     pub scale: f32,
 }
 
-/// A query of [`Sq8`].
+/// A query of [`Sq`].
 #[derive(Debug, Default)]
 pub struct Sq8Query {
     bytes: ByteQuery,
@@ -73,22 +88,40 @@ fn quantise(x: &[f32], center: &[f32], scale: f32, limit: f32, out: &mut [i8]) {
     }
 }
 
-impl Codes for Sq8 {
+/// The largest size of a value, or, where some are to be clipped, the size that one in 100,000 of
+/// a sample exceeds.
+fn spread(vectors: &Vectors, center: &[f32], clip: bool) -> f32 {
+    let sizes =
+        |row: &[f32]| -> Vec<f32> { row.iter().zip(center).map(|(x, c)| (x - c).abs()).collect() };
+    let rows = vectors.as_slice().par_chunks(vectors.dim());
+    if !clip {
+        return rows.map(|row| max_abs(sizes(row).into_iter())).reduce(|| 0.0, f32::max);
+    }
+    let sample = random::sample(42, vectors.len(), SAMPLE);
+    let rows = sample.into_par_iter().map(|id| vectors.row(id as usize));
+    let mut sizes: Vec<f32> = rows.flat_map_iter(sizes).collect();
+    let clipped = sizes.len() / CLIPPED;
+    if sizes.is_empty() {
+        return 0.0;
+    }
+    *sizes.select_nth_unstable_by(clipped, |a, b| b.total_cmp(a)).1
+}
+
+impl<const NUMBER: u32> Codes for Sq<NUMBER> {
     type Query = Sq8Query;
     type Scorer<'a, I: Isa> = ByteScorer<'a, I>;
     type Meta = Sq8Meta;
-    const VERSION: &'static str = "sq8@1";
+    const VERSION: &'static str = match NUMBER {
+        1 => "sq8@1",
+        2 => "sq8@2",
+        _ => panic!("sq8@1 and sq8@2 are published"),
+    };
     const INTEGER: bool = true;
 
     fn train(vectors: &Vectors, metric: Metric) -> Self {
         let (len, dim) = (vectors.len(), vectors.dim());
         let center = mean(vectors);
-        let spread = vectors
-            .as_slice()
-            .par_chunks(dim)
-            .map(|row| max_abs(row.iter().zip(&center).map(|(x, c)| x - c)))
-            .reduce(|| 0.0, f32::max);
-        let scale = step(spread, limit(dim));
+        let scale = step(spread(vectors, &center, NUMBER > 1), limit(dim));
         let rows = ByteRows::encode(len, dim, |row, out| {
             quantise(vectors.row(row), &center, scale, limit(dim), out);
         });

@@ -178,6 +178,7 @@ where
 fn codecs_keep_their_contract() {
     contract::<Float>();
     contract::<Sq8>();
+    contract::<Sq8Clipped>();
     contract::<Int4>();
     contract::<U8Exact>();
     contract::<Int8MaxAbs>();
@@ -326,6 +327,26 @@ fn sq8_distances_are_close_and_integer_exact() {
         let scored = f64::from(scorer.distance(scorer.key(id)));
         assert!((between - scored).abs() < 1e-4 * (1.0 + between), "{between} {scored}");
     }
+}
+
+#[test]
+fn a_clipped_scale_is_finer_where_values_have_tails() {
+    let mut values = clustered(2000, 64, 1).as_slice().to_vec();
+    values[77] = 20.0;
+    let base = Vectors::new(values.as_slice(), 64).unwrap();
+    let error = |decode: &dyn Fn(u32, &mut [f32])| -> f64 {
+        let mut decoded = vec![0.0; 64];
+        let rows = base.rows().enumerate().skip(2);
+        rows.map(|(id, x)| {
+            decode(id as u32, &mut decoded);
+            exact(Metric::L2, x, &decoded)
+        })
+        .sum()
+    };
+    let (whole, clipped) = (Sq8::train(&base, Metric::L2), Sq8Clipped::train(&base, Metric::L2));
+    let [whole, clipped] =
+        [error(&|id, out| whole.decode(id, out)), error(&|id, out| clipped.decode(id, out))];
+    assert!(clipped < 0.01 * whole, "{clipped} {whole}");
 }
 
 #[test]

@@ -89,13 +89,14 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     /// 559,240 bytes (`2 * 15 * 128 * 559_240 < 2^31`).
     fn dot_u4_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N];
 
-    /// Numbers of differing bits.
+    /// Numbers of differing bits. Exact while a row has fewer than 2^26 words (`64 * 2^26 = 2^32`).
     fn hamming_rows<const N: usize>(self, rows: [&[u64]; N], query: &[u64]) -> [u32; N];
 
     /// Inner products of rows of bits with an integer query by bit planes, lowest first:
     /// `sum_j w_j popcount(row & plane_j)`. The query holds 1 to 8 planes, each as long as a row; the
     /// weights are those of two's complement, `w_j = 2^j` but for the last, which is `-2^j`. Exact
-    /// while a row has at most 262,144 words.
+    /// while a row has at most 262,144 words (`128 * 64 * 262_144 = 2^31`, and the other weights have
+    /// the other sign).
     ///
     /// # Panics
     /// When the query is not 1 to 8 times as long as each row (rows of no words apart).
@@ -112,7 +113,7 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
 
     /// Sums of table entries, `sum_m tables[256 m + row[m]]`: asymmetric distances of product codes.
     /// Exact while a row has at most 65,537 bytes (`65,535 m < 2^32`). The same scalar code on every
-    /// level: a gather of 16 entries costs as much as 16 loads on every CPU at hand.
+    /// level: two loads per byte, of which CPUs do two or more per cycle.
     ///
     /// # Panics
     /// When the tables do not have 256 entries for each byte of a row.

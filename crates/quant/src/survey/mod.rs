@@ -8,7 +8,8 @@ pub use levels::levels;
 use crate::{
     blocks::{BlockQuery, Blocked, Blocks},
     codec::{
-        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Pq, Rabitq, RecordAsymmetric, Sign, Sq8, U8Exact,
+        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Pq, Rabitq, RecordAsymmetric, Sign, Sq8,
+        Sq8Clipped, U8Exact,
     },
     codes::{Codes, Scorer, Unsuitable},
     isa::{self, BLOCK, Isa, Level, OnIsa},
@@ -76,7 +77,7 @@ pub fn all(
     macro_rules! survey {
         ($($codec:ty),+) => {$( take(<$codec>::VERSION, of::<$codec>(subject)); )+};
     }
-    survey!(Float, Half, U8Exact, Sq8, Int8MaxAbs, Int8Fixed);
+    survey!(Float, Half, U8Exact, Sq8, Sq8Clipped, Int8MaxAbs, Int8Fixed);
     survey!(Rabitq<8>, Rabitq<7>, Rabitq<6>, Rabitq<5>, Int4, Rabitq<4>, Rabitq<3>);
     survey!(Pq<8>, Pq<4>, Rabitq<2>, Rabitq<1>, RecordAsymmetric, Sign);
     take(Pq::<4>::VERSION, of_blocks::<Pq<4>>(subject));
@@ -303,7 +304,7 @@ mod tests {
             }
         });
         assert_eq!(left_out, ["u8-exact@1"]);
-        assert_eq!(rows.len(), 21);
+        assert_eq!(rows.len(), 22);
         for row in &rows {
             assert!(row.bytes > 0.0 && row.near_nanos > 0.0 && row.encoded_per_second > 0.0);
             assert!(row.beside_nanos > 0.0 && row.random_nanos.is_none() == row.blocks);
