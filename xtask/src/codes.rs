@@ -1,7 +1,7 @@
 //! `cargo xtask codes`: what every codec costs and finds on a data set.
 
 use comfy_table::{Table, presets};
-use crinoid_eval::{Dataset, truth::Cache};
+use crinoid_eval::Dataset;
 use crinoid_quant::{
     Metric, Preparation,
     survey::{self, Row, Subject},
@@ -55,8 +55,7 @@ impl Args {
         let queries = crinoid_quant::Vectors::new(values.as_slice(), data.dim())?;
         let truth = {
             let bar = crate::bar::Bar::new("exact neighbours");
-            Cache::new(std::env::temp_dir().join("crinoid-truth"))
-                .exact(metric, &base, &queries, self.k, &bar)?
+            crate::bench::truths().exact(metric, &base, &queries, self.k, &bar)?
         };
         let subject =
             Subject { base: &base, queries: &queries, truth: truth.ids(), k: self.k, metric };
