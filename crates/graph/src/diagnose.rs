@@ -1,6 +1,6 @@
 //! Is a graph sound? Components, reachability, degrees, diameter.
 
-use crate::adjacency::{Graph, Layer};
+use crate::adjacency::{Graph, Layer, NONE};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -28,7 +28,8 @@ pub struct LevelDiagnosis {
     pub components: Vec<usize>,
     /// Components with less than 1 % of the level's nodes: the record's warning sign.
     pub small_components: usize,
-    /// Nodes that no directed path from the entry reaches: no search ever finds them.
+    /// Nodes that no directed path reaches: on the base layer from the entry (a search that starts there
+    /// never finds them), above it from any node that the level above leads to.
     pub unreachable: usize,
     /// Nodes to which no link leads.
     pub without_in_links: usize,
@@ -64,12 +65,14 @@ impl LevelDiagnosis {
 pub fn diagnose(graph: &Graph) -> Diagnosis {
     let base = Links { graph, layer: None };
     let mut levels = Vec::with_capacity(graph.layers().len() + 1);
-    let mut entry = graph.entry();
+    let mut starts = vec![graph.entry()];
     for (above, layer) in graph.layers().iter().enumerate().rev() {
-        levels.push(examine(above + 1, Links { graph, layer: Some(layer) }, entry));
-        entry = layer.below[entry as usize];
+        let links = Links { graph, layer: Some(layer) };
+        levels.push(examine(above + 1, links, &starts));
+        let (reached, _) = sweep(links, &starts);
+        starts = reached.iter().map(|&slot| layer.below[slot as usize]).collect();
     }
-    levels.push(examine(0, base, entry));
+    levels.push(examine(0, base, &[graph.entry_node().unwrap_or(NONE)]));
     levels.reverse();
     Diagnosis { nodes: graph.len(), bytes: graph.bytes(), levels }
 }
@@ -91,7 +94,7 @@ impl<'a> Links<'a> {
     }
 }
 
-fn examine(level: usize, links: Links<'_>, entry: u32) -> LevelDiagnosis {
+fn examine(level: usize, links: Links<'_>, starts: &[u32]) -> LevelDiagnosis {
     let nodes = links.len();
     let mut forest = Forest::new(nodes);
     let mut in_degrees = vec![0usize; nodes];
@@ -110,15 +113,15 @@ fn examine(level: usize, links: Links<'_>, entry: u32) -> LevelDiagnosis {
         }
     }
     let components = forest.sizes();
-    let (reached, far, first) = sweep(links, entry);
-    let (_, _, second) = sweep(links, far);
+    let (reached, first) = sweep(links, starts);
+    let second = reached.last().map_or(0, |&far| sweep(links, &[far]).1);
     LevelDiagnosis {
         level,
         nodes,
         links: total,
         small_components: components.iter().filter(|&&size| size * 100 < nodes).count(),
         components,
-        unreachable: nodes - reached,
+        unreachable: nodes - reached.len(),
         without_in_links: in_degrees.iter().filter(|&&count| count == 0).count(),
         out_degrees,
         max_in_degree: in_degrees.iter().copied().max().unwrap_or(0),
@@ -126,14 +129,14 @@ fn examine(level: usize, links: Links<'_>, entry: u32) -> LevelDiagnosis {
     }
 }
 
-/// Breadth-first search along links: how many are reached, the last of them, and its depth.
-fn sweep(links: Links<'_>, start: u32) -> (usize, u32, usize) {
+/// Breadth-first search along links: what is reached, in that order, and the depth of the last.
+fn sweep(links: Links<'_>, starts: &[u32]) -> (Vec<u32>, usize) {
     if links.len() == 0 {
-        return (0, start, 0);
+        return (Vec::new(), 0);
     }
     let mut seen = vec![false; links.len()];
-    seen[start as usize] = true;
-    let (mut queue, mut level_end, mut depth) = (vec![start], 1, 0);
+    starts.iter().for_each(|&start| seen[start as usize] = true);
+    let (mut queue, mut level_end, mut depth) = (starts.to_vec(), starts.len(), 0);
     let mut head = 0;
     while head < queue.len() {
         if head == level_end {
@@ -147,7 +150,7 @@ fn sweep(links: Links<'_>, start: u32) -> (usize, u32, usize) {
         }
         head += 1;
     }
-    (queue.len(), queue[queue.len() - 1], depth)
+    (queue, depth)
 }
 
 /// Union-find with path halving, smaller roots first: the result depends on the links alone.
@@ -227,7 +230,6 @@ impl fmt::Display for Diagnosis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adjacency::NONE;
 
     #[test]
     fn a_known_graph_is_described_exactly() {
@@ -242,6 +244,28 @@ mod tests {
         assert_eq!(base.out_degrees, [1, 6]);
         assert!(!found.is_reachable());
         assert!(found.to_string().contains("unreachable"));
+    }
+
+    #[test]
+    fn levels_are_entered_from_wherever_the_one_above_leads() {
+        // A tree: 0 above leads to 2 above; below it, 0 leads to 1, and 2 to 3.
+        let top = Layer {
+            nodes: [0, 2][..].into(),
+            links: [1, NONE][..].into(),
+            below: [0, 2][..].into(),
+            degree: 1,
+        };
+        let middle = Layer {
+            nodes: [0, 1, 2, 3][..].into(),
+            links: [1, NONE, 3, NONE][..].into(),
+            below: [0, 1, 2, 3][..].into(),
+            degree: 1,
+        };
+        let lists = [vec![1], vec![2], vec![3], vec![0], vec![0]];
+        let graph = Graph::from_lists(&lists, 1, 0, vec![middle, top]).unwrap();
+        let found = diagnose(&graph);
+        let unreachable: Vec<usize> = found.levels.iter().map(|level| level.unreachable).collect();
+        assert_eq!(unreachable, [1, 0, 0], "the base layer only from the entry");
     }
 
     #[test]
