@@ -47,8 +47,7 @@ impl<const BITS: u32> Pq<BITS> {
         out.spread.clear();
         let mut least = 0.0f64;
         for entries in out.entries.chunks_exact_mut(words) {
-            let low = entries.iter().copied().fold(f32::INFINITY, f32::min);
-            let high = entries.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let [low, high] = extremes(entries);
             entries.iter_mut().for_each(|entry| *entry -= low);
             out.spread.push(high - low);
             least += f64::from(low);
@@ -98,7 +97,7 @@ impl PqQuery {
         let widest = self.spread.chunks(per_byte).map(|pair| pair.iter().sum::<f32>());
         self.step = step(widest.fold(0.0, f32::max), LARGEST - 1.0);
         let per_step = 1.0 / self.step;
-        let round = |entry: f32| (entry * per_step).round_ties_even() as u16;
+        let round = |entry: f32| round(entry * per_step) as u16;
         let tables = self.tables.make_mut().as_chunks_mut::<256>().0;
         for (table, entries) in tables.iter_mut().zip(self.entries.chunks(words * per_byte)) {
             if per_byte == 1 {
@@ -122,10 +121,30 @@ impl PqQuery {
         let tables = out.start(groups, 0, step, self.least);
         let (filled, rest) = tables.split_at_mut(self.entries.len());
         for (out, &entry) in filled.iter_mut().zip(&self.entries) {
-            *out = (entry / step).round_ties_even() as u8;
+            *out = round(entry / step) as u8;
         }
         rest.fill(0);
     }
+}
+
+/// The smallest and the largest of a whole number of sixteens, in lanes that compilers vectorise.
+fn extremes(values: &[f32]) -> [f32; 2] {
+    let (mut low, mut high) = ([f32::INFINITY; 16], [f32::NEG_INFINITY; 16]);
+    for values in values.as_chunks::<16>().0 {
+        for i in 0..16 {
+            low[i] = if values[i] < low[i] { values[i] } else { low[i] };
+            high[i] = if values[i] > high[i] { values[i] } else { high[i] };
+        }
+    }
+    [
+        low.into_iter().fold(f32::INFINITY, f32::min),
+        high.into_iter().fold(f32::NEG_INFINITY, f32::max),
+    ]
+}
+
+/// The nearest integer below 2^22, ties to even: adding 1.5 * 2^23 leaves it in the low bits.
+fn round(value: f32) -> u32 {
+    (value + 12_582_912.0).to_bits() & 0x3F_FFFF
 }
 
 /// The step that maps `max` onto `limit`.
