@@ -21,8 +21,8 @@ mod evolve;
 mod graph;
 mod index;
 mod profile;
+mod progress;
 mod report;
-mod retrieve;
 mod self_test;
 mod subject;
 mod sweep;
@@ -49,11 +49,13 @@ enum Command {
     Graph(graph::Args),
     Index(index::Args),
     Profile(profile::Args),
+    Progress(progress::Args),
     Report(report::Args),
-    Retrieve(retrieve::Args),
     Subject(subject::Args),
     Reward(evolve::RewardArgs),
     Sweep(sweep::Args),
+    #[command(hide = true)]
+    Timer(progress::TimerArgs),
     Versions(versions::Args),
 }
 
@@ -66,12 +68,13 @@ fn main() -> ExitCode {
         Command::Evolve(args) => args.run(),
         Command::Index(args) => args.run(),
         Command::Profile(args) => args.run(),
-        Command::Retrieve(args) => args.run(),
+        Command::Progress(args) => args.run(),
         Command::Subject(args) => args.run(),
         Command::Graph(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Reward(args) => args.run(),
         Command::Sweep(args) => args.run(),
+        Command::Timer(args) => args.run(),
         Command::Versions(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -44,47 +44,61 @@ pub(crate) struct Hnsw {
     pub(crate) other_entries: usize,
 }
 
-/// The record's baseline: the closest `m` on every layer, lists cut back to `m` past `2 m`.
-pub(crate) const CLOSEST: Hnsw = Hnsw {
-    version: "hnsw-closest@1",
-    order: Order::Sequential,
-    policies: |params| {
-        let policy = Policy { rule: Rule::Closest, cap: 2 * params.m, keep: params.m };
-        (policy, policy)
-    },
-    effort: |params| params.ef_construction.into(),
-    other_entries: 0,
-};
+/// Lists cut back to `m` when they pass `2 m`, on every layer.
+fn cut(rule: Rule, params: &Params) -> (Policy, Policy) {
+    let policy = Policy { rule, cap: 2 * params.m, keep: params.m };
+    (policy, policy)
+}
 
-/// Algorithm 4 everywhere, `2 m` on the base layer and `m` above, never more.
-pub(crate) const DIVERSE: Hnsw = Hnsw {
-    version: "hnsw@1",
-    order: Order::Shuffle,
-    policies: |params| {
-        let rule = Rule::Diverse { backfill: params.backfill };
-        let policy = |size| Policy { rule, cap: size, keep: size };
-        (policy(2 * params.m), policy(params.m))
-    },
-    effort: |params| params.ef_construction.into(),
-    other_entries: 0,
-};
+/// `2 m` on the base layer and `m` above, never more.
+fn wide(rule: Rule, params: &Params) -> (Policy, Policy) {
+    let policy = |size| Policy { rule, cap: size, keep: size };
+    (policy(2 * params.m), policy(params.m))
+}
 
-/// What CRINN made of it: pools twice as wide (`1 + 14.5 x 0.07`, its dynamic `ef` at its excess of
-/// recall) in searches that end when they stop to improve, up to nine entries, and its pruning.
-/// Its third change, more prefetching, is what every builder here does.
-pub(crate) const CRINN: Hnsw = Hnsw {
-    version: "hnsw-crinn@1",
-    order: Order::Shuffle,
-    policies: |params| {
-        let policy = |size| Policy { rule: RELAXED_THEN_STRICT, cap: size, keep: size };
-        (policy(2 * params.m), policy(params.m))
+/// Algorithm 4.
+fn diverse(params: &Params) -> Rule {
+    Rule::Diverse { backfill: params.backfill }
+}
+
+/// A version with one entry and plain searches.
+const fn plain(
+    version: &'static str,
+    order: Order,
+    policies: fn(&Params) -> (Policy, Policy),
+) -> Hnsw {
+    Hnsw {
+        version,
+        order,
+        policies,
+        effort: |params| params.ef_construction.into(),
+        other_entries: 0,
+    }
+}
+
+/// The record's baseline, its fixes 2b (a wide base layer), 3 (shuffle) and 2 (Algorithm 4), each
+/// alone, 2 and 2b together, all three (which is what everyone means by HNSW), and CRINN's.
+pub(crate) const VERSIONS: [Hnsw; 7] = [
+    plain("hnsw-closest@1", Order::Sequential, |params| cut(Rule::Closest, params)),
+    plain("hnsw-closest-wide@1", Order::Sequential, |params| wide(Rule::Closest, params)),
+    plain("hnsw-closest-shuffled@1", Order::Shuffle, |params| cut(Rule::Closest, params)),
+    plain("hnsw-narrow@1", Order::Sequential, |params| cut(diverse(params), params)),
+    plain("hnsw-ordered@1", Order::Sequential, |params| wide(diverse(params), params)),
+    plain("hnsw@1", Order::Shuffle, |params| wide(diverse(params), params)),
+    // What CRINN made of it: pools twice as wide (`1 + 14.5 x 0.07`, its dynamic `ef` at its excess of
+    // recall) in searches that end when they stop to improve, up to nine entries, and its pruning.
+    // Its third change, more prefetching, is what every builder here does.
+    Hnsw {
+        version: "hnsw-crinn@1",
+        order: Order::Shuffle,
+        policies: |params| wide(RELAXED_THEN_STRICT, params),
+        effort: |params| Effort {
+            ef: 2 * params.ef_construction,
+            patience: Some(Patience { expansions: 64, nearest: params.ef_construction / 2 }),
+        },
+        other_entries: 8,
     },
-    effort: |params| Effort {
-        ef: 2 * params.ef_construction,
-        patience: Some(Patience { expansions: 64, nearest: params.ef_construction / 2 }),
-    },
-    other_entries: 8,
-};
+];
 
 impl Builder for Hnsw {
     fn version(&self) -> &'static str {

@@ -13,6 +13,15 @@ pub const VERSIONS: &[Version] = &[
         "record, Current Baseline",
     ),
     Version::new(
+        "hnsw-closest-wide",
+        1,
+        "hnsw-closest@1 with 2 m on the base layer",
+        "record, Fix 2b",
+    ),
+    Version::new("hnsw-closest-shuffled", 1, "hnsw-closest@1, shuffled", "record, Fix 3"),
+    Version::new("hnsw-narrow", 1, "hnsw-closest@1 with Algorithm 4", "record, Fix 2"),
+    Version::new("hnsw-ordered", 1, "hnsw@1 without the shuffle", "record, Fixes 2 and 2b"),
+    Version::new(
         "hnsw",
         1,
         "Algorithm 4 with optional backfill, 2 m on the base layer, seeded shuffle",
@@ -68,14 +77,14 @@ pub const PREDECESSOR: &str = "crinoid@1";
 /// [`UnknownVersion`] lists the known ones.
 pub fn builder(version: &str) -> Result<Box<dyn Builder>, UnknownVersion> {
     let known = Version::find(VERSIONS, version)?;
+    if let Some(hnsw) = hnsw::VERSIONS.into_iter().find(|hnsw| hnsw.version == version) {
+        return Ok(Box::new(hnsw));
+    }
     Ok(match known.name {
-        "hnsw-closest" => Box::new(hnsw::CLOSEST),
         "vamana" => Box::new(vamana::Vamana),
         "crinoid" if known.number == 1 => Box::new(crinoid::FIRST),
         "crinoid" => Box::new(crinoid::SECOND),
         "nn-descent" => Box::new(descent::NnDescent),
-        "rnn-descent" => Box::new(descent::RnnDescent),
-        "hnsw-crinn" => Box::new(hnsw::CRINN),
-        _ => Box::new(hnsw::DIVERSE),
+        _ => Box::new(descent::RnnDescent),
     })
 }

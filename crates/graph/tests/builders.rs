@@ -210,8 +210,12 @@ fn every_copy_is_found() {
 }
 
 /// Digests of small builds on integer distances: pinned, because published versions never change.
-const GOLDEN: [(&str, u64); 8] = [
+const GOLDEN: [(&str, u64); 12] = [
     ("hnsw-closest@1", 0xdfc9_d998_666d_4438),
+    ("hnsw-closest-wide@1", 0x1ece_dd3e_70b7_c4a3),
+    ("hnsw-closest-shuffled@1", 0x7cbd_9f74_8ce2_2fd4),
+    ("hnsw-narrow@1", 0x27de_2052_ef1d_d0fa),
+    ("hnsw-ordered@1", 0x4eea_8cdb_fc3d_4e33),
     ("hnsw@1", 0xc70c_05bd_05e1_1a84),
     ("vamana@1", 0x4682_1242_15c2_04ce),
     ("crinoid@1", 0x451c_80cd_4a4a_b3f5),

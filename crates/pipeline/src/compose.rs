@@ -66,6 +66,13 @@ pub(crate) trait FirstStage: Send + Sync {
 
     /// The codes, for the container.
     fn parts(&self) -> Result<Parts<'_>, IndexError>;
+
+    /// The same graph and codes under the search of `recipe`.
+    fn recompose(
+        &self,
+        recipe: &Recipe,
+        graph: &Arc<Graph>,
+    ) -> Result<Box<dyn FirstStage>, IndexError>;
 }
 
 struct Stage<C, V> {
@@ -85,6 +92,14 @@ impl<C: Codes, V: Search> FirstStage for Stage<C, V> {
 
     fn parts(&self) -> Result<Parts<'_>, IndexError> {
         Parts::of(&*self.codes)
+    }
+
+    fn recompose(
+        &self,
+        recipe: &Recipe,
+        graph: &Arc<Graph>,
+    ) -> Result<Box<dyn FirstStage>, IndexError> {
+        stage(recipe, graph, self.codes.clone())
     }
 }
 

@@ -50,6 +50,12 @@ pub enum IndexError {
     /// Graph and codes cannot be searched together.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// An index cannot be used with a recipe for which it lacks a part.
+    #[error("the index has no {wanted}: it was built with another")]
+    Absent {
+        /// The version that the recipe names.
+        wanted: String,
+    },
     /// The index belongs to another embedding space or scheme.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),

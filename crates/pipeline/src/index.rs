@@ -12,6 +12,7 @@ use crate::{
 };
 use crinoid_graph::{Copies, Graph, Params, Progress, adjacency::GraphMeta};
 use crinoid_quant::{Metric, Neighbor, Preparation, VectorError, Vectors, codes::Arrays};
+use crinoid_refine::NoRefiner;
 use crossbeam_queue::ArrayQueue;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -309,6 +310,37 @@ impl Index {
         let digest = OnceLock::from(container.digest());
         let idle = idle();
         Ok(Self { options, preparation, fingerprint, graph, copies, stage, refiners, digest, idle })
+    }
+
+    /// This index as if it had been built with `recipe`: the same codes and graph under any search,
+    /// with some or all of its refiners in any order. Nothing is built again.
+    ///
+    /// # Errors
+    /// [`IndexError::Absent`] where the recipe asks for other codes, another graph, or a refiner
+    /// that the index does not have.
+    pub fn with_recipe(self, recipe: &Recipe) -> Result<Self, IndexError> {
+        let own = &self.options.recipe;
+        let absent = |wanted: &str| IndexError::Absent { wanted: wanted.to_owned() };
+        for (own, wanted) in [(own.quant(), recipe.quant()), (own.graph(), recipe.graph())] {
+            if own != wanted {
+                return Err(absent(wanted));
+            }
+        }
+        let mut spare = self.refiners;
+        let mut refiners: Vec<Box<dyn StoredRefiner>> = Vec::new();
+        for wanted in recipe.refine() {
+            let place = spare.iter().position(|refiner| refiner.version() == wanted);
+            match (place, wanted.as_str()) {
+                (Some(place), _) => refiners.push(spare.swap_remove(place)),
+                (None, NoRefiner::VERSION) => refiners.push(Box::new(NoRefiner)),
+                (None, wanted) => return Err(absent(wanted)),
+            }
+        }
+        let stage = self.stage.recompose(recipe, &self.graph)?;
+        let options = BuildOptions { recipe: recipe.clone(), ..self.options };
+        let fingerprint = Fingerprint { recipe: recipe.clone(), ..self.fingerprint };
+        let digest = OnceLock::new();
+        Ok(Self { options, fingerprint, stage, refiners, digest, ..self })
     }
 
     /// A session: a thread's working memory for searching this index without allocating.

@@ -89,6 +89,37 @@ pub enum RetrieverError {
 /// An index with an optional third stage: compressed graph search, rescoring, reranker.
 ///
 /// Without a reranker it is a plain index that checks where queries come from.
+///
+/// ```
+/// use crinoid_pipeline::{
+///     BuildOptions, EmbeddingSpace, Index, QueryVector, Request, Retriever, SearchOptions,
+/// };
+/// use crinoid_quant::{Metric, Vectors};
+/// use crinoid_refine::ScriptedReranker; // in earnest a `CrossEncoder` or a `CommandReranker`
+///
+/// let texts = vec!["open a file", "close a file", "sort a list"];
+/// let vectors = Vectors::from_rows(&[[0.9, 0.1], [0.8, 0.3], [0.0, 1.0]])?;
+/// let options = BuildOptions {
+///     metric: Metric::Cosine,
+///     provider: "local".to_owned(),
+///     model: "toy".to_owned(),
+///     ..BuildOptions::default()
+/// };
+/// let index = Index::build(&vectors, &options, &())?;
+///
+/// let reranker = ScriptedReranker::new().with("shut it", "close a file", 2.0);
+/// let retriever =
+///     Retriever::new(&index, SearchOptions::for_k(2)).with_reranker(&reranker, &texts, 3);
+/// let request = Request {
+///     vector: QueryVector::Floats(&[1.0, 0.1]),
+///     space: &EmbeddingSpace::new("local", "toy", 2),
+///     text: Some("shut it"),
+/// };
+/// let answer = retriever.retrieve(&mut index.session(), &request)?;
+/// assert_eq!((answer.hits[0].id, answer.hits[0].score), (1, Some(2.0)));
+/// assert_eq!(answer.report.stages.last().unwrap().name, "scripted@1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Retriever<'a> {
     index: &'a Index,
     options: SearchOptions,

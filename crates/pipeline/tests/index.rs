@@ -6,7 +6,9 @@ mod common;
 
 use common::{clustered, exact, options, recall};
 use crinoid_graph::{BuildError, Progress};
-use crinoid_pipeline::{BuildOptions, Index, IndexError, Placement, SearchError, SearchOptions};
+use crinoid_pipeline::{
+    BuildOptions, Index, IndexError, Placement, Recipe, SearchError, SearchOptions,
+};
 use crinoid_quant::{Metric, Neighbor, VectorError, Vectors};
 use crinoid_refine::{Pool, Reason};
 use std::ops::ControlFlow;
@@ -192,4 +194,31 @@ impl Progress for Impatient {
 fn a_build_can_be_cancelled() {
     let result = Index::build(&clustered(500, 8, 1), &BuildOptions::default(), &Impatient);
     assert!(matches!(result, Err(IndexError::Build(BuildError::Cancelled))));
+}
+
+#[test]
+fn an_index_under_another_recipe_is_the_one_that_would_have_been_built() {
+    let base = clustered(300, 12, 1);
+    let build = |recipe: &str| Index::build(&base, &options(recipe, Metric::L2), &()).unwrap();
+    let under = |recipe: &str| {
+        let whole = build("sq8@1/hnsw@1/pool@1/int8@1+float@1");
+        whole.with_recipe(&recipe.parse().unwrap())
+    };
+    for recipe in [
+        "sq8@1/hnsw@1/heap@1/int8@1+float@1",
+        "sq8@1/hnsw@1/flat@1/float@1",
+        "sq8@1/hnsw@1/pool@1/float@1+int8@1",
+        "sq8@1/hnsw@1/pool@1/none@1",
+    ] {
+        let (built, changed) = (build(recipe), under(recipe).unwrap());
+        assert_eq!(changed.digest(), built.digest());
+        assert_eq!(changed.fingerprint(), built.fingerprint());
+        assert_eq!(changed.search(base.row(7), 9).unwrap(), built.search(base.row(7), 9).unwrap());
+    }
+    for absent in ["float@1/hnsw@1/pool@1/none@1", "sq8@1/vamana@1/pool@1/none@1"] {
+        assert!(matches!(under(absent), Err(IndexError::Absent { .. })));
+    }
+    let plain = build("sq8@1/hnsw@1/pool@1/none@1");
+    let error = plain.with_recipe(&Recipe::default()).unwrap_err();
+    assert!(error.to_string().contains("float@1"), "{error}");
 }

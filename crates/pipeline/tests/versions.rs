@@ -19,7 +19,7 @@ fn floor(module: &str, version: &str) -> f64 {
         ("quant", "record-asym@1") => 0.50,
         ("quant", "rabitq1@1") => 0.80,
         ("quant", "int4@1" | "rabitq2@1") => 0.95,
-        ("graph", "hnsw-closest@1") => 0.90,
+        ("graph", graph) if graph.starts_with("hnsw-closest") => 0.90,
         ("refine", "none@1") => 0.90,
         _ => 0.97,
     }

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod command;
+#[cfg(feature = "candle")]
+pub mod models;
 pub mod none;
 pub mod pool;
 pub mod refiner;
@@ -9,6 +12,7 @@ pub mod rerank;
 pub mod rescore;
 pub mod versions;
 
+pub use command::{CommandError, CommandReranker};
 pub use none::NoRefiner;
 pub use pool::Pool;
 pub use refiner::{Refiner, RefinerQuery, Scratch, Side};

@@ -1,5 +1,6 @@
 //! Stage 3: scoring pairs of texts.
 
+use crate::command::CommandError;
 use std::collections::HashMap;
 
 /// A model that reads a query and candidate texts and says how relevant each is.
@@ -40,8 +41,11 @@ pub enum RerankError {
         /// How many texts there were.
         want: usize,
     },
-    /// A score is NaN.
-    #[error("{reranker} gave no number for text {text}")]
+    /// A child process did not answer.
+    #[error("command@1: {0}")]
+    Command(#[from] CommandError),
+    /// A score is NaN or infinite.
+    #[error("{reranker} gave no finite number for text {text}")]
     NotANumber {
         /// The reranker's version.
         reranker: &'static str,
@@ -53,7 +57,7 @@ pub enum RerankError {
 /// Scores `texts` with `reranker` and checks what comes back.
 ///
 /// # Errors
-/// The reranker's own, a wrong number of scores, a NaN.
+/// The reranker's own, a wrong number of scores, a score that is not finite.
 pub fn checked_scores(
     reranker: &dyn Reranker,
     query: &str,
@@ -66,7 +70,7 @@ pub fn checked_scores(
     if scores.len() != texts.len() {
         return Err(RerankError::Count { reranker, got: scores.len(), want: texts.len() });
     }
-    match scores.iter().position(|score| score.is_nan()) {
+    match scores.iter().position(|score| !score.is_finite()) {
         Some(text) => Err(RerankError::NotANumber { reranker, text }),
         None => Ok(()),
     }
