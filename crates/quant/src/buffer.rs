@@ -1,5 +1,6 @@
 //! Bulk arrays that are either owned or borrowed from a shared mapping.
 
+use crate::pages::Pages;
 use bytemuck::{Pod, Zeroable};
 use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
@@ -23,18 +24,28 @@ impl ByteOwner for Vec<u8> {
     }
 }
 
-#[derive(Clone)]
+impl ByteOwner for Buffer<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
 enum Storage {
     Owned(Vec<Line>),
-    Shared { owner: Arc<dyn ByteOwner>, start: usize },
+    /// Large arrays, on huge pages.
+    Pages(Pages),
+    Shared {
+        owner: Arc<dyn ByteOwner>,
+        start: usize,
+    },
 }
 
 /// An immutable-length array of plain values, 64-byte aligned when owned.
 ///
 /// Dereferences to `[T]`. The dereference costs a few instructions, so hot loops take the slice
 /// once. A buffer can be a window into a [`ByteOwner`] (an index file mapped into memory), in
-/// which case cloning it copies nothing.
-#[derive(Clone)]
+/// which case cloning it copies nothing. From 2 MB on, owned memory is on huge pages where the system
+/// gives them.
 pub struct Buffer<T> {
     storage: Storage,
     len: usize,
@@ -76,8 +87,12 @@ pub enum WindowError {
 impl<T: Pod> Buffer<T> {
     /// `len` zeroes.
     pub fn zeroed(len: usize) -> Self {
-        let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-        Self { storage: Storage::Owned(vec![Line::zeroed(); lines]), len, element: PhantomData }
+        let bytes = len * size_of::<T>();
+        let storage = match Pages::zeroed(bytes) {
+            Some(pages) => Storage::Pages(pages),
+            None => Storage::Owned(vec![Line::zeroed(); bytes.div_ceil(size_of::<Line>())]),
+        };
+        Self { storage, len, element: PhantomData }
     }
 
     /// A copy of `values`.
@@ -118,7 +133,7 @@ impl<T: Pod> Buffer<T> {
         let bytes = self.len * size_of::<T>();
         match self.storage {
             Storage::Shared { owner, start } => Buffer::window(owner, start, bytes),
-            Storage::Owned(_) if !bytes.is_multiple_of(size_of::<U>()) => {
+            _ if !bytes.is_multiple_of(size_of::<U>()) => {
                 Err(WindowError::Ragged { bytes, size: size_of::<U>() })
             }
             owned => {
@@ -132,6 +147,7 @@ impl<T: Pod> Buffer<T> {
     pub fn as_slice(&self) -> &[T] {
         match &self.storage {
             Storage::Owned(lines) => &bytemuck::cast_slice(lines)[..self.len],
+            Storage::Pages(pages) => bytemuck::cast_slice(pages.bytes()),
             Storage::Shared { owner, start } => {
                 let bytes = &owner.bytes()[*start..*start + self.len * size_of::<T>()];
                 bytemuck::cast_slice(bytes)
@@ -146,6 +162,7 @@ impl<T: Pod> Buffer<T> {
         }
         match &mut self.storage {
             Storage::Owned(lines) => &mut bytemuck::cast_slice_mut(lines)[..self.len],
+            Storage::Pages(pages) => bytemuck::cast_slice_mut(pages.bytes_mut()),
             Storage::Shared { .. } => &mut [],
         }
     }
@@ -153,6 +170,18 @@ impl<T: Pod> Buffer<T> {
     /// The raw little-endian bytes, as they go into a file.
     pub fn as_bytes(&self) -> &[u8] {
         bytemuck::cast_slice(self.as_slice())
+    }
+}
+
+impl<T: Pod> Clone for Buffer<T> {
+    fn clone(&self) -> Self {
+        match &self.storage {
+            Storage::Shared { owner, start } => {
+                let storage = Storage::Shared { owner: owner.clone(), start: *start };
+                Self { storage, len: self.len, element: PhantomData }
+            }
+            _ => Self::from_slice(self.as_slice()),
+        }
     }
 }
 
@@ -192,7 +221,7 @@ impl<T: Pod + PartialEq> PartialEq for Buffer<T> {
 impl<T> fmt::Debug for Buffer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.storage {
-            Storage::Owned(_) => "owned",
+            Storage::Owned(_) | Storage::Pages(_) => "owned",
             Storage::Shared { .. } => "shared",
         };
         write!(f, "Buffer({} x {} B, {kind})", self.len, size_of::<T>())
@@ -211,6 +240,19 @@ mod tests {
             assert_eq!(&*buffer, &*values);
             assert_eq!(buffer.as_ptr() as usize % 64, 0);
         }
+    }
+
+    #[test]
+    fn large_memory_is_zeroed_aligned_and_copied_like_small() {
+        let len = (5 << 20) / 4 + 3;
+        let mut buffer = Buffer::<u32>::zeroed(len);
+        assert_eq!(buffer.as_ptr() as usize % 64, 0);
+        assert_eq!((buffer.len(), buffer.iter().all(|&value| value == 0)), (len, true));
+        buffer.make_mut()[len - 1] = 7;
+        let copy = buffer.clone();
+        buffer.make_mut()[0] = 1;
+        assert_eq!((copy[0], copy[len - 1], copy.len()), (0, 7, len));
+        assert_eq!(buffer.reinterpret::<u8>().unwrap().len(), 4 * len);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod key;
 pub mod kmeans;
 pub mod metric;
 pub mod neighbor;
+mod pages;
 pub mod prepare;
 pub mod profile;
 pub mod random;

@@ -1,13 +1,10 @@
-//! Bytes of a file in memory: mapped, or copied into anonymous (huge) pages.
+//! Bytes of a file in memory.
 
 #![expect(unsafe_code, reason = "mapping a file is unsafe; this is the only file that does it")]
 
 use crinoid_quant::buffer::ByteOwner;
-use memmap2::{Mmap, MmapMut, MmapOptions};
+use memmap2::Mmap;
 use std::{fs::File, io};
-
-/// Huge pages are this large on x86-64 and aarch64 with 4 KiB pages.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// A read-only file in the page cache. Rows that are never read take no memory.
 pub(super) struct Mapped(Option<Mmap>);
@@ -39,35 +36,5 @@ impl Mapped {
 impl ByteOwner for Mapped {
     fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
-    }
-}
-
-/// Anonymous memory, backed by huge pages where the system gives them.
-pub(super) struct Anonymous {
-    map: MmapMut,
-    start: usize,
-    len: usize,
-}
-
-impl Anonymous {
-    /// `len` zero bytes, starting on a huge page.
-    pub(super) fn zeroed(len: usize) -> io::Result<Self> {
-        let map = MmapOptions::new().len(len + HUGE_PAGE).map_anon()?;
-        #[cfg(target_os = "linux")]
-        // Advice: without huge pages the memory works all the same.
-        let _ = map.advise(memmap2::Advice::HugePage);
-        let start = map.as_ptr().align_offset(HUGE_PAGE).min(HUGE_PAGE);
-        Ok(Self { map, start, len })
-    }
-
-    /// The bytes, for filling.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.map[self.start..self.start + self.len]
-    }
-}
-
-impl ByteOwner for Anonymous {
-    fn bytes(&self) -> &[u8] {
-        &self.map[self.start..self.start + self.len]
     }
 }

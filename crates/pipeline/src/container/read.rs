@@ -3,14 +3,14 @@
 use super::{
     ContainerError,
     layout::{ALIGN, FORMAT, Header, LayoutError, Section},
-    mapping::{Anonymous, Mapped},
+    mapping::Mapped,
     meta,
 };
 use crinoid_quant::{Buffer, buffer::ByteOwner};
 use serde::de::DeserializeOwned;
 use std::{
     fs::File,
-    io::{self, Read},
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,7 +35,7 @@ pub struct Container {
     sections: Vec<Section>,
     mapped: Arc<Mapped>,
     /// The copied sections, and where in the copy each section starts.
-    copy: Option<(Arc<Anonymous>, Vec<Option<usize>>)>,
+    copy: Option<(Arc<Buffer<u8>>, Vec<Option<usize>>)>,
 }
 
 impl Container {
@@ -60,7 +60,7 @@ impl Container {
         let sections = header.table(&head[ALIGN..]).map_err(|error| wrong(path, error))?;
         let mut copy = match placement {
             Placement::Mapped => None,
-            Placement::HugePages => Some(room_for(&sections, is_hot).map_err(io("copy"))?),
+            Placement::HugePages => Some(room_for(&sections, is_hot)),
         };
         // Verified by reading, not through the map: mapped pages that nobody needs stay out of
         // the process.
@@ -160,7 +160,7 @@ fn read_head(path: &Path, file: &mut File, len: u64) -> Result<(Header, Vec<u8>)
 fn room_for(
     sections: &[Section],
     is_hot: impl Fn(&str) -> bool,
-) -> io::Result<(Anonymous, Vec<Option<usize>>)> {
+) -> (Buffer<u8>, Vec<Option<usize>>) {
     let mut end = 0usize;
     let starts = sections
         .iter()
@@ -172,7 +172,7 @@ fn room_for(
             })
         })
         .collect();
-    Ok((Anonymous::zeroed(end)?, starts))
+    (Buffer::zeroed(end), starts)
 }
 
 /// Reads the file to its end, copying hot sections on the way, and compares every checksum.
@@ -181,7 +181,7 @@ fn verify(
     file: &mut File,
     head: &[u8],
     sections: &[Section],
-    mut copy: Option<&mut (Anonymous, Vec<Option<usize>>)>,
+    mut copy: Option<&mut (Buffer<u8>, Vec<Option<usize>>)>,
 ) -> Result<(), ContainerError> {
     let io = |source| ContainerError::Io { path: path.to_owned(), action: "read", source };
     let mut chunk = vec![0; 1 << 20];
@@ -196,7 +196,7 @@ fn verify(
         }
         let destination = copy.as_mut().and_then(|(memory, starts)| {
             let start = (*starts.get(index)?)?;
-            memory.bytes_mut().get_mut(start..start + section.len as usize)
+            memory.make_mut().get_mut(start..start + section.len as usize)
         });
         let checksum = match destination {
             Some(bytes) => {

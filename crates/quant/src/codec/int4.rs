@@ -362,6 +362,7 @@ impl<I: Isa> Scorer for Int4Scorer<'_, I> {
         for line in 0..lines {
             self.isa.prefetch(self.rows, id as usize * self.stride + line * LINE);
         }
+        self.isa.prefetch(self.bias, id as usize);
     }
 
     #[inline(always)]
