@@ -1,6 +1,8 @@
 //! What a search writes to while it walks; reused from query to query.
 
-use crate::{exact::Smallest, flat::Lanes, linear_pool::LinearPool, visited::Visited};
+use crate::{
+    exact::Smallest, flat::Lanes, flat2::Lanes2, linear_pool::LinearPool, visited::Visited,
+};
 use crinoid_quant::Scorer;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -23,6 +25,7 @@ pub struct Beam {
     pub(crate) pool: LinearPool,
     pub(crate) smallest: Smallest,
     pub(crate) lanes: Lanes,
+    pub(crate) lanes2: Lanes2,
 }
 
 /// A batch of ids to measure, and room for their keys.

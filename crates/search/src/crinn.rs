@@ -5,9 +5,12 @@
 //! entries are evenly spaced nodes instead of a rotation by atomic counters, and the count of hops
 //! without improvement cannot wrap.
 
-use crate::{Beam, Counters, Search, SearchParams, entry};
+use crate::{
+    Beam, Counters, Search, SearchParams, entry,
+    walk::{Convergence, Walk},
+};
 use crinoid_graph::Graph;
-use crinoid_quant::{Isa, Scorer, key};
+use crinoid_quant::{Isa, Scorer};
 
 /// Beams from which the second and the third tier of entries are used.
 const TIERS: [usize; 2] = [64, 200];
@@ -46,58 +49,29 @@ impl Search for Crinn {
         let mut counters = Counters::default();
         let Beam { found, visited, lists, pool, .. } = beam;
         let width = params.beam_width(graph.len());
-        visited.begin(graph.len());
         lists.reserve(entry::widest_row(graph).max(2 * PER_TIER));
-        pool.reset(width);
-        if let Some(start) = entry::descend(graph, scorer, lists, &mut counters) {
-            let (key, node) = key::unpack(start);
-            visited.insert(node);
-            pool.insert(key, node);
-            lists.ids.clear();
-            let more = PER_TIER * TIERS.iter().filter(|&&tier| width >= tier).count();
-            for place in 0..more {
-                let node = (place * graph.len() / more) as u32;
-                if visited.insert(node) {
-                    lists.ids.push(node);
-                }
-            }
-            lists.measure(scorer);
-            counters.measured(lists.ids.len());
-            for (key, id) in lists.pairs() {
-                pool.insert(key, id);
-            }
-        }
-        let patience = self.floor.max((self.patience * width as f32) as usize);
         // With a small budget whole rows are fetched; with a large one the first lines, as more
         // of the rows will turn out to be far.
         let lines = if width < TIERS[1] { scorer.lines() } else { scorer.lines().min(8) };
-        let (base, mut idle) = (graph.base(), 0);
-        while let Some(node) = pool.pop() {
-            lists.ids.clear();
-            for &near in base.neighbors(node) {
-                if visited.insert(near) {
-                    scorer.prefetch(near, lines);
-                    lists.ids.push(near);
+        let mut walk = Walk { isa, graph, scorer, visited, lists, pool, lines, look_ahead: true };
+        walk.begin(width, &mut counters);
+        if !graph.is_empty() {
+            walk.lists.ids.clear();
+            let more = PER_TIER * TIERS.iter().filter(|&&tier| width >= tier).count();
+            for place in 0..more {
+                let node = (place * graph.len() / more) as u32;
+                if walk.visited.insert(node) {
+                    walk.lists.ids.push(node);
                 }
             }
-            lists.measure(scorer);
-            counters.expanded(lists.ids.len());
-            let mut improved = false;
-            for (key, id) in lists.pairs() {
-                if let Some(place) = pool.insert(key, id) {
-                    improved |= place < params.k;
-                    if place == pool.cursor() {
-                        // It is the next to be expanded, unless a closer one follows.
-                        let list = id as usize * base.stride();
-                        isa.prefetch(base.links(), list);
-                    }
-                }
-            }
-            idle = if improved { 0 } else { idle + 1 };
-            if idle > patience {
-                break;
+            walk.lists.measure(scorer);
+            counters.measured(walk.lists.ids.len());
+            for (key, id) in walk.lists.pairs() {
+                walk.pool.insert(key, id);
             }
         }
+        let patience = self.floor.max((self.patience * width as f32) as usize);
+        walk.run(&mut Convergence::new(params.k, patience), &mut counters);
         found.clear();
         found.extend(pool.packed());
         counters

@@ -6,13 +6,14 @@
 //! |---|---|
 //! | [`Engine`], [`Composed`] | what a query is put to; graph + codes + a search version |
 //! | [`Search`] | the trait of a search version, generic over SIMD level and scorer |
-//! | [`Heap`], [`Pool`], [`Crinn`], [`Discovery`], [`Flat`] | the published versions, one file each |
+//! | [`Heap`], [`Pool`], [`Crinn`], [`Discovery`], [`Flat`], [`Flat2`] | the published versions, one file each |
 //! | [`Scratch`], [`Beam`] | the working memory, reused from query to query |
 //! | [`exact`] | exact scan over codes ([`Exact`]) and over raw vectors |
 //! | [`filter`], [`Bitmap`], [`Living`] | search among some rows, tombstones |
 //! | [`Cursor`] | a search that can go on past `k`; range search |
 //! | [`search_all`] | many queries on the current rayon pool |
 //! | [`entry`], [`visited`], [`linear_pool`] | the pieces that versions share |
+//! | [`walk`] | the best-first walk that versions share, and its stop rules |
 //! | [`SearchParams`], [`Counters`] | what is asked for, what it cost |
 //! | [`versions`] | the table of published versions |
 //!
@@ -31,6 +32,7 @@ pub mod entry;
 pub mod exact;
 pub mod filter;
 pub mod flat;
+pub mod flat2;
 pub mod heap;
 pub mod linear_pool;
 pub mod living;
@@ -38,6 +40,7 @@ pub mod params;
 pub mod pool;
 pub mod versions;
 pub mod visited;
+pub mod walk;
 
 pub use batch::search_all;
 pub use beam::Beam;
@@ -49,6 +52,7 @@ pub use discovery::Discovery;
 pub use engine::{Composed, Engine, EngineError, Scratch, Search};
 pub use exact::Exact;
 pub use flat::Flat;
+pub use flat2::Flat2;
 pub use heap::Heap;
 pub use living::Living;
 pub use params::SearchParams;

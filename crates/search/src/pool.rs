@@ -5,9 +5,12 @@
 //! [`heap@1`](crate::Heap), since a candidate that the pool has dropped is one at which the heaps stop.
 //! The rows of all unseen neighbours are prefetched before the first distance is computed.
 
-use crate::{Beam, Counters, Search, SearchParams, entry};
+use crate::{
+    Beam, Counters, Search, SearchParams, entry,
+    walk::{Exhausted, Walk},
+};
 use crinoid_graph::Graph;
-use crinoid_quant::{Isa, Scorer, key};
+use crinoid_quant::{Isa, Scorer};
 
 /// Cache lines prefetched of each row; the hardware follows on its own after that.
 const LINES: usize = 8;
@@ -22,7 +25,7 @@ impl Search for Pool {
     #[inline(always)]
     fn search<I: Isa, S: Scorer>(
         &self,
-        _isa: I,
+        isa: I,
         graph: &Graph,
         scorer: S,
         params: &SearchParams,
@@ -30,29 +33,11 @@ impl Search for Pool {
     ) -> Counters {
         let mut counters = Counters::default();
         let Beam { found, visited, lists, pool, .. } = beam;
-        visited.begin(graph.len());
         lists.reserve(entry::widest_row(graph));
-        pool.reset(params.beam_width(graph.len()));
-        if let Some(start) = entry::descend(graph, scorer, lists, &mut counters) {
-            let (key, node) = key::unpack(start);
-            visited.insert(node);
-            pool.insert(key, node);
-        }
-        let (base, lines) = (graph.base(), scorer.lines().min(LINES));
-        while let Some(node) = pool.pop() {
-            lists.ids.clear();
-            for &neighbor in base.neighbors(node) {
-                if visited.insert(neighbor) {
-                    scorer.prefetch(neighbor, lines);
-                    lists.ids.push(neighbor);
-                }
-            }
-            lists.measure(scorer);
-            counters.expanded(lists.ids.len());
-            for (key, id) in lists.pairs() {
-                pool.insert(key, id);
-            }
-        }
+        let lines = scorer.lines().min(LINES);
+        let mut walk = Walk { isa, graph, scorer, visited, lists, pool, lines, look_ahead: false };
+        walk.begin(params.beam_width(graph.len()), &mut counters);
+        walk.run(&mut Exhausted, &mut counters);
         found.clear();
         found.extend(pool.packed());
         counters

@@ -9,10 +9,16 @@ pub const VERSIONS: &[Version] = &[
     Version::new("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2"),
     Version::new("discovery", 1, "sorted pool, ended by the discovery rate", "record, fix 4"),
     Version::new("flat", 1, "three hops in flight, branch-free frontier, sampled start", "Crinoid"),
+    Version::new(
+        "flat",
+        2,
+        "flat@1 with bits for visited, a frontier in registers, a reach",
+        "Crinoid",
+    ),
 ];
 
 /// The search that the default recipe uses.
-pub const CHAMPION: &str = "flat@1";
+pub const CHAMPION: &str = "flat@2";
 
 /// The search that the champion replaced.
-pub const PREDECESSOR: &str = "pool@1";
+pub const PREDECESSOR: &str = "flat@1";

@@ -12,8 +12,8 @@ use crinoid_quant::{
     isa::Portable,
 };
 use crinoid_search::{
-    Composed, Counters, Crinn, Discovery, Engine, Exact, Flat, Heap, Pool, Scratch, SearchParams,
-    versions,
+    Composed, Counters, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool, Scratch,
+    SearchParams, versions,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,6 +28,7 @@ fn best_first<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engin
 /// All versions, those that may end before they have seen everything last.
 fn all<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
     let mut all = engines(graph, codes);
+    all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Flat2::default()).unwrap()));
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Crinn::default()).unwrap()));
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Discovery::default()).unwrap()));
     all
@@ -37,6 +38,8 @@ fn all<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
 fn engines<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
     let mut all = best_first(graph, codes);
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Flat::default()).unwrap()));
+    let unbounded = Flat2 { slack: f32::INFINITY, ..Flat2::default() };
+    all.push(Box::new(Composed::new(graph.clone(), codes.clone(), unbounded).unwrap()));
     all
 }
 
@@ -208,8 +211,11 @@ fn integer_codes_answer_alike_on_every_level() {
                 let flat = Composed::new(graph.clone(), codes.clone(), Flat::default()).unwrap();
                 let flat = flat.at_level(level);
                 let flat = [10, 30, 200].map(|ef| ask(&flat, query, 10, ef));
+                let flat2 = Composed::new(graph.clone(), codes.clone(), Flat2::default()).unwrap();
+                let flat2 = flat2.at_level(level);
+                let flat2 = [10, 30, 200].map(|ef| ask(&flat2, query, 10, ef));
                 let exact = ask(&Exact::new(codes.clone()).at_level(level), query, 10, 0);
-                format!("{pool:?} {flat:?} {exact:?}")
+                format!("{pool:?} {flat:?} {flat2:?} {exact:?}")
             })
             .collect();
         assert_eq!(answers.len(), 1);
@@ -233,7 +239,28 @@ fn flat_is_as_good_as_best_first() {
             })
             .collect();
         assert!(recalls[2] >= recalls[1] - 0.02, "ef {ef}: {recalls:?}");
+        assert!(recalls[3] >= recalls[1] - 0.02, "ef {ef}: {recalls:?}");
     }
+}
+
+#[test]
+fn a_start_without_links_out_is_left_by_the_entry() {
+    let (vectors, graph, codes) = built::<Sq8>(3_000, 16, false);
+    // The first rows lead nowhere else, and row 0 is among the sampled starts.
+    const ISLAND: u32 = 12;
+    let lists: Vec<Vec<u32>> = (0..graph.len() as u32)
+        .map(|node| match node < ISLAND {
+            true => (0..ISLAND).filter(|&other| other != node).collect(),
+            false => graph.neighbors(node).to_vec(),
+        })
+        .collect();
+    let graph = Arc::new(Graph::from_lists(&lists, 12, ISLAND, Vec::new()).unwrap());
+    let flat = Composed::new(graph, codes.clone(), Flat2::default()).unwrap();
+    let query = vectors.row(0);
+    let truth = ask(&Exact::new(codes), query, 10, 0).0;
+    let found = ask(&flat, query, 10, 100).0;
+    let hits = truth.iter().filter(|&t| found.contains(t)).count();
+    assert!(hits >= 9, "{hits} of 10");
 }
 
 #[test]

@@ -1,0 +1,264 @@
+//! `flat@2`: `flat@1` with every step of the loop made cheaper.
+//!
+//! A hop is a chain of dependent cache misses: pop a node, load its list, load the rows of the
+//! list. As in `flat@1` three hops overlap. What is new: visited bits that stay in the first-level cache
+//! and are tested sixteen at a time; newcomers that enter the frontier in registers; batches that
+//! are always whole.
+
+mod frontier;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+mod seen;
+
+use crate::{Beam, Counters, Search, SearchParams};
+use crinoid_graph::{Adjacency, Graph};
+use crinoid_quant::{Isa, Scorer};
+use frontier::{BLOCK, Frontier, id};
+use seen::Seen;
+use std::ops::Range;
+
+/// A walk that measured fewer nodes than this may have started where no links lead out, among
+/// duplicates for instance.
+const ISLAND: usize = 256;
+
+/// The search `flat@2`.
+#[derive(Clone, Copy, Debug)]
+pub struct Flat2 {
+    /// How many evenly spaced rows are measured to find the one where the walk starts.
+    pub entries: usize,
+    /// Below this `ef` the walk takes one step at a time: the extra hops of choosing early then
+    /// cost more than the overlap gains.
+    pub pipelined_from: usize,
+    /// Nodes that are farther than the `k`-th best by this share of its distance, times
+    /// `log2(ef / k)`, are of no interest. Infinity: all are.
+    pub slack: f32,
+}
+
+impl Default for Flat2 {
+    fn default() -> Self {
+        Self { entries: 64, pipelined_from: 8, slack: 0.04 }
+    }
+}
+
+/// What the loop writes to.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes2 {
+    frontier: Frontier,
+    seen: Seen,
+    ids: Vec<u32>,
+    keys: Vec<u32>,
+}
+
+impl Search for Flat2 {
+    const VERSION: &'static str = "flat@2";
+
+    #[inline(always)]
+    fn search<I: Isa, S: Scorer>(
+        &self,
+        isa: I,
+        graph: &Graph,
+        scorer: S,
+        params: &SearchParams,
+        beam: &mut Beam,
+    ) -> Counters {
+        let mut counters = Counters::default();
+        let Beam { found, lanes2, .. } = beam;
+        found.clear();
+        if graph.is_empty() {
+            return counters;
+        }
+        let ef = params.beam_width(graph.len());
+        // The reach leaves now more, now fewer of them.
+        found.reserve(ef);
+        let base = graph.base();
+        let Lanes2 { frontier, seen, ids, keys } = lanes2;
+        let width = base.stride().max(self.entries) + BLOCK;
+        if keys.len() < width {
+            keys.resize(width, 0);
+            ids.resize(width, 0);
+        }
+        seen.begin(graph.len(), base.stride());
+        frontier.reset(ef, base.stride());
+        let start = start(self.entries, graph, scorer, ids, keys, &mut counters);
+        let reach = Reach::new(params.k.min(ef), ef, self.slack);
+        let mut walk = Walk { isa, base, scorer, frontier, seen, keys, reach };
+        walk.enter(start);
+        walk.run(ef >= self.pipelined_from, &mut counters);
+        // Every node is reachable from the graph's entry, but perhaps not from the start: a walk that
+        // ended among a few nodes goes on from there, however far that is.
+        let reached = counters.distances as usize - self.entries.clamp(1, graph.len());
+        if let Some(entry) = graph.entry_node()
+            && reached < ef.min(ISLAND)
+        {
+            walk.reach = Reach::new(ef, ef, f32::INFINITY);
+            if walk.enter(entry) {
+                counters.measured(1);
+                walk.run(ef >= self.pipelined_from, &mut counters);
+            }
+        }
+        walk.frontier.write(found);
+        counters
+    }
+}
+
+/// The closest of `entries` evenly spaced rows.
+#[inline(always)]
+fn start<S: Scorer>(
+    entries: usize,
+    graph: &Graph,
+    scorer: S,
+    ids: &mut [u32],
+    keys: &mut [u32],
+    counters: &mut Counters,
+) -> u32 {
+    let entries = entries.clamp(1, graph.len());
+    let (ids, keys) = (&mut ids[..entries], &mut keys[..entries]);
+    let (mut at, step) = (0, (graph.len() as u64) << 16);
+    for id in ids.iter_mut() {
+        *id = (at >> 16) as u32;
+        at += step / entries as u64;
+        scorer.prefetch(*id, scorer.lines());
+    }
+    scorer.keys(ids, keys);
+    counters.measured(entries);
+    let mut best = u64::MAX;
+    for (&key, &id) in keys.iter().zip(&*ids) {
+        best = best.min(frontier::slot(key, id));
+    }
+    id(best)
+}
+
+/// One walk over the base layer.
+struct Walk<'a, I, S> {
+    isa: I,
+    base: Adjacency<'a>,
+    scorer: S,
+    frontier: &'a mut Frontier,
+    seen: &'a mut Seen,
+    keys: &'a mut [u32],
+    reach: Reach,
+}
+
+impl<I: Isa, S: Scorer> Walk<'_, I, S> {
+    /// Lets a node in from outside; whether it is new.
+    #[inline(always)]
+    fn enter(&mut self, node: u32) -> bool {
+        let window = self.seen.push(node);
+        if let Some(window) = &window {
+            self.measure(window);
+        }
+        window.is_some()
+    }
+
+    /// Walks until no node within reach is unexpanded.
+    #[inline(always)]
+    fn run(&mut self, overlapped: bool, counters: &mut Counters) {
+        match overlapped {
+            true => self.overlapped(counters),
+            false => self.step_by_step(counters),
+        }
+    }
+
+    /// Expands the best unexpanded node until there is none.
+    #[inline(always)]
+    fn step_by_step(&mut self, counters: &mut Counters) {
+        while let Some(node) = self.choose() {
+            let window = self.gather(node);
+            counters.expanded(window.len());
+            self.measure(&window);
+        }
+    }
+
+    /// The same with three steps in flight.
+    #[inline(always)]
+    fn overlapped(&mut self, counters: &mut Counters) {
+        let mut ready = 0..0; // the rows of this window are on their way
+        let mut listed = self.choose(); // this node's list is on its way
+        loop {
+            let chosen = self.choose();
+            let mut next = 0..0;
+            if let Some(node) = listed {
+                next = self.gather(node);
+                counters.expanded(next.len());
+            }
+            self.measure(&ready);
+            ready = next;
+            listed = chosen;
+            if listed.is_none() {
+                listed = self.choose();
+                if listed.is_none() && ready.is_empty() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes the best unexpanded node and asks for its list.
+    #[inline(always)]
+    fn choose(&mut self) -> Option<u32> {
+        let slot = self.frontier.pop(self.isa)?;
+        if slot >= self.reach.limit {
+            return None;
+        }
+        let node = id(slot);
+        let first = node as usize * self.base.stride();
+        for line in 0..self.base.stride() / 16 {
+            self.isa.prefetch(self.base.links(), first + 16 * line);
+        }
+        Some(node)
+    }
+
+    /// The unseen neighbours of `node`, from now on seen; their rows are asked for.
+    #[inline(always)]
+    fn gather(&mut self, node: u32) -> Range<usize> {
+        let (scorer, lines) = (self.scorer, self.scorer.lines());
+        self.seen.gather(self.isa, self.base.row(node), |id| scorer.prefetch(id, lines))
+    }
+
+    /// Computes the distances of a window and lets the close ones into the frontier.
+    #[inline(always)]
+    fn measure(&mut self, window: &Range<usize>) {
+        let ids = self.seen.window(window);
+        let keys = &mut self.keys[..ids.len()];
+        self.scorer.keys(ids, keys);
+        self.frontier.insert(self.isa, keys, ids, window.len(), self.reach.limit);
+        self.reach.update(self.frontier, self.scorer);
+    }
+}
+
+/// How far from the query a node may be and still be of interest.
+struct Reach {
+    /// The place of the candidate that decides, where there is a limit.
+    kth: Option<usize>,
+    factor: f32,
+    /// The candidate from which the limit was computed.
+    decided_by: u64,
+    /// Slots from here on are too far.
+    limit: u64,
+}
+
+impl Reach {
+    #[inline(always)]
+    fn new(k: usize, ef: usize, slack: f32) -> Self {
+        let octaves = (ef as f32 / k as f32).log2();
+        let kth = (k < ef && slack.is_finite()).then_some(k - 1);
+        Self { kth, factor: 1.0 + slack * octaves, decided_by: u64::MAX, limit: u64::MAX }
+    }
+
+    #[inline(always)]
+    fn update<S: Scorer>(&mut self, frontier: &mut Frontier, scorer: S) {
+        let Some(kth) = self.kth else { return };
+        let slot = frontier.at(kth);
+        if slot == self.decided_by {
+            return;
+        }
+        self.decided_by = slot;
+        let distance = scorer.distance((slot >> 32) as u32);
+        // Inner products have no zero from which to measure: there the walk goes on.
+        if distance > 0.0 {
+            let key = scorer.key_of(distance * self.factor);
+            self.limit = frontier::slot(key.saturating_add(1), 0);
+            frontier.cut(self.limit, kth + 1);
+        }
+    }
+}
