@@ -8,7 +8,7 @@ use crate::{
 };
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
-    Codes, Metric, Vectors,
+    Codes, Metric, Space, Vectors, Version,
     codec::{
         Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, Sq8Clipped,
         U8Exact,
@@ -16,7 +16,7 @@ use crinoid_quant::{
     versions::UnknownVersion,
 };
 use crinoid_refine::{NoRefiner, Rescore};
-use crinoid_search::{Composed, Crinn, Discovery, Engine, Exact, Flat, Heap, Pool, Search};
+use crinoid_search::{Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool, Search};
 use std::sync::Arc;
 
 /// Calls `$body` with `$C` standing for the codec called `$name`.
@@ -29,19 +29,6 @@ macro_rules! with_codec {
         match $name {
             $(name if name == <$codec as Codes>::VERSION => { type $C = $codec; $body })+
             name => Err(unknown("quant", crinoid_quant::versions::VERSIONS, name)),
-        }
-    };
-}
-
-/// Calls `$body` with `$V` standing for the search called `$name` and `$search` for its value.
-macro_rules! with_search {
-    ($name:expr, $search:ident => $body:expr) => {
-        with_search!(@ $name, $search => $body, Heap, Pool, Flat, Crinn, Discovery)
-    };
-    (@ $name:expr, $search:ident => $body:expr, $($version:ident),+) => {
-        match $name {
-            $(name if name == $version::VERSION => { let $search = $version::default(); $body })+
-            name => Err(unknown("search", crinoid_search::versions::VERSIONS, name)),
         }
     };
 }
@@ -105,18 +92,62 @@ impl<C: Codes, V: Search> FirstStage for Stage<C, V> {
 
 type Composition = (Arc<Graph>, Box<dyn FirstStage>);
 
-fn stage<C: Codes>(
-    recipe: &Recipe,
-    graph: &Arc<Graph>,
-    codes: Arc<C>,
-) -> Result<Box<dyn FirstStage>, IndexError> {
-    with_search!(recipe.search(), search => {
-        let engine = Composed::new(graph.clone(), codes.clone(), search).map_err(IndexError::Engine)?;
-        Ok(Box::new(Stage { scan: Exact::new(codes.clone()), codes, engine }) as Box<dyn FirstStage>)
-    })
+/// A codec and the searches that are compiled for it.
+trait Searched: Codes {
+    /// Composes the recipe's search over `codes`.
+    fn stage(
+        recipe: &Recipe,
+        graph: &Arc<Graph>,
+        codes: Arc<Self>,
+    ) -> Result<Box<dyn FirstStage>, IndexError>;
 }
 
-/// Encodes, builds the graph on the codes' own space, and composes.
+/// Compiles these codecs with these searches. Not every pair: each is a loop per SIMD level, and the
+/// whole table would take minutes for pairs that nobody has a use for.
+macro_rules! searched {
+    ($($codec:ty),+; by $versions:tt) => {
+        $(searched!(@ $codec, $versions);)+
+    };
+    (@ $codec:ty, ($($version:ident),+)) => {
+        impl Searched for $codec {
+            fn stage(
+                recipe: &Recipe,
+                graph: &Arc<Graph>,
+                codes: Arc<Self>,
+            ) -> Result<Box<dyn FirstStage>, IndexError> {
+                match recipe.search() {
+                    $(name if name == $version::VERSION => {
+                        composed(graph, codes, $version::default())
+                    })+
+                    name => {
+                        Version::find(crinoid_search::versions::VERSIONS, name)
+                            .map_err(|source| RecipeError::Unknown { module: "search", source })?;
+                        let (search, quant) = (name.to_owned(), Self::VERSION.to_owned());
+                        let why = concat!("compiled for it: ", $(stringify!($version), " "),+);
+                        Err(RecipeError::Combination { search, quant, why }.into())
+                    }
+                }
+            }
+        }
+    };
+}
+
+searched!(Float, Sign, Sq8, Sq8Clipped, U8Exact, Int4; by (Heap, Pool, Flat, Flat2, Crinn, Discovery));
+searched!(
+    Int8MaxAbs, Half, Int8Fixed, Rabitq<1>, Rabitq<2>, Rabitq<4>, Rabitq<8>, RecordAsymmetric;
+    by (Pool, Flat2)
+);
+
+fn composed<C: Codes, V: Search>(
+    graph: &Arc<Graph>,
+    codes: Arc<C>,
+    search: V,
+) -> Result<Box<dyn FirstStage>, IndexError> {
+    let engine = Composed::new(graph.clone(), codes.clone(), search).map_err(IndexError::Engine)?;
+    Ok(Box::new(Stage { scan: Exact::new(codes.clone()), codes, engine }))
+}
+
+/// Encodes, builds the graph on the codes' own space or on that of another codec, and composes.
 pub(crate) fn build(
     recipe: &Recipe,
     prepared: &Vectors,
@@ -126,11 +157,22 @@ pub(crate) fn build(
 ) -> Result<Composition, IndexError> {
     let builder = crinoid_graph::versions::builder(recipe.graph())
         .map_err(|source| RecipeError::Unknown { module: "graph", source })?;
+    let build = |space: &dyn Space| Ok(Arc::new(builder.build(space, params, progress)?));
+    let built: Option<Arc<Graph>> = match recipe.space() == recipe.quant() {
+        true => None,
+        false => Some(with_codec!(recipe.space(), C => {
+            C::check(prepared, metric)?;
+            build(&*C::train(prepared, metric).space())
+        })?),
+    };
     with_codec!(recipe.quant(), C => {
         C::check(prepared, metric)?;
         let codes = Arc::new(C::train(prepared, metric));
-        let graph = Arc::new(builder.build(&*codes.space(), params, progress)?);
-        let stage = stage(recipe, &graph, codes)?;
+        let graph = match built {
+            Some(graph) => graph,
+            None => build(&*codes.space())?,
+        };
+        let stage = C::stage(recipe, &graph, codes)?;
         Ok((graph, stage))
     })
 }
@@ -147,7 +189,7 @@ pub(crate) fn load(
     with_codec!(recipe.quant(), C => {
         let shape = (graph.len(), dim);
         let codes: C = read_codes(container, "codes", "codes", codes, shape)?;
-        let stage = stage(recipe, &graph, Arc::new(codes))?;
+        let stage = C::stage(recipe, &graph, Arc::new(codes))?;
         Ok((graph, stage))
     })
 }

@@ -85,8 +85,8 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "default",
-        summary: "centred int8 codes, HNSW, float rescoring of twice as many as are wanted",
-        recipe: "sq8@1/hnsw@1/pool@1/float@1",
+        summary: "centred int8 codes, the champions, float rescoring of twice as many as are wanted",
+        recipe: "sq8@1/crinoid@2/flat@2/float@1",
         m: 16,
         ef_construction: 200,
         backfill: false,

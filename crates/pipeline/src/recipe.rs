@@ -9,20 +9,24 @@ pub const MAX_REFINERS: usize = 3;
 
 /// One version of each module, written `quant/graph/search/refine`.
 ///
-/// The refine part may be a chain, coarse to fine: `sign@1/hnsw@1/heap@1/int8@1+float@1`.
+/// The refine part may be a chain, coarse to fine: `sign@1/hnsw@1/heap@1/int8@1+float@1`. The quant
+/// part may be two codecs, in the order of their use: on the codes of the first the graph is built,
+/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@2/flat@2/float@1`.
 ///
 /// ```
 /// use crinoid_pipeline::Recipe;
 ///
-/// let recipe: Recipe = "sq8@1/hnsw@1/pool@1/float@1".parse()?;
+/// let recipe: Recipe = "sq8@1/crinoid@2/flat@2/float@1".parse()?;
 /// assert_eq!(recipe, Recipe::default());
-/// assert_eq!(recipe.graph(), "hnsw@1");
+/// assert_eq!(recipe.graph(), "crinoid@2");
 /// assert!("sq8@1/hnsw@9/pool@1/float@1".parse::<Recipe>().is_err());
 /// # Ok::<(), crinoid_pipeline::RecipeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Recipe {
+    /// The codec that the graph is built on, where it is not the one that is searched.
+    space: Option<String>,
     quant: String,
     graph: String,
     search: String,
@@ -35,7 +39,7 @@ pub struct Recipe {
 pub enum RecipeError {
     /// It does not have four parts.
     #[error(
-        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@1/hnsw@1/pool@1/float@1"
+        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@1/crinoid@2/flat@2/float@1"
     )]
     Parts(String),
     /// A part names no published version.
@@ -46,6 +50,9 @@ pub enum RecipeError {
         /// What was wanted and what is known.
         source: UnknownVersion,
     },
+    /// The quant part is neither one codec nor two different ones.
+    #[error("`{0}` is neither a codec nor two different ones (to build on + to search)")]
+    Codecs(String),
     /// The chain of refiners is too long, names one twice, or has `none@1` beside others.
     #[error("`{0}` is no chain of refiners: at most three, each once, none@1 only alone")]
     Chain(String),
@@ -62,9 +69,20 @@ pub enum RecipeError {
 }
 
 impl Recipe {
-    /// The codec, `name@number`.
+    /// The codec that is searched, `name@number`.
     pub fn quant(&self) -> &str {
         &self.quant
+    }
+
+    /// The codec that the graph is built on, `name@number`: the one that is searched, unless the
+    /// recipe names another.
+    pub fn space(&self) -> &str {
+        self.space.as_deref().unwrap_or(&self.quant)
+    }
+
+    /// The quant part as it is written.
+    fn codecs(&self) -> String {
+        self.space.iter().chain([&self.quant]).cloned().collect::<Vec<_>>().join("+")
     }
 
     /// The graph builder, `name@number`.
@@ -88,7 +106,8 @@ impl Recipe {
     /// # Errors
     /// As [`FromStr`]; an unknown module counts as a missing part.
     pub fn with(&self, module: &str, version: &str) -> Result<Self, RecipeError> {
-        let [mut quant, mut graph, mut search] = [&*self.quant, &*self.graph, &*self.search];
+        let codecs = self.codecs();
+        let [mut quant, mut graph, mut search] = [&*codecs, &*self.graph, &*self.search];
         let chain = self.refine.join("+");
         let mut refine = chain.as_str();
         *match module {
@@ -102,13 +121,14 @@ impl Recipe {
     }
 }
 
-/// `sq8@1/hnsw@1/pool@1/float@1`.
+/// `sq8@1/crinoid@2/flat@2/float@1`: the champions of graph and search over codes that suit any data.
 impl Default for Recipe {
     fn default() -> Self {
         Self {
+            space: None,
             quant: "sq8@1".to_owned(),
-            graph: "hnsw@1".to_owned(),
-            search: "pool@1".to_owned(),
+            graph: "crinoid@2".to_owned(),
+            search: "flat@2".to_owned(),
             refine: vec!["float@1".to_owned()],
         }
     }
@@ -116,7 +136,8 @@ impl Default for Recipe {
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { quant, graph, search, refine } = self;
+        let Self { graph, search, refine, .. } = self;
+        let quant = self.codecs();
         write!(f, "{quant}/{graph}/{search}/{}", refine.join("+"))
     }
 }
@@ -135,8 +156,15 @@ impl FromStr for Recipe {
         if chain.len() > MAX_REFINERS || twice || beside {
             return Err(RecipeError::Chain(refine.to_owned()));
         }
+        let (space, quant) = match quant.split_once('+') {
+            Some((space, quant)) if space != quant => (Some(space), quant),
+            Some(_) => return Err(RecipeError::Codecs(quant.to_owned())),
+            None => (None, quant),
+        };
+        let codec = |name| known("quant", crinoid_quant::versions::VERSIONS, name);
         let recipe = Self {
-            quant: known("quant", crinoid_quant::versions::VERSIONS, quant)?,
+            space: space.map(codec).transpose()?,
+            quant: codec(quant)?,
             graph: known("graph", crinoid_graph::versions::VERSIONS, graph)?,
             search: known("search", crinoid_search::versions::VERSIONS, search)?,
             refine: chain
@@ -178,13 +206,17 @@ mod tests {
 
     #[test]
     fn recipes_round_trip_as_text() {
-        for text in ["sq8@1/hnsw@1/pool@1/float@1", "sign@1/hnsw-closest@1/heap@1/int8@1+float@1"] {
+        for text in [
+            "sq8@1/hnsw@1/pool@1/float@1",
+            "sign@1/hnsw-closest@1/heap@1/int8@1+float@1",
+            "sq8@1+int4@1/crinoid@2/flat@2/float@1",
+        ] {
             let recipe: Recipe = text.parse().unwrap();
             assert_eq!(recipe.to_string(), text);
         }
         assert_eq!(Recipe::default().to_string().parse(), Ok(Recipe::default()));
         let heap = Recipe::default().with("search", "heap@1").unwrap();
-        assert_eq!(heap.to_string(), "sq8@1/hnsw@1/heap@1/float@1");
+        assert_eq!(heap.to_string(), "sq8@1/crinoid@2/heap@1/float@1");
     }
 
     #[test]
@@ -192,6 +224,8 @@ mod tests {
         let error = |text: &str| text.parse::<Recipe>().unwrap_err().to_string();
         assert!(error("sq8@1/hnsw@1").contains("quant/graph/search/refine"));
         assert!(error("sq9@1/hnsw@1/pool@1/float@1").contains("known: float@1, sign@1"));
+        assert!(error("sq8@1+sq8@1/hnsw@1/pool@1/none@1").contains("two different ones"));
+        assert!(error("sq8@1+a@1/hnsw@1/pool@1/none@1").contains("known: float@1"));
         assert!(error("sq8@1/hnsw@1/pool@1/none@1+float@1").contains("none@1 only alone"));
         assert!(error("sq8@1/hnsw@1/pool@1/int8@1+int8@1").contains("each once"));
         assert!(Recipe::default().with("colour", "red@1").is_err());
