@@ -68,7 +68,7 @@ struct Stage<C, V> {
     scan: Exact<C>,
 }
 
-impl<C: Codes, V: Search> FirstStage for Stage<C, V> {
+impl<C: Searched, V: Search> FirstStage for Stage<C, V> {
     fn engine(&self) -> &dyn Engine {
         &self.engine
     }
@@ -86,7 +86,7 @@ impl<C: Codes, V: Search> FirstStage for Stage<C, V> {
         recipe: &Recipe,
         graph: &Arc<Graph>,
     ) -> Result<Box<dyn FirstStage>, IndexError> {
-        stage(recipe, graph, self.codes.clone())
+        C::stage(recipe, graph, self.codes.clone())
     }
 }
 
@@ -132,13 +132,13 @@ macro_rules! searched {
     };
 }
 
-searched!(Float, Sign, Sq8, Sq8Clipped, U8Exact, Int4; by (Heap, Pool, Flat, Flat2, Crinn, Discovery));
 searched!(
-    Int8MaxAbs, Half, Int8Fixed, Rabitq<1>, Rabitq<2>, Rabitq<4>, Rabitq<8>, RecordAsymmetric;
-    by (Pool, Flat2)
+    Float, Sign, Sq8, Sq8Clipped, U8Exact, Int4, RecordAsymmetric, Rabitq<1>;
+    by (Heap, Pool, Flat, Flat2, Crinn, Discovery)
 );
+searched!(Int8MaxAbs, Half, Int8Fixed, Rabitq<2>, Rabitq<4>, Rabitq<8>; by (Pool, Flat2));
 
-fn composed<C: Codes, V: Search>(
+fn composed<C: Searched, V: Search>(
     graph: &Arc<Graph>,
     codes: Arc<C>,
     search: V,
