@@ -28,6 +28,9 @@ pub enum Placement {
     HugePages,
 }
 
+/// Where each section starts in a copy, if it is copied.
+type Starts = Vec<Option<usize>>;
+
 /// An opened file whose checksums have all been verified.
 pub struct Container {
     path: PathBuf,
@@ -35,7 +38,7 @@ pub struct Container {
     sections: Vec<Section>,
     mapped: Arc<Mapped>,
     /// The copied sections, and where in the copy each section starts.
-    copy: Option<(Arc<Buffer<u8>>, Vec<Option<usize>>)>,
+    copy: Option<(Arc<Buffer<u8>>, Starts)>,
 }
 
 impl Container {
@@ -157,10 +160,7 @@ fn read_head(path: &Path, file: &mut File, len: u64) -> Result<(Header, Vec<u8>)
 }
 
 /// Anonymous memory for the hot sections, and where each starts in it.
-fn room_for(
-    sections: &[Section],
-    is_hot: impl Fn(&str) -> bool,
-) -> (Buffer<u8>, Vec<Option<usize>>) {
+fn room_for(sections: &[Section], is_hot: impl Fn(&str) -> bool) -> (Buffer<u8>, Starts) {
     let mut end = 0usize;
     let starts = sections
         .iter()
@@ -181,7 +181,7 @@ fn verify(
     file: &mut File,
     head: &[u8],
     sections: &[Section],
-    mut copy: Option<&mut (Buffer<u8>, Vec<Option<usize>>)>,
+    mut copy: Option<&mut (Buffer<u8>, Starts)>,
 ) -> Result<(), ContainerError> {
     let io = |source| ContainerError::Io { path: path.to_owned(), action: "read", source };
     let mut chunk = vec![0; 1 << 20];

@@ -115,9 +115,15 @@ impl Frontier {
     /// Forgets candidates from the slot `limit` on, but keeps the best `least`.
     #[inline(always)]
     pub(super) fn cut(&mut self, limit: u64, least: usize) {
+        let before = self.filled;
         while self.filled > least && self.at(self.filled - 1) >= limit {
             self.filled -= 1;
-            self.blocks[self.filled / BLOCK].0[self.filled % BLOCK] = EMPTY;
+        }
+        if self.filled < before {
+            // With what fell off the end into the rest of the last block.
+            for place in self.filled..before.next_multiple_of(BLOCK) {
+                self.blocks[place / BLOCK].0[place % BLOCK] = EMPTY;
+            }
         }
     }
 
