@@ -321,7 +321,11 @@ impl Index {
     pub fn with_recipe(self, recipe: &Recipe) -> Result<Self, IndexError> {
         let own = &self.options.recipe;
         let absent = |wanted: &str| IndexError::Absent { wanted: wanted.to_owned() };
-        for (own, wanted) in [(own.quant(), recipe.quant()), (own.graph(), recipe.graph())] {
+        for (own, wanted) in [
+            (own.quant(), recipe.quant()),
+            (own.space(), recipe.space()),
+            (own.graph(), recipe.graph()),
+        ] {
             if own != wanted {
                 return Err(absent(wanted));
             }

@@ -6,9 +6,7 @@ mod common;
 
 use common::{clustered, exact, options, recall};
 use crinoid_graph::{BuildError, Progress};
-use crinoid_pipeline::{
-    BuildOptions, Index, IndexError, Placement, Recipe, SearchError, SearchOptions,
-};
+use crinoid_pipeline::{BuildOptions, Index, IndexError, Placement, SearchError, SearchOptions};
 use crinoid_quant::{Metric, Neighbor, VectorError, Vectors};
 use crinoid_refine::{Pool, Reason};
 use std::ops::ControlFlow;
@@ -197,6 +195,22 @@ fn a_build_can_be_cancelled() {
 }
 
 #[test]
+fn a_graph_can_be_built_on_other_codes_than_are_searched() {
+    let base = clustered(300, 12, 1);
+    let build = |recipe: &str| Index::build(&base, &options(recipe, Metric::L2), &()).unwrap();
+    let both = build("sq8@1+int4@1/hnsw@1/flat@2/float@1");
+    assert_eq!(both.graph().digest(), build("sq8@1/hnsw@1/pool@1/none@1").graph().digest());
+    assert_eq!(both.bytes().codes, build("int4@1/hnsw@1/pool@1/none@1").bytes().codes);
+    let answers = both.search(base.row(7), 3).unwrap();
+    assert_eq!((answers[0].id, answers[0].distance), (7, 0.0));
+    let error = "rabitq8@1/hnsw@1/heap@1/none@1".parse().map(|recipe| {
+        let options = BuildOptions { recipe, ..BuildOptions::default() };
+        Index::build(&base, &options, &()).unwrap_err().to_string()
+    });
+    assert!(error.unwrap().starts_with("heap@1 does not search rabitq8@1 codes"));
+}
+
+#[test]
 fn an_index_under_another_recipe_is_the_one_that_would_have_been_built() {
     let base = clustered(300, 12, 1);
     let build = |recipe: &str| Index::build(&base, &options(recipe, Metric::L2), &()).unwrap();
@@ -215,10 +229,14 @@ fn an_index_under_another_recipe_is_the_one_that_would_have_been_built() {
         assert_eq!(changed.fingerprint(), built.fingerprint());
         assert_eq!(changed.search(base.row(7), 9).unwrap(), built.search(base.row(7), 9).unwrap());
     }
-    for absent in ["float@1/hnsw@1/pool@1/none@1", "sq8@1/vamana@1/pool@1/none@1"] {
+    for absent in [
+        "float@1/hnsw@1/pool@1/none@1",
+        "float@1+sq8@1/hnsw@1/pool@1/none@1",
+        "sq8@1/vamana@1/pool@1/none@1",
+    ] {
         assert!(matches!(under(absent), Err(IndexError::Absent { .. })));
     }
     let plain = build("sq8@1/hnsw@1/pool@1/none@1");
-    let error = plain.with_recipe(&Recipe::default()).unwrap_err();
+    let error = plain.with_recipe(&DEFAULT.parse().unwrap()).unwrap_err();
     assert!(error.to_string().contains("float@1"), "{error}");
 }
