@@ -92,7 +92,9 @@ struct Question<'a> {
 struct Answer {
     id: u64,
     /// JSON has no NaN; a model that has no number for a text says `null`.
-    scores: Option<Vec<Option<f32>>>,
+    /// Wider than what is returned: what a number too large for f32 reads as must not depend on
+    /// how serde_json was built.
+    scores: Option<Vec<Option<f64>>>,
     error: Option<String>,
 }
 
@@ -214,9 +216,10 @@ impl Worker {
         }
         match answer {
             Answer { error: Some(why), .. } => Err(CommandError::Refused(why)),
-            Answer { scores: Some(scores), .. } => {
-                Ok(scores.into_iter().map(|score| score.unwrap_or(f32::NAN)).collect())
-            }
+            Answer { scores: Some(scores), .. } => Ok(scores
+                .into_iter()
+                .map(|score| score.map_or(f32::NAN, |score| score as f32))
+                .collect()),
             _ => Err(malformed(&line, "neither scores nor error".to_owned())),
         }
     }
