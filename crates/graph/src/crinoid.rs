@@ -1,4 +1,4 @@
-//! `crinoid@1` and `crinoid@2`: our champion, a flat graph in two stages.
+//! `crinoid@1`, our champion, and `crinoid@2`: a flat graph in two stages.
 
 use crate::{
     adjacency::{Graph, NONE},

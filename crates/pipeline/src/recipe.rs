@@ -11,14 +11,14 @@ pub const MAX_REFINERS: usize = 3;
 ///
 /// The refine part may be a chain, coarse to fine: `sign@1/hnsw@1/heap@1/int8@1+float@1`. The quant
 /// part may be two codecs, in the order of their use: on the codes of the first the graph is built,
-/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@2/flat@2/float@1`.
+/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@1/flat@2/float@1`.
 ///
 /// ```
 /// use crinoid_pipeline::Recipe;
 ///
-/// let recipe: Recipe = "sq8@1/crinoid@2/flat@2/float@1".parse()?;
+/// let recipe: Recipe = "sq8@1/crinoid@1/flat@2/float@1".parse()?;
 /// assert_eq!(recipe, Recipe::default());
-/// assert_eq!(recipe.graph(), "crinoid@2");
+/// assert_eq!(recipe.graph(), "crinoid@1");
 /// assert!("sq8@1/hnsw@9/pool@1/float@1".parse::<Recipe>().is_err());
 /// # Ok::<(), crinoid_pipeline::RecipeError>(())
 /// ```
@@ -39,7 +39,7 @@ pub struct Recipe {
 pub enum RecipeError {
     /// It does not have four parts.
     #[error(
-        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@1/crinoid@2/flat@2/float@1"
+        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@1/crinoid@1/flat@2/float@1"
     )]
     Parts(String),
     /// A part names no published version.
@@ -121,13 +121,13 @@ impl Recipe {
     }
 }
 
-/// `sq8@1/crinoid@2/flat@2/float@1`: the champions of graph and search over codes that suit any data.
+/// `sq8@1/crinoid@1/flat@2/float@1`: the champions of graph and search over codes that suit any data.
 impl Default for Recipe {
     fn default() -> Self {
         Self {
             space: None,
             quant: "sq8@1".to_owned(),
-            graph: "crinoid@2".to_owned(),
+            graph: "crinoid@1".to_owned(),
             search: "flat@2".to_owned(),
             refine: vec!["float@1".to_owned()],
         }
@@ -209,14 +209,14 @@ mod tests {
         for text in [
             "sq8@1/hnsw@1/pool@1/float@1",
             "sign@1/hnsw-closest@1/heap@1/int8@1+float@1",
-            "sq8@1+int4@1/crinoid@2/flat@2/float@1",
+            "sq8@1+int4@1/crinoid@1/flat@2/float@1",
         ] {
             let recipe: Recipe = text.parse().unwrap();
             assert_eq!(recipe.to_string(), text);
         }
         assert_eq!(Recipe::default().to_string().parse(), Ok(Recipe::default()));
         let heap = Recipe::default().with("search", "heap@1").unwrap();
-        assert_eq!(heap.to_string(), "sq8@1/crinoid@2/heap@1/float@1");
+        assert_eq!(heap.to_string(), "sq8@1/crinoid@1/heap@1/float@1");
     }
 
     #[test]
