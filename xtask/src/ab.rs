@@ -63,8 +63,8 @@ pub(crate) struct Args {
     /// reaches recall 0.9].
     #[arg(long)]
     gate_ef: Option<usize>,
-    /// Whose rules decide: quality, latency or strict [default: quality for quant and graph,
-    /// latency for search and refine].
+    /// Whose rules decide: quality, latency or strict [default: quality for graph, latency
+    /// for quant, search and refine].
     #[arg(long)]
     phase: Option<Phase>,
     /// Seconds for the interleaved rounds.

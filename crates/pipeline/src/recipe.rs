@@ -16,7 +16,7 @@ pub const MAX_REFINERS: usize = 3;
 /// ```
 /// use crinoid_pipeline::Recipe;
 ///
-/// let recipe: Recipe = "sq8@1/crinoid@1/flat@2/float@1".parse()?;
+/// let recipe: Recipe = "sq8@2/crinoid@1/flat@2/float@1".parse()?;
 /// assert_eq!(recipe, Recipe::default());
 /// assert_eq!(recipe.graph(), "crinoid@1");
 /// assert!("sq8@1/hnsw@9/pool@1/float@1".parse::<Recipe>().is_err());
@@ -39,7 +39,7 @@ pub struct Recipe {
 pub enum RecipeError {
     /// It does not have four parts.
     #[error(
-        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@1/crinoid@1/flat@2/float@1"
+        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@2/crinoid@1/flat@2/float@1"
     )]
     Parts(String),
     /// A part names no published version.
@@ -121,12 +121,12 @@ impl Recipe {
     }
 }
 
-/// `sq8@1/crinoid@1/flat@2/float@1`: the champions of graph and search over codes that suit any data.
+/// `sq8@2/crinoid@1/flat@2/float@1`: the champions.
 impl Default for Recipe {
     fn default() -> Self {
         Self {
             space: None,
-            quant: "sq8@1".to_owned(),
+            quant: "sq8@2".to_owned(),
             graph: "crinoid@1".to_owned(),
             search: "flat@2".to_owned(),
             refine: vec!["float@1".to_owned()],
@@ -216,7 +216,7 @@ mod tests {
         }
         assert_eq!(Recipe::default().to_string().parse(), Ok(Recipe::default()));
         let heap = Recipe::default().with("search", "heap@1").unwrap();
-        assert_eq!(heap.to_string(), "sq8@1/crinoid@1/heap@1/float@1");
+        assert_eq!(heap.to_string(), "sq8@2/crinoid@1/heap@1/float@1");
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub const VERSIONS: &[Version] = &[
 ];
 
 /// The codec that the default recipe uses.
-pub const CHAMPION: &str = "sq8@1";
+pub const CHAMPION: &str = "sq8@2";
 
 /// The codec that the champion replaced.
 pub const PREDECESSOR: &str = "int8-maxabs@1";
