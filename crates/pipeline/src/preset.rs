@@ -71,8 +71,8 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "retriever",
-        summary: "ours for text: 4-bit codes, the champions, floats for the best 200",
-        recipe: "int4@1/crinoid@1/flat@1/float@1",
+        summary: "ours for text: 4-bit codes on a graph of bytes, the champions, floats for the best 200",
+        recipe: "sq8@2+int4@1/crinoid@1/flat@2/float@1",
         m: 24,
         ef_construction: 200,
         backfill: false,

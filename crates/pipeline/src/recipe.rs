@@ -80,8 +80,8 @@ impl Recipe {
         self.space.as_deref().unwrap_or(&self.quant)
     }
 
-    /// The quant part as it is written.
-    fn codecs(&self) -> String {
+    /// The quant part as it is written: one codec, or `space+quant`.
+    pub fn codecs(&self) -> String {
         self.space.iter().chain([&self.quant]).cloned().collect::<Vec<_>>().join("+")
     }
 

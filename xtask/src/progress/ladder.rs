@@ -172,7 +172,7 @@ impl Ladder {
         let (codes, graph) = (best.clone(), best.clone());
         let search = best.clone();
         let steps = vec![
-            Step::new("4-bit codes", move |s| set(s, "quant", codes.build.recipe.quant())),
+            Step::new("4-bit codes", move |s| set(s, "quant", &codes.build.recipe.codecs())),
             Step::new("our graph", move |s| {
                 s.build.graph = graph.build.graph;
                 set(s, "graph", graph.build.recipe.graph())
