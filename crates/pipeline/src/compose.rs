@@ -16,7 +16,9 @@ use crinoid_quant::{
     versions::UnknownVersion,
 };
 use crinoid_refine::{NoRefiner, Rescore};
-use crinoid_search::{Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool, Search};
+use crinoid_search::{
+    Adaptive, Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool, Search,
+};
 use std::sync::Arc;
 
 /// Calls `$body` with `$C` standing for the codec called `$name`.
@@ -134,7 +136,7 @@ macro_rules! searched {
 
 searched!(
     Float, Sign, Sq8, Sq8Clipped, U8Exact, Int4, RecordAsymmetric, Rabitq<1>;
-    by (Heap, Pool, Flat, Flat2, Crinn, Discovery)
+    by (Heap, Pool, Flat, Flat2, Crinn, Discovery, Adaptive)
 );
 searched!(Int8MaxAbs, Half, Int8Fixed, Rabitq<2>, Rabitq<4>, Rabitq<8>; by (Pool, Flat2));
 

@@ -96,4 +96,12 @@ pub enum SearchError {
     /// No answers were asked for.
     #[error("k is 0: ask for at least one answer")]
     ZeroK,
+    /// The filter was made for another index.
+    #[error("the filter is over {got} rows, while the index has {want}")]
+    Filter {
+        /// Rows that the filter knows.
+        got: usize,
+        /// Rows of the index.
+        want: usize,
+    },
 }

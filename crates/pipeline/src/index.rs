@@ -4,6 +4,7 @@ use crate::{
     compose::{self, Documents, FirstStage},
     container::{Container, ContainerError, FORMAT, Placement, Sections, meta, publish},
     error::{IndexError, PartProblem, SearchError},
+    filter::Filter,
     fingerprint::{EmbeddingSpace, Fingerprint},
     preset::check_truncation,
     recipe::Recipe,
@@ -13,6 +14,7 @@ use crate::{
 use crinoid_graph::{Copies, Graph, Params, Progress, adjacency::GraphMeta};
 use crinoid_quant::{Metric, Neighbor, Preparation, VectorError, Vectors, codes::Arrays};
 use crinoid_refine::NoRefiner;
+use crinoid_search::Bitmap;
 use crossbeam_queue::ArrayQueue;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -363,6 +365,12 @@ impl Index {
         // A full queue means that enough memory lies idle already.
         let _ = self.idle.push(session.into_working());
         result.map(|_| answers)
+    }
+
+    /// The filter that admits those rows for which `admits` holds, for
+    /// [`Session::search_filtered`].
+    pub fn filter(&self, admits: impl Fn(u32) -> bool) -> Filter {
+        Filter::new(Bitmap::from_fn(self.len(), admits), self.copies())
     }
 
     /// A digest of all bytes of the index's file: equal digests, equal files.

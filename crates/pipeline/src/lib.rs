@@ -6,6 +6,7 @@ pub mod collection;
 mod compose;
 pub mod container;
 pub mod error;
+mod filter;
 pub mod fingerprint;
 pub mod index;
 pub mod preset;
@@ -17,6 +18,7 @@ mod stored;
 
 pub use container::{ContainerError, Placement};
 pub use error::{IndexError, SearchError};
+pub use filter::Filter;
 pub use fingerprint::{EmbeddingSpace, Fingerprint, Mismatch};
 pub use index::{BuildOptions, Index, IndexBytes};
 pub use preset::Preset;

@@ -1,6 +1,8 @@
 //! One thread's searches: everything reused, nothing allocated once warm.
 
-use crate::{error::SearchError, index::Index, recipe::MAX_REFINERS, stored::StoredRefiner};
+use crate::{
+    error::SearchError, filter::Filter, index::Index, recipe::MAX_REFINERS, stored::StoredRefiner,
+};
 use crinoid_quant::{Neighbor, Preparation};
 use crinoid_refine::{NoRefiner, Pool, Reason, RefinerQuery, StageReport, Stages};
 use crinoid_search::{Counters, SearchParams};
@@ -119,6 +121,36 @@ impl<'a> Session<'a> {
         options: &SearchOptions,
         answers: &mut Vec<Neighbor>,
     ) -> Result<Report, SearchError> {
+        self.answer(query, options, None, answers)
+    }
+
+    /// As [`search`](Self::search), among the rows that `filter` admits only: as many as `k`, or as
+    /// there are. Where measuring all of these is cheaper than walking the graph, stage 1 does that.
+    ///
+    /// # Errors
+    /// As `search`; and when the filter is over another number of rows than the index.
+    pub fn search_filtered(
+        &mut self,
+        query: &[f32],
+        options: &SearchOptions,
+        filter: &Filter,
+        answers: &mut Vec<Neighbor>,
+    ) -> Result<Report, SearchError> {
+        answers.clear();
+        let [got, want] = [filter.rows().len(), self.index.len()];
+        if got != want {
+            return Err(SearchError::Filter { got, want });
+        }
+        self.answer(query, options, Some(filter), answers)
+    }
+
+    fn answer(
+        &mut self,
+        query: &[f32],
+        options: &SearchOptions,
+        filter: Option<&Filter>,
+        answers: &mut Vec<Neighbor>,
+    ) -> Result<Report, SearchError> {
         answers.clear();
         if options.k == 0 {
             return Err(SearchError::ZeroK);
@@ -141,7 +173,12 @@ impl<'a> Session<'a> {
         let plan = Plan::new(index, options, refiners);
         let params = SearchParams::new(plan.leaves[0], options.ef);
         let engine = index.stage().engine();
-        let counters = engine.search(prepared, &params, search, answers);
+        let counters = match filter {
+            None => engine.search(prepared, &params, search, answers),
+            Some(filter) => {
+                engine.search_filtered(prepared, &params, filter.nodes(), search, answers)
+            }
+        };
         answers.truncate(params.k);
         let mut report = Report { counters, ..Report::default() };
         report.stages.push(StageReport {
@@ -163,8 +200,14 @@ impl<'a> Session<'a> {
             };
             report.stages.push(StageReport { reason, ..stage });
         }
-        if let Some(copies) = index.copies() {
-            copies.expand(options.k, answers, nodes);
+        match (index.copies(), filter) {
+            (None, _) => {}
+            (Some(copies), None) => copies.expand(options.k, answers, nodes),
+            (Some(copies), Some(filter)) => {
+                copies.expand(index.len(), answers, nodes);
+                answers.retain(|near| filter.rows().contains(near.id));
+                answers.truncate(options.k);
+            }
         }
         Ok(report)
     }

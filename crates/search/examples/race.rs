@@ -1,39 +1,34 @@
 //! Several searches over one graph, in turns within one process: the quick loop in which a search is
 //! tuned. (`cargo xtask ab` decides whether it ships.)
 //!
-//! `race BASE.fbin QUERIES.fbin TRUTH.ibin l2|cosine FOLDER CONTENDER... [--rounds N] [--k K]`
+//! `race BASE.fbin QUERIES.fbin TRUTH.ibin l2|cosine FOLDER CONTENDER... [--rounds N] [--k K] [--graph VERSION]`
 //!
 //! A contender is `m/codes/search[/rescore[/pool]]`, e.g. `24/int4@1/flat@1/u8-exact@1`; the first
-//! one is what the others are compared with. Graphs are `crinoid@1` on byte codes, built once and kept in
-//! `FOLDER`. An `.fbin` or `.ibin` file is two little-endian `u32` (rows, columns), then values.
-#![allow(clippy::print_stdout, reason = "an example talks")]
+//! one is what the others are compared with. Graphs are built on byte codes, once, and kept in `FOLDER`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks")]
 
-use crinoid_graph::{Graph, Params, adjacency::GraphMeta, builder};
+mod support;
+
+use crinoid_graph::{Graph, versions::CHAMPION};
 use crinoid_quant::{
-    Buffer, Codes, Isa, Level, Metric, Neighbor, Preparation, Scorer, Vectors,
-    codec::{Float, Half, Int4, Sq8, U8Exact},
-    codes::Arrays,
+    Codes, Isa, Level, Metric, Neighbor, Scorer, Vectors,
+    codec::{Float, Half, Int4, Rabitq, Sq8, U8Exact},
     isa::{OnIsa, dispatch},
     key,
 };
-use crinoid_search::{Composed, Counters, Engine, Flat, Flat2, Scratch, SearchParams};
-use std::{
-    error::Error,
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
+use crinoid_search::{
+    Adaptive, Composed, Counters, Crinn, Discovery, Engine, Flat, Flat2, Pool, Scratch,
+    SearchParams, exact,
 };
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use std::{path::Path, sync::Arc, time::Instant};
+use support::{Result, floats, graph, option, values};
 
 const RECALLS: [f64; 4] = [0.90, 0.95, 0.99, 0.999];
 
 /// Efforts that are tried, up to the first that finds everything.
-const EFFORTS: [usize; 26] = [
+const EFFORTS: [usize; 28] = [
     10, 11, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 200, 256, 320, 400,
-    512, 720, 1024, 1600,
+    512, 720, 1024, 1600, 2400, 4000,
 ];
 
 fn main() -> Result<()> {
@@ -41,6 +36,7 @@ fn main() -> Result<()> {
     let rounds = option(&mut args, "--rounds")?.unwrap_or(9);
     let k = option(&mut args, "--k")?.unwrap_or(10);
     let only = option(&mut args, "--ef")?;
+    let version = option(&mut args, "--graph")?.unwrap_or_else(|| CHAMPION.to_owned());
     let [base, queries, truth, metric, folder, contenders @ ..] = &args[..] else {
         println!(
             "race BASE.fbin QUERIES.fbin TRUTH.ibin l2|cosine FOLDER m/codes/search[/rescore[/pool]]..."
@@ -50,8 +46,15 @@ fn main() -> Result<()> {
     let metric: Metric = metric.parse()?;
     let (base, queries) = (floats(Path::new(base), metric)?, floats(Path::new(queries), metric)?);
     let (columns, truth) = values(Path::new(truth))?;
-    let limits = limits(&base, &queries, &truth, columns, k);
-    let folder = PathBuf::from(folder);
+    let limits: Vec<f32> = match k <= columns {
+        true => limits(&base, &queries, &truth, columns, k),
+        // The file does not reach so far.
+        false => exact::nearest_all(&base, Metric::L2, &queries, k)
+            .iter()
+            .map(|nearest| nearest.last().map_or(0.0, |last| last.distance * 1.001))
+            .collect(),
+    };
+    let folder = Path::new(folder);
     let mut graphs: Vec<(usize, Arc<Graph>)> = Vec::new();
     let mut racers = Vec::new();
     for spec in contenders {
@@ -61,7 +64,7 @@ fn main() -> Result<()> {
         };
         let m: usize = m.parse()?;
         if !graphs.iter().any(|&(known, _)| known == m) {
-            graphs.push((m, Arc::new(graph(&folder, &base, m)?)));
+            graphs.push((m, Arc::new(graph(folder, &base, &version, m)?)));
         }
         let graph = graphs.iter().find(|&&(known, _)| known == m).map(|(_, graph)| graph.clone());
         let engine = engine(codes, search, graph.ok_or("no graph")?, &base)?;
@@ -167,13 +170,6 @@ fn race(
     }
 }
 
-fn option(args: &mut Vec<String>, name: &str) -> Result<Option<usize>> {
-    let Some(place) = args.iter().position(|arg| arg == name) else { return Ok(None) };
-    let value = args.get(place + 1).ok_or("an option without a value")?.parse()?;
-    args.drain(place..place + 2);
-    Ok(Some(value))
-}
-
 fn distance(base: &Vectors, id: u32, query: &[f32]) -> f32 {
     base.row(id as usize).iter().zip(query).map(|(x, q)| (x - q) * (x - q)).sum()
 }
@@ -184,48 +180,12 @@ fn limits(base: &Vectors, queries: &Vectors, truth: &[u32], columns: usize, k: u
     queries.rows().enumerate().map(kth).collect()
 }
 
-/// The graph of `m` over the bytes of `base`, from `folder` if it has been built before.
-fn graph(folder: &Path, base: &Vectors, m: usize) -> Result<Graph> {
-    let digest = base.as_slice().iter().fold(m as u64, |hash, value| {
-        (hash ^ u64::from(value.to_bits())).wrapping_mul(0x5851_F42D_4C95_7F2D).rotate_left(17)
-    });
-    let path = folder.join(format!("{digest:016x}-{m}.graph"));
-    if let Ok(file) = fs::File::open(&path) {
-        let (mut file, mut line) = (BufReader::new(file), String::new());
-        file.read_line(&mut line)?;
-        let (meta, sizes): (GraphMeta, Vec<(String, usize)>) = serde_json::from_str(&line)?;
-        let mut arrays = Vec::new();
-        for (name, size) in sizes {
-            let mut bytes = Buffer::<u8>::zeroed(size);
-            file.read_exact(bytes.make_mut())?;
-            arrays.push((name, bytes));
-        }
-        let mut lookup = |wanted: &str| {
-            arrays.iter().find(|(name, _)| name == wanted).map(|(_, bytes)| bytes.clone())
-        };
-        return Ok(Graph::from_parts(&meta, &mut Arrays::new(&mut lookup))?);
-    }
-    let start = Instant::now();
-    let params = Params { m, ..Params::default() };
-    let builder = builder("crinoid@1")?;
-    let graph = match U8Exact::applies(base) {
-        true => builder.build(&*U8Exact::train(base, Metric::L2).space(), &params, &())?,
-        false => builder.build(&*Sq8::train(base, Metric::L2).space(), &params, &())?,
-    };
-    println!("built m {m} in {:.1} s", start.elapsed().as_secs_f64());
-    let (meta, arrays) = graph.parts();
-    let sizes: Vec<_> = arrays.iter().map(|(name, bytes)| (name, bytes.len())).collect();
-    let mut file = fs::File::create(&path)?;
-    writeln!(file, "{}", serde_json::to_string(&(meta, sizes))?)?;
-    arrays.iter().try_for_each(|(_, bytes)| file.write_all(bytes))?;
-    Ok(graph)
-}
-
 /// The search called `search` over codes called `codes`.
 fn engine(codes: &str, search: &str, graph: Arc<Graph>, base: &Vectors) -> Result<Box<dyn Engine>> {
     match codes {
         "u8-exact@1" => composed::<U8Exact>(search, graph, base),
         "int4@1" => composed::<Int4>(search, graph, base),
+        "rabitq1@1" => composed::<Rabitq<1>>(search, graph, base),
         "sq8@1" => composed::<Sq8>(search, graph, base),
         _ => Err(format!("codes `{codes}` do not race").into()),
     }
@@ -234,6 +194,10 @@ fn engine(codes: &str, search: &str, graph: Arc<Graph>, base: &Vectors) -> Resul
 fn composed<C: Codes>(search: &str, graph: Arc<Graph>, base: &Vectors) -> Result<Box<dyn Engine>> {
     let codes = Arc::new(C::train(base, Metric::L2));
     Ok(match search {
+        "pool@1" => Box::new(Composed::new(graph, codes, Pool)?),
+        "crinn@1" => Box::new(Composed::new(graph, codes, Crinn::default())?),
+        "discovery@1" => Box::new(Composed::new(graph, codes, Discovery::default())?),
+        "adaptive@1" => Box::new(Composed::new(graph, codes, Adaptive::default())?),
         "flat@1" => Box::new(Composed::new(graph, codes, Flat::default())?),
         "flat@2" => Box::new(Composed::new(graph, codes, Flat2::default())?),
         _ => match search.strip_prefix("flat@2:").map(str::parse) {
@@ -306,26 +270,5 @@ impl<C: Codes> Rescorer for Finer<C> {
         candidates.clear();
         let nearest = self.order.iter().take(k).map(|&packed| key::unpack(packed));
         candidates.extend(nearest.map(|(_, id)| Neighbor::new(id, 0.0)));
-    }
-}
-
-/// The rows of an `.fbin` file, prepared for `metric`.
-fn floats(path: &Path, metric: Metric) -> Result<Vectors> {
-    let (dim, bits) = values(path)?;
-    let floats: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
-    Ok(Preparation::new(metric, dim).apply_all(&Vectors::new(floats.as_slice(), dim)?)?)
-}
-
-/// Columns and words of a file of 4-byte values.
-fn values(path: &Path) -> Result<(usize, Vec<u32>)> {
-    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let words: Vec<u32> =
-        bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
-    let [rows, columns, values @ ..] = &words[..] else {
-        return Err(format!("{}: no header", path.display()).into());
-    };
-    match values.len() == *rows as usize * *columns as usize {
-        true => Ok((*columns as usize, values.to_vec())),
-        false => Err(format!("{}: {} values", path.display(), values.len()).into()),
     }
 }

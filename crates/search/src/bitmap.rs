@@ -69,6 +69,17 @@ impl Bitmap {
         self.count
     }
 
+    /// The ids that are in both sets, which are over equally many.
+    ///
+    /// # Panics
+    /// When the sets differ in [`len`](Self::len).
+    pub fn intersection(&self, other: &Self) -> Self {
+        assert_eq!(self.len, other.len, "length of the sets");
+        let words: Vec<u64> = self.words.iter().zip(&other.words).map(|(a, b)| a & b).collect();
+        let count = words.iter().map(|word| word.count_ones() as usize).sum();
+        Self { words, len: self.len, count }
+    }
+
     /// The ids, ascending.
     pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().enumerate().flat_map(|(place, &word)| {
@@ -101,7 +112,11 @@ mod tests {
             }
             prop_assert!(bitmap.ids().eq(oracle.iter().copied()));
             prop_assert_eq!((bitmap.count(), bitmap.is_empty()), (oracle.len(), oracle.is_empty()));
-            prop_assert_eq!(Bitmap::from_fn(len, |id| oracle.contains(&id)), bitmap);
+            prop_assert_eq!(&Bitmap::from_fn(len, |id| oracle.contains(&id)), &bitmap);
+            let even = Bitmap::from_fn(len, |id| id % 2 == 0);
+            let both = oracle.iter().copied().filter(|id| id % 2 == 0);
+            prop_assert!(bitmap.intersection(&even).ids().eq(both.clone()));
+            prop_assert_eq!(bitmap.intersection(&even).count(), both.count());
         }
     }
 }

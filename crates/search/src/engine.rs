@@ -1,6 +1,6 @@
 //! What a query is put to: a graph, codes and a search version, composed.
 
-use crate::{Beam, Counters, SearchParams, linear_pool::MAX_NODES};
+use crate::{Beam, Bitmap, Counters, SearchParams, linear_pool::MAX_NODES};
 use crinoid_graph::Graph;
 use crinoid_quant::{
     Codes, Isa, Level, Neighbor, Scorer,
@@ -60,6 +60,20 @@ pub trait Engine: Send + Sync {
         &self,
         query: &[f32],
         params: &SearchParams,
+        scratch: &mut Scratch,
+        out: &mut Vec<Neighbor>,
+    ) -> Counters;
+
+    /// As [`search`](Self::search), among the rows in `admitted` only: as many as `k`, or as there are.
+    ///
+    /// # Panics
+    /// When the query has another dimension than [`dim`](Self::dim), or `admitted` another length
+    /// than the set.
+    fn search_filtered(
+        &self,
+        query: &[f32],
+        params: &SearchParams,
+        admitted: &Bitmap,
         scratch: &mut Scratch,
         out: &mut Vec<Neighbor>,
     ) -> Counters;
@@ -149,12 +163,14 @@ impl<C: Codes, V: Search> Composed<C, V> {
 }
 
 /// One query, compiled per SIMD level.
-struct Query<'a, C: Codes, V> {
-    engine: &'a Composed<C, V>,
-    query: &'a C::Query,
-    params: &'a SearchParams,
-    beam: &'a mut Beam,
-    out: &'a mut Vec<Neighbor>,
+pub(crate) struct Query<'a, C: Codes, V> {
+    pub(crate) engine: &'a Composed<C, V>,
+    pub(crate) query: &'a C::Query,
+    pub(crate) params: &'a SearchParams,
+    /// How many of the candidates found go into `out`, at most.
+    pub(crate) leave: usize,
+    pub(crate) beam: &'a mut Beam,
+    pub(crate) out: &'a mut Vec<Neighbor>,
 }
 
 impl<C: Codes, V: Search> OnIsa for Query<'_, C, V> {
@@ -162,10 +178,10 @@ impl<C: Codes, V: Search> OnIsa for Query<'_, C, V> {
 
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) -> Counters {
-        let Self { engine, query, params, beam, out } = self;
+        let Self { engine, query, params, leave, beam, out } = self;
         let scorer = engine.codes.scorer(isa, query);
         let counters = engine.version.search(isa, &engine.graph, scorer, params, beam);
-        out.extend(beam.found.iter().take(params.k).map(|&packed| {
+        out.extend(beam.found.iter().take(leave).map(|&packed| {
             let (key, id) = key::unpack(packed);
             Neighbor::new(id, scorer.distance(key))
         }));
@@ -200,6 +216,18 @@ impl<C: Codes, V: Search> Engine for Composed<C, V> {
         }
         let (encoded, beam) = scratch.parts::<C::Query>();
         self.codes.encode_query(query, encoded);
-        isa::dispatch(self.level, Query { engine: self, query: encoded, params, beam, out })
+        let leave = params.k;
+        isa::dispatch(self.level, Query { engine: self, query: encoded, params, leave, beam, out })
+    }
+
+    fn search_filtered(
+        &self,
+        query: &[f32],
+        params: &SearchParams,
+        admitted: &Bitmap,
+        scratch: &mut Scratch,
+        out: &mut Vec<Neighbor>,
+    ) -> Counters {
+        self.filtered(query, params, admitted, scratch, out)
     }
 }

@@ -3,7 +3,10 @@
 //! The oracle of tests, the fallback under narrow filters, and the fastest search of all on small
 //! sets.
 
-use crate::{Counters, Engine, Scratch, SearchParams, beam::Lists};
+use crate::{
+    Bitmap, Counters, Engine, Scratch, SearchParams,
+    beam::{Beam, Lists},
+};
 use crinoid_quant::{
     Codes, Isa, Level, Metric, Neighbor, Scorer, Vectors,
     isa::{self, OnIsa},
@@ -102,25 +105,27 @@ impl<C: Codes> Exact<C> {
     }
 }
 
-struct Query<'a, C: Codes> {
-    codes: &'a C,
-    query: &'a C::Query,
-    k: usize,
-    lists: &'a mut Lists,
-    nearest: &'a mut Smallest,
-    out: &'a mut Vec<Neighbor>,
+/// The scan of some rows for one query, compiled per SIMD level.
+pub(crate) struct Query<'a, C: Codes, I> {
+    pub(crate) codes: &'a C,
+    pub(crate) query: &'a C::Query,
+    pub(crate) ids: I,
+    pub(crate) k: usize,
+    pub(crate) beam: &'a mut Beam,
+    pub(crate) out: &'a mut Vec<Neighbor>,
 }
 
-impl<C: Codes> OnIsa for Query<'_, C> {
+impl<C: Codes, T: Iterator<Item = u32>> OnIsa for Query<'_, C, T> {
     type Output = Counters;
 
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) -> Counters {
-        let Self { codes, query, k, lists, nearest, out } = self;
+        let Self { codes, query, ids, k, beam, out } = self;
         let scorer = codes.scorer(isa, query);
-        nearest.reset(k.min(codes.len()));
-        let counters = scan(scorer, 0..codes.len() as u32, lists, nearest);
-        out.extend(nearest.sorted().iter().map(|&packed| {
+        let Beam { lists, smallest, .. } = beam;
+        smallest.reset(k);
+        let counters = scan(scorer, ids, lists, smallest);
+        out.extend(smallest.sorted().iter().map(|&packed| {
             let (key, id) = key::unpack(packed);
             Neighbor::new(id, scorer.distance(key))
         }));
@@ -148,12 +153,38 @@ impl<C: Codes> Engine for Exact<C> {
         scratch: &mut Scratch,
         out: &mut Vec<Neighbor>,
     ) -> Counters {
+        let all = 0..self.codes.len() as u32;
+        self.among(all, params.k.min(self.codes.len()), query, scratch, out)
+    }
+
+    fn search_filtered(
+        &self,
+        query: &[f32],
+        params: &SearchParams,
+        admitted: &Bitmap,
+        scratch: &mut Scratch,
+        out: &mut Vec<Neighbor>,
+    ) -> Counters {
+        assert_eq!(admitted.len(), self.codes.len(), "length of the filter");
+        self.among(admitted.ids(), params.k.min(admitted.count()), query, scratch, out)
+    }
+}
+
+impl<C: Codes> Exact<C> {
+    /// The `k` nearest of the rows `ids`.
+    fn among(
+        &self,
+        ids: impl Iterator<Item = u32>,
+        k: usize,
+        query: &[f32],
+        scratch: &mut Scratch,
+        out: &mut Vec<Neighbor>,
+    ) -> Counters {
         assert_eq!(query.len(), self.codes.dim(), "dimension of the query");
         out.clear();
         let (encoded, beam) = scratch.parts::<C::Query>();
         self.codes.encode_query(query, encoded);
-        let (lists, nearest) = (&mut beam.lists, &mut beam.smallest);
-        let work = Query { codes: &*self.codes, query: encoded, k: params.k, lists, nearest, out };
+        let work = Query { codes: &*self.codes, query: encoded, ids, k, beam, out };
         isa::dispatch(self.level, work)
     }
 }

@@ -1,133 +1,38 @@
 //! Search among some of the rows only.
 //!
-//! A walk that drops what the filter refuses starves when the filter is narrow. As in ACORN (Patel et
-//! al. 2024) only admitted nodes enter the pool here, and a refused neighbour is looked through: its
-//! own admitted neighbours take its place. Below an estimated number of admitted rows measuring all
-//! of them is cheaper than any walk, and exact.
+//! Where few rows are admitted, all of them are measured: exact. Else the engine's own search runs with a beam
+//! that is wider by as much as the filter is narrow, and what the filter refuses is dropped from what it
+//! found. A filter that is narrower around the query than on the whole shows in the rank of the `k`-th
+//! admitted candidate; then the search is repeated with a beam that fits, or the scan takes over.
+//!
+//! Lost against this: looking through refused neighbours to theirs, as ACORN does (Patel et al. 2024).
+//! At every share of 100,000 rows it was 5 to 20 times slower than the better of the two (BENCHMARKS.md).
 
 use crate::{
-    Bitmap, Composed, Counters, Engine, Scratch, Search, SearchParams, beam::Beam, entry, exact,
+    Bitmap, Composed, Counters, Engine, Scratch, Search, SearchParams, engine::Query, exact,
 };
-use crinoid_graph::Graph;
-use crinoid_quant::{
-    Codes, Isa, Neighbor, Scorer,
-    isa::{self, OnIsa},
-    key,
-};
+use crinoid_quant::{Codes, Neighbor, isa};
 
-/// How many admitted rows, evenly spread, a walk starts from.
-const STARTS: usize = 64;
+/// How many rows are scanned in the time in which a walk serves one place of its beam, measured
+/// (BENCHMARKS.md, "Filters"): the node there is expanded, and its unseen neighbours are measured in random order.
+const ROWS_PER_PLACE: usize = 16;
 
-/// Whether measuring `admitted` rows is cheaper than a walk, which expands about `width` nodes of
-/// `degree` neighbours each.
-pub fn scan_is_cheaper(admitted: usize, width: usize, degree: usize) -> bool {
-    admitted <= width.saturating_mul(degree)
+/// How much deeper than expected the `k`-th admitted candidate may lie before the beam counts as too narrow.
+const DEEPER: usize = 2;
+
+/// Whether measuring `admitted` rows is cheaper than a walk with a beam of `width`.
+pub fn scan_is_cheaper(admitted: usize, width: usize) -> bool {
+    admitted <= width.saturating_mul(ROWS_PER_PLACE)
 }
 
-struct Filtered<'a, C: Codes> {
-    graph: &'a Graph,
-    codes: &'a C,
-    query: &'a C::Query,
-    params: &'a SearchParams,
-    admitted: &'a Bitmap,
-    beam: &'a mut Beam,
-    out: &'a mut Vec<Neighbor>,
-}
-
-impl<C: Codes> OnIsa for Filtered<'_, C> {
-    type Output = Counters;
-
-    #[inline(always)]
-    fn on<I: Isa>(self, isa: I) -> Counters {
-        let Self { graph, codes, query, params, admitted, beam, out } = self;
-        let scorer = codes.scorer(isa, query);
-        let width = params.beam_width(graph.len()).min(admitted.count());
-        let counters = if scan_is_cheaper(admitted.count(), width, graph.degree()) {
-            let Beam { found, lists, smallest, .. } = beam;
-            smallest.reset(width);
-            let counters = exact::scan(scorer, admitted.ids(), lists, smallest);
-            found.clear();
-            found.extend_from_slice(smallest.sorted());
-            counters
-        } else {
-            walk(graph, scorer, width, admitted, beam)
-        };
-        for &packed in beam.found.iter().take(params.k) {
-            let (key, id) = key::unpack(packed);
-            out.push(Neighbor::new(id, scorer.distance(key)));
-        }
-        counters
-    }
-}
-
-/// The two-hop walk; leaves at most `width` admitted nodes in [`Beam::found`].
-#[inline(always)]
-fn walk<S: Scorer>(
-    graph: &Graph,
-    scorer: S,
-    width: usize,
-    admitted: &Bitmap,
-    beam: &mut Beam,
-) -> Counters {
-    let mut counters = Counters::default();
-    let Beam { found, visited, lists, pool, .. } = beam;
-    let (base, degree, lines) = (graph.base(), graph.degree(), scorer.lines());
-    visited.begin(graph.len());
-    // A row of refused neighbours is looked through until a list is full: one list more at most.
-    lists.reserve(entry::widest_row(graph).max(STARTS) * 2);
-    pool.reset(width);
-    let step = admitted.count().div_ceil(STARTS).max(1);
-    lists.ids.clear();
-    for id in admitted.ids().step_by(step) {
-        visited.insert(id);
-        lists.ids.push(id);
-    }
-    lists.measure(scorer);
-    counters.measured(lists.ids.len());
-    for (key, id) in lists.pairs() {
-        pool.insert(key, id);
-    }
-    while let Some(node) = pool.pop() {
-        lists.ids.clear();
-        for &near in base.neighbors(node) {
-            if admitted.contains(near) && visited.insert(near) {
-                scorer.prefetch(near, lines);
-                lists.ids.push(near);
-            }
-        }
-        for &near in base.neighbors(node) {
-            if lists.ids.len() >= degree {
-                break;
-            }
-            if !admitted.contains(near) && visited.insert(near) {
-                counters.hops += 1;
-                for &far in base.neighbors(near) {
-                    if admitted.contains(far) && visited.insert(far) {
-                        scorer.prefetch(far, lines);
-                        lists.ids.push(far);
-                    }
-                }
-            }
-        }
-        lists.measure(scorer);
-        counters.expanded(lists.ids.len());
-        for (key, id) in lists.pairs() {
-            pool.insert(key, id);
-        }
-    }
-    found.clear();
-    found.extend(pool.packed());
-    counters
+/// `size` among the admitted, as a size among all rows where one in `rarity` is admitted.
+fn widened(size: usize, rarity: f64) -> usize {
+    (size as f64 * rarity).ceil() as usize
 }
 
 impl<C: Codes, V: Search> Composed<C, V> {
-    /// As [`Engine::search`], among the rows in `admitted` only; exact where so few are admitted
-    /// that measuring them all is cheaper than a walk.
-    ///
-    /// # Panics
-    /// When the query has another dimension than the codes, or `admitted` another length than
-    /// the set.
-    pub fn search_filtered(
+    /// [`Engine::search_filtered`], by a scan where that is the cheaper way.
+    pub(crate) fn filtered(
         &self,
         query: &[f32],
         params: &SearchParams,
@@ -138,13 +43,37 @@ impl<C: Codes, V: Search> Composed<C, V> {
         assert_eq!(query.len(), self.dim(), "dimension of the query");
         assert_eq!(admitted.len(), self.len(), "length of the filter");
         out.clear();
-        if params.k == 0 || admitted.is_empty() {
-            return Counters::default();
+        let (n, k) = (self.len(), params.k.min(admitted.count()));
+        let mut counters = Counters::default();
+        if k == 0 {
+            return counters;
         }
         let (encoded, beam) = scratch.parts::<C::Query>();
         self.codes.encode_query(query, encoded);
-        let (graph, codes) = (&*self.graph, &*self.codes);
-        let work = Filtered { graph, codes, query: encoded, params, admitted, beam, out };
-        isa::dispatch(self.level, work)
+        let mut rarity = n as f64 / admitted.count() as f64;
+        loop {
+            let wide = SearchParams::new(widened(k, rarity), widened(params.ef, rarity));
+            if scan_is_cheaper(admitted.count(), wide.beam_width(n)) {
+                out.clear();
+                let (codes, ids) = (&*self.codes, admitted.ids());
+                let scan = exact::Query { codes, query: encoded, ids, k, beam, out };
+                counters += isa::dispatch(self.level, scan);
+                return counters;
+            }
+            out.clear();
+            let work = Query { engine: self, query: encoded, params: &wide, leave: n, beam, out };
+            counters += isa::dispatch(self.level, work);
+            let admitted_places =
+                out.iter().zip(1..).filter(|(near, _)| admitted.contains(near.id));
+            match admitted_places.map(|(_, rank)| rank).nth(k - 1) {
+                Some(rank) if rank <= DEEPER * wide.k => {
+                    out.retain(|near| admitted.contains(near.id));
+                    out.truncate(k);
+                    return counters;
+                }
+                Some(rank) => rarity = rank as f64 / k as f64,
+                None => rarity *= 4.0,
+            }
+        }
     }
 }

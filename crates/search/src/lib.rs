@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Engine`], [`Composed`] | what a query is put to; graph + codes + a search version |
 //! | [`Search`] | the trait of a search version, generic over SIMD level and scorer |
-//! | [`Heap`], [`Pool`], [`Crinn`], [`Discovery`], [`Flat`], [`Flat2`] | the published versions, one file each |
+//! | [`Heap`], [`Pool`], [`Crinn`], [`Discovery`], [`Adaptive`], [`Flat`], [`Flat2`] | the published versions, one file each |
 //! | [`Scratch`], [`Beam`] | the working memory, reused from query to query |
 //! | [`exact`] | exact scan over codes ([`Exact`]) and over raw vectors |
 //! | [`filter`], [`Bitmap`], [`Living`] | search among some rows, tombstones |
@@ -20,6 +20,7 @@
 //! One virtual call and one SIMD dispatch per query, none per distance; nothing is allocated in
 //! steady state; the answer depends on index and query alone.
 
+pub mod adaptive;
 pub mod batch;
 pub mod beam;
 pub mod bitmap;
@@ -42,6 +43,7 @@ pub mod versions;
 pub mod visited;
 pub mod walk;
 
+pub use adaptive::Adaptive;
 pub use batch::search_all;
 pub use beam::Beam;
 pub use bitmap::Bitmap;

@@ -5,12 +5,12 @@ use crinoid_quant::Neighbor;
 
 /// An engine some of whose rows have been deleted: they are walked over but never returned.
 ///
-/// Asks the engine for more than is wanted, in proportion to the dead. Where the dead cluster around a
-/// query that is not enough; then one retry asks for as many as there are dead on top.
+/// A search is a filtered one among the living: it looks wider in proportion to the dead, and once
+/// more where these cluster around the query.
 #[derive(Clone, Debug)]
 pub struct Living<E> {
     engine: E,
-    dead: Bitmap,
+    alive: Bitmap,
 }
 
 impl<E: Engine> Living<E> {
@@ -18,19 +18,20 @@ impl<E: Engine> Living<E> {
     ///
     /// # Panics
     /// When `dead` has another length than the engine.
-    pub fn new(engine: E, dead: Bitmap) -> Self {
+    pub fn new(engine: E, dead: &Bitmap) -> Self {
         assert_eq!(dead.len(), engine.len(), "length of the tombstones");
-        Self { engine, dead }
+        let alive = Bitmap::from_fn(dead.len(), |id| !dead.contains(id));
+        Self { engine, alive }
     }
 
     /// Marks row `id` as dead; whether it was alive.
     pub fn bury(&mut self, id: u32) -> bool {
-        self.dead.insert(id)
+        self.alive.remove(id)
     }
 
-    /// The dead rows.
-    pub fn dead(&self) -> &Bitmap {
-        &self.dead
+    /// The rows that are not dead.
+    pub fn alive(&self) -> &Bitmap {
+        &self.alive
     }
 }
 
@@ -40,7 +41,7 @@ impl<E: Engine> Engine for Living<E> {
     }
 
     fn len(&self) -> usize {
-        self.engine.len() - self.dead.count()
+        self.alive.count()
     }
 
     fn dim(&self) -> usize {
@@ -54,24 +55,19 @@ impl<E: Engine> Engine for Living<E> {
         scratch: &mut Scratch,
         out: &mut Vec<Neighbor>,
     ) -> Counters {
-        let (all, alive) = (self.engine.len(), self.len());
-        out.clear();
-        if params.k == 0 || alive == 0 {
-            return Counters::default();
-        }
-        let wanted = params.k.min(alive);
-        let enlarged = |size: usize| size.saturating_mul(all).div_ceil(alive).min(all);
-        let mut wider = SearchParams::new(enlarged(wanted), enlarged(params.ef));
-        let mut counters = self.engine.search(query, &wider, scratch, out);
-        out.retain(|n| !self.dead.contains(n.id));
-        if out.len() < wanted {
-            // Even if all the dead are closer than the living, this many hold enough of these.
-            let enough = wanted.saturating_add(self.dead.count()).min(all);
-            wider = SearchParams::new(enough, enough.max(wider.ef));
-            counters += self.engine.search(query, &wider, scratch, out);
-            out.retain(|n| !self.dead.contains(n.id));
-        }
-        out.truncate(wanted);
-        counters
+        self.engine.search_filtered(query, params, &self.alive, scratch, out)
+    }
+
+    /// `admitted` is over all rows, the dead included.
+    fn search_filtered(
+        &self,
+        query: &[f32],
+        params: &SearchParams,
+        admitted: &Bitmap,
+        scratch: &mut Scratch,
+        out: &mut Vec<Neighbor>,
+    ) -> Counters {
+        let both = self.alive.intersection(admitted);
+        self.engine.search_filtered(query, params, &both, scratch, out)
     }
 }

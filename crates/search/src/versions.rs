@@ -8,6 +8,7 @@ pub const VERSIONS: &[Version] = &[
     Version::new("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS"),
     Version::new("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2"),
     Version::new("discovery", 1, "sorted pool, ended by the discovery rate", "record, fix 4"),
+    Version::new("adaptive", 1, "discovery@1, its effort set by the first hops", "record, fix 7"),
     Version::new("flat", 1, "three hops in flight, branch-free frontier, sampled start", "Crinoid"),
     Version::new(
         "flat",

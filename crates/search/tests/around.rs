@@ -7,8 +7,8 @@ use common::{clustered, noise};
 use crinoid_graph::{Graph, Params, builder};
 use crinoid_quant::{Codes, Metric, Neighbor, Vectors, codec::Sq8};
 use crinoid_search::{
-    Bitmap, Composed, Crinn, Discovery, Engine, Exact, Flat, Living, Pool, Scratch, SearchParams,
-    filter, search_all,
+    Adaptive, Bitmap, Composed, Crinn, Discovery, Engine, Exact, Flat, Living, Pool, Scratch,
+    SearchParams, filter, search_all,
 };
 use std::sync::Arc;
 
@@ -44,30 +44,60 @@ fn ranking(set: &Set, query: &[f32]) -> Vec<Neighbor> {
     ask(&set.exact, query, set.exact.len(), 0)
 }
 
+/// Recall of filtered answers, each of which is checked, and how many distances a query took.
+fn filtered(set: &Set, admitted: &Bitmap, ef: usize) -> (f64, u64) {
+    let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+    let (mut hits, mut all, mut distances) = (0, 0, 0);
+    for query in set.queries.rows() {
+        let params = SearchParams::new(10, ef);
+        let work = set.engine.search_filtered(query, &params, admitted, &mut scratch, &mut out);
+        distances += work.distances;
+        let mut truth = ranking(set, query);
+        truth.retain(|n| admitted.contains(n.id));
+        truth.truncate(10);
+        assert!(out.iter().all(|n| admitted.contains(n.id)) && out.is_sorted());
+        assert_eq!(out.len(), truth.len());
+        all += truth.len();
+        hits += truth.iter().filter(|t| out.iter().any(|n| n.id == t.id)).count();
+        set.exact.search_filtered(query, &params, admitted, &mut scratch, &mut out);
+        assert_eq!(out, truth, "a scan is exact");
+    }
+    let recall = if all == 0 { 1.0 } else { hits as f64 / all as f64 };
+    (recall, distances / set.queries.len() as u64)
+}
+
 #[test]
 fn filtered_answers_are_admitted_and_nearly_exact() {
     let set = set(4000);
-    let mut scratch = Scratch::default();
-    let mut out = Vec::new();
-    for share in [1.0, 0.5, 0.3, 0.1, 0.01, 0.0002, 0.0] {
+    for share in [1.0, 0.9, 0.8, 0.7, 0.5, 0.1, 0.01, 0.0002] {
         let admitted = Bitmap::from_fn(4000, |id| noise(3, u64::from(id)) < share);
-        let (mut hits, mut all) = (0, 0);
-        for query in set.queries.rows() {
-            let params = SearchParams::new(10, 40);
-            set.engine.search_filtered(query, &params, &admitted, &mut scratch, &mut out);
-            let mut truth = ranking(&set, query);
-            truth.retain(|n| admitted.contains(n.id));
-            truth.truncate(10);
-            assert!(out.iter().all(|n| admitted.contains(n.id)) && out.is_sorted());
-            assert_eq!(out.len(), truth.len());
-            all += truth.len();
-            hits += truth.iter().filter(|t| out.iter().any(|n| n.id == t.id)).count();
-            if filter::scan_is_cheaper(admitted.count(), 40, 24) {
-                assert_eq!(out, truth, "a scan is exact");
-            }
+        let (recall, distances) = filtered(&set, &admitted, 40);
+        assert!(recall >= 0.95, "share {share}: {recall}");
+        if filter::scan_is_cheaper(admitted.count(), (40.0 / share) as usize) {
+            assert_eq!((recall, distances), (1.0, admitted.count() as u64), "share {share}");
+        } else {
+            assert!(distances < 2500, "share {share}: {distances}");
         }
-        assert!(hits as f64 >= 0.95 * all as f64, "share {share}: {hits} of {all}");
     }
+    assert_eq!(filtered(&set, &Bitmap::new(4000), 40), (1.0, 0));
+}
+
+#[test]
+fn a_filter_that_refuses_whole_neighbourhoods_is_searched_again_or_scanned() {
+    let set = set(4000);
+    // The 800 nearest of a query are refused, which its 10 nearest among the rest lie behind.
+    let query = set.queries.row(0);
+    let order = ranking(&set, query);
+    let mut admitted = Bitmap::from_fn(4000, |_| true);
+    for near in &order[..800] {
+        admitted.remove(near.id);
+    }
+    let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+    let params = SearchParams::new(10, 40);
+    set.engine.search_filtered(query, &params, &admitted, &mut scratch, &mut out);
+    assert_eq!(out, order[800..810]);
+    let (recall, _) = filtered(&set, &admitted, 40);
+    assert!(recall >= 0.95, "{recall}");
 }
 
 #[test]
@@ -77,12 +107,13 @@ fn the_dead_are_never_returned_and_k_live_ones_are() {
     let order = ranking(&set, queries.row(0));
     // The 200 nearest of the first query are dead: the retry has to find others.
     let mut dead = Bitmap::new(1500);
-    let mut living = Living::new(set.engine, Bitmap::new(1500));
+    let mut living = Living::new(set.engine, &Bitmap::new(1500));
     for n in &order[..200] {
         dead.insert(n.id);
         assert!(living.bury(n.id));
     }
-    assert_eq!((living.len(), living.dead()), (1300, &dead));
+    assert_eq!(living.len(), 1300);
+    assert!((0..1500).all(|id| living.alive().contains(id) != dead.contains(id)));
     let found = ask(&living, queries.row(0), 10, 64);
     assert_eq!(found.len(), 10);
     for query in queries.rows() {
@@ -154,6 +185,7 @@ fn early_ends_save_work_and_lose_little() {
     let full = Composed::new(graph.clone(), codes.clone(), Pool).unwrap();
     let crinn = Composed::new(graph.clone(), codes.clone(), Crinn::default()).unwrap();
     let discovery = Composed::new(graph.clone(), codes.clone(), Discovery::default()).unwrap();
+    let adaptive = Composed::new(graph.clone(), codes.clone(), Adaptive::default()).unwrap();
     let flat = Composed::new(graph, codes, Flat::default()).unwrap();
     let queries = clustered(60, DIM, 5);
     let measure = |engine: &dyn Engine, k, ef| {
@@ -166,9 +198,14 @@ fn early_ends_save_work_and_lose_little() {
         }
         (hits as f64 / (60 * k) as f64, hops)
     };
-    for (engine, k, ef) in
-        [(&crinn as &dyn Engine, 10, 200), (&discovery, 10, 200), (&discovery, 1000, 400)]
-    {
+    let early: [(&dyn Engine, usize, usize); 5] = [
+        (&crinn, 10, 200),
+        (&discovery, 10, 200),
+        (&discovery, 1000, 400),
+        (&adaptive, 10, 200),
+        (&adaptive, 1000, 400),
+    ];
+    for (engine, k, ef) in early {
         let (recall, hops) = measure(&full, k, ef);
         let (early, fewer) = measure(engine, k, ef);
         let name = engine.version();

@@ -12,8 +12,8 @@ use crinoid_quant::{
     isa::Portable,
 };
 use crinoid_search::{
-    Composed, Counters, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool, Scratch,
-    SearchParams, versions,
+    Adaptive, Composed, Counters, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool,
+    Scratch, SearchParams, versions,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -31,6 +31,7 @@ fn all<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Flat2::default()).unwrap()));
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Crinn::default()).unwrap()));
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Discovery::default()).unwrap()));
+    all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Adaptive::default()).unwrap()));
     all
 }
 
