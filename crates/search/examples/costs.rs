@@ -83,7 +83,9 @@ struct Task<'a> {
 
 impl Task<'_> {
     fn run<C: Codes>(&self) -> Result<()> {
-        println!("ns per random row in windows of 16, by how many windows its lines are asked for ahead");
+        println!(
+            "ns per random row in windows of 16, by how many windows its lines are asked for ahead"
+        );
         self.rows::<C>();
         self.rows::<Int4>();
         self.rows::<Rabitq<1>>();
