@@ -4,7 +4,7 @@ use crate::{
     against,
     bar::Bar,
     bench::{Bench, EMBEDDED, cores, deliver, target},
-    self_test::SelfTest,
+    self_test::{Candidate, SelfTest},
     versions::Module,
 };
 use anyhow::{Result, bail};
@@ -88,19 +88,22 @@ pub(crate) struct Args {
     /// Where result.json and the page go [default: target/crinoid-ab].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Measure how often the gate errs: on generated timings, and on real trials of the recipe
-    /// against itself, against one slowed by 3 % and against one that loses a point of recall.
+    /// Measure how often the gate errs: on generated timings, and on real trials of the recipe.
     #[arg(long)]
     self_test: bool,
     /// Generated trials per row of the self-test.
     #[arg(long, default_value_t = 400, value_name = "N", requires = "self_test")]
     generated: u64,
-    /// Real trials of the self-test (half as many of each injured candidate).
+    /// Real trials of the self-test against each candidate, of --budget seconds of rounds.
     #[arg(long, default_value_t = 20, value_name = "N", requires = "self_test")]
     real: u64,
-    /// Seconds of rounds for each real trial of the self-test.
-    #[arg(long, default_value_t = 4.0, value_name = "SECONDS", requires = "self_test")]
-    trial_budget: f64,
+    /// The candidates of the real trials.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", requires = "self_test")]
+    #[arg(default_value = "itself,slower,worse")]
+    candidates: Vec<Candidate>,
+    /// By how much the slower candidate is slower, in per cent.
+    #[arg(long, default_value_t = 3.0, value_name = "PERCENT", requires = "self_test")]
+    slowdown: f64,
 }
 
 /// What two subjects are called and how they are started.
@@ -121,7 +124,8 @@ impl Args {
                 trial: self.trial(Phase::Latency, &bench)?,
                 generated: self.generated,
                 real: self.real,
-                budget: self.trial_budget,
+                candidates: self.candidates.clone(),
+                slowdown: self.slowdown / 100.0,
             }
             .run()?;
             return Ok(ExitCode::from(u8::from(!honest)));

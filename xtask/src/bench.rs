@@ -109,6 +109,12 @@ pub(crate) fn truths() -> Cache {
     Cache::new(target().join("crinoid-truth"))
 }
 
+/// The root of the repository that this program was built from.
+pub(crate) fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    root.canonicalize().unwrap_or(root)
+}
+
 /// Cargo's target folder: beside this program, where nothing is committed.
 pub(crate) fn target() -> PathBuf {
     let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.to_owned());

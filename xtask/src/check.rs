@@ -1,16 +1,18 @@
 //! `cargo xtask subject check`: does a subject keep to the protocol?
 
 use crate::bench::{Bench, absolute, cores};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use crinoid_eval::{
     measure::{Exam, Grader, MeasureError, Preparations, Station},
     subject::{Driver, Parameters},
 };
+use crinoid_pipeline::Recipe;
 use std::{ffi::OsString, process::ExitCode};
 
 /// Run a subject of your own through everything that the driver checks, on a small data set.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
+                        cargo xtask subject check\n  \
                         cargo xtask subject check -- python3 crates/eval/peers/exact.py\n  \
                         cargo xtask subject check -- target/release/xtask subject\n\n\
                         Exit code 3 when it does not keep to crates/eval/PROTOCOL.md.")]
@@ -21,17 +23,21 @@ pub(crate) struct Args {
     /// Answers per query.
     #[arg(long, default_value_t = 10)]
     k: usize,
-    /// The command that starts the subject.
-    #[arg(last = true, required = true)]
+    /// The command that starts the subject [default: this program with the default recipe].
+    #[arg(last = true)]
     command: Vec<OsString>,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let Some((program, arguments)) = self.command.split_first() else { bail!("no command") };
         let bench = Bench::open(&self.data, self.k)?;
-        let arguments = arguments.iter().map(absolute).collect();
-        let launch = bench.launch("subject", absolute(program).into(), arguments)?;
+        let launch = match self.command.split_first() {
+            Some((program, arguments)) => {
+                let arguments = arguments.iter().map(absolute).collect();
+                bench.launch("subject", absolute(program).into(), arguments)?
+            }
+            None => bench.ours("subject", &Recipe::default().to_string(), &[])?,
+        };
         match self.talk(&bench, &launch) {
             Ok(()) => {
                 println!("it keeps to the protocol");
@@ -89,6 +95,8 @@ impl Args {
         }
         station.check_cache()?;
         println!("ok  no sign of cached answers");
+        station.check_truth(&exam, &station.fresh(&exam, self.k)?, self.k)?;
+        println!("ok  finds new queries' neighbours as well: it does not know the truth");
         station.rebuild()?;
         println!("ok  the same index again");
         station.restart()?;

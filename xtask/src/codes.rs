@@ -1,6 +1,7 @@
 //! `cargo xtask codes`: what every codec costs and finds on a data set.
 
-use comfy_table::{Table, presets};
+use crate::tables;
+use comfy_table::Table;
 use crinoid_eval::Dataset;
 use crinoid_quant::{
     Metric, Preparation,
@@ -104,10 +105,9 @@ impl Args {
 const LEVELS: [u32; 7] = [2, 3, 4, 5, 6, 8, 16];
 
 fn levels(recalls: &[[f64; 3]], k: usize) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
     let recall = [k, 2 * k, 10 * k].map(|within| format!("{k} in {within}"));
-    table.set_header(["values".to_owned(), "bits".to_owned()].into_iter().chain(recall));
+    let names = ["values".to_owned(), "bits".to_owned()];
+    let mut table = tables::numbers(names.into_iter().chain(recall));
     for (count, recall) in LEVELS.iter().zip(recalls) {
         let bits = format!("{:.2}", f64::from(*count).log2());
         let recall = recall.map(|share| format!("{share:.4}"));
@@ -117,9 +117,7 @@ fn levels(recalls: &[[f64; 3]], k: usize) -> Table {
 }
 
 fn table(rows: &[Row], k: usize) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = tables::numbers([
         "codec".to_owned(),
         "bytes".to_owned(),
         "encoded/s".to_owned(),

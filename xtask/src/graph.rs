@@ -1,8 +1,7 @@
 //! `cargo xtask graph`: is a graph sound?
 
-use crate::{bar::Bar, bench::EMBEDDED};
+use crate::{bar::Bar, bench::EMBEDDED, tables};
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 use crinoid_eval::Dataset;
 use crinoid_graph::{Params, diagnose};
 use crinoid_pipeline::{BuildOptions, Index, Recipe};
@@ -68,9 +67,7 @@ impl Args {
             diagnosis.bytes as f64 / 1e6,
             index.digest(),
         );
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_header([
+        let mut table = tables::numbers([
             "level",
             "nodes",
             "links",
@@ -97,11 +94,6 @@ impl Args {
                 level.max_in_degree.to_string(),
                 level.diameter.to_string(),
             ]);
-        }
-        for column in 0..11 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
         }
         println!("{table}");
         match sound {

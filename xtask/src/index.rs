@@ -1,8 +1,8 @@
 //! `cargo xtask index`: looking into index files.
 
+use crate::tables;
 use anyhow::Context;
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 use crinoid_graph::diagnose::diagnose;
 use crinoid_pipeline::{Index, Placement, container::Container};
 use std::{path::PathBuf, process::ExitCode, time::Instant};
@@ -43,9 +43,7 @@ impl Args {
 
 fn inspect(file: &PathBuf) -> anyhow::Result<()> {
     let container = Container::open(file, Placement::Mapped, |_| false)?;
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header(["section", "offset", "bytes", "xxh3"]);
+    let mut table = tables::numbers(["section", "offset", "bytes", "xxh3"]);
     for section in container.sections() {
         table.add_row([
             section.name().to_owned(),

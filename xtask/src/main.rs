@@ -3,11 +3,9 @@
 //! One file per command. A command parses its arguments, calls [`crinoid_eval`] and prints; what
 //! it decides is decided there. `bench.rs` holds what measuring commands share.
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line talks to its user through these two streams"
-)]
+
+#[macro_use]
+mod out;
 
 mod ab;
 mod against;
@@ -26,6 +24,7 @@ mod report;
 mod self_test;
 mod subject;
 mod sweep;
+mod tables;
 mod versions;
 
 use clap::{Parser, Subcommand};

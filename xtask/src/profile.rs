@@ -1,6 +1,7 @@
 //! `cargo xtask profile`: what a data set is like, dimension by dimension.
 
-use comfy_table::{Table, presets};
+use crate::tables;
+use comfy_table::Table;
 use crinoid_eval::Dataset;
 use crinoid_quant::{
     Preparation,
@@ -54,8 +55,8 @@ impl Args {
         let mut order: Vec<usize> = (0..profile.dimensions.len()).collect();
         let deviation = |dim: usize| profile.dimensions[dim].deviation;
         order.sort_by(|&a, &b| deviation(b).total_cmp(&deviation(a)).then(a.cmp(&b)));
-        let mut table = table();
-        table.set_header(["dimension", "mean", "sd", "near 0", "above 0", "range", "histogram"]);
+        let mut table =
+            tables::numbers(["dimension", "mean", "sd", "near 0", "above 0", "range", "histogram"]);
         for dim in order.into_iter().take(self.dimensions) {
             let of = &profile.dimensions[dim];
             table.add_row([
@@ -73,7 +74,7 @@ impl Args {
 }
 
 fn summary(data: &Dataset, profile: &Profile) -> Table {
-    let mut table = table();
+    let mut table = tables::facts();
     let advice = |advice: Advice, step: &str| {
         let called = if advice.advised { "called for" } else { "not called for" };
         format!("{:.3}: {step} {called}", advice.measure)
@@ -92,12 +93,6 @@ fn summary(data: &Dataset, profile: &Profile) -> Table {
     ] {
         table.add_row([name.to_owned(), value]);
     }
-    table
-}
-
-fn table() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
     table
 }
 

@@ -1,17 +1,17 @@
 //! `cargo xtask ab --self-test`: how often the gate errs, measured.
 
-use crate::{bar::Bar, bench::Bench};
+use crate::{bar::Bar, bench::Bench, tables};
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use crinoid_eval::{
     gate::{
         Phase, Trial,
         characteristics::{Injury, Noise, Tally, generate},
     },
-    measure::{Exam, Grader, Pair, Preparations, Station},
+    measure::{Grader, Pair, Preparations, Station},
     stats::Interval,
 };
-use std::time::Duration;
+use std::time::Instant;
 
 /// What a self-test is made of.
 pub(crate) struct SelfTest<'a> {
@@ -21,10 +21,23 @@ pub(crate) struct SelfTest<'a> {
     pub(crate) trial: Trial,
     /// Generated trials per row.
     pub(crate) generated: u64,
-    /// Real trials of a version against itself; half as many of an injured one.
+    /// Real trials of a version against each candidate.
     pub(crate) real: u64,
-    /// Seconds of rounds per real trial.
-    pub(crate) budget: f64,
+    /// The candidates of the real trials.
+    pub(crate) candidates: Vec<Candidate>,
+    /// By how much the slower one is slower: 0.03 is 3 %.
+    pub(crate) slowdown: f64,
+}
+
+/// Who stands against the recipe in a real trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Candidate {
+    /// The recipe itself, in a process of its own.
+    Itself,
+    /// The recipe, burning time after each pass.
+    Slower,
+    /// The recipe, with one answer in a hundred replaced by a wrong one.
+    Worse,
 }
 
 impl SelfTest<'_> {
@@ -32,9 +45,11 @@ impl SelfTest<'_> {
     /// be told.
     pub(crate) fn run(&self) -> Result<bool> {
         let mut honest = true;
-        let mut table = empty();
-        self.generated(&mut table, &mut honest)?;
-        println!("{table}");
+        if self.generated > 0 {
+            let mut table = empty();
+            self.generated(&mut table, &mut honest)?;
+            println!("{table}");
+        }
         if self.real > 0 {
             let mut table = empty();
             self.real(&mut table, &mut honest)?;
@@ -90,40 +105,42 @@ impl SelfTest<'_> {
             Ok(station?)
         };
         let mut sound = start("sound", &[])?;
-        let half = self.real.div_ceil(2);
-        let injuries: [(&str, &[&str], Phase, u64); 3] = [
-            ("itself", &[], Phase::Latency, self.real),
-            ("3 % slower", &["--burn", "0.03"], Phase::Latency, half),
-            ("1 point less recall", &["--drop", "0.01"], Phase::Quality, half),
-        ];
-        for (name, more, phase, trials) in injuries {
-            let folder: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-            let mut other = start(&folder, more)?;
-            let mut tally = Tally::default();
+        for &candidate in &self.candidates {
+            let burn = self.slowdown.to_string();
+            let (name, folder, more, phase): (_, _, &[&str], _) = match candidate {
+                Candidate::Itself => ("itself".to_owned(), "itself", &[], Phase::Latency),
+                Candidate::Slower => {
+                    let name = format!("{:.0} % slower", 100.0 * self.slowdown);
+                    (name, "slower", &["--burn", &burn], Phase::Latency)
+                }
+                Candidate::Worse => {
+                    let name = "1 point less recall".to_owned();
+                    (name, "worse", &["--drop", "0.01"], Phase::Quality)
+                }
+            };
+            let mut other = start(folder, more)?;
+            let (mut tally, mut rounds, mut seconds) = (Tally::default(), Vec::new(), 0.0);
             let bar = Bar::new(&format!("real trials: {name}"));
-            bar.at(0, trials as usize);
-            let (mut least, mut most) = (usize::MAX, 0);
-            for number in 0..trials {
-                let (practice, held_out) = Exam::split(&self.bench.data, 0.3, self.trial.seed)?;
-                let trial = Trial {
-                    practice,
-                    held_out,
-                    phase,
-                    budget: Duration::from_secs_f64(self.budget),
-                    seed: self.trial.seed + number,
-                    ..self.trial.clone()
-                };
+            bar.at(0, self.real as usize);
+            for number in 0..self.real {
+                let trial = Trial { phase, seed: self.trial.seed + number, ..self.trial.clone() };
                 let stations = Pair { a: &mut sound, b: &mut other };
+                let started = Instant::now();
                 let conclusion = trial.run(stations, &mut |_| {})?;
-                least = least.min(conclusion.evidence.rounds);
-                most = most.max(conclusion.evidence.rounds);
+                seconds += started.elapsed().as_secs_f64();
+                rounds.push(conclusion.evidence.rounds);
                 tally.count(conclusion.verdict.outcome);
                 bar.step();
             }
             drop(bar);
             other.stop()?;
-            let equals = more.is_empty();
-            let rounds = format!("{least}-{most}");
+            let equals = candidate == Candidate::Itself;
+            let (least, most) = (rounds.iter().min(), rounds.iter().max());
+            let each = seconds / rounds.len().max(1) as f64;
+            let rounds = match (least, most) {
+                (Some(least), Some(most)) => format!("{least}-{most} in {each:.0} s"),
+                _ => String::new(),
+            };
             add(table, &format!("real: {name}"), phase, &rounds, &tally, equals);
             *honest &= !equals || bounded(&tally);
         }
@@ -134,9 +151,7 @@ impl SelfTest<'_> {
 
 /// A table of tallies.
 fn empty() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    tables::numbers([
         "what is compared",
         "phase",
         "rounds",
@@ -145,11 +160,7 @@ fn empty() -> Table {
         "don't ship",
         "open",
         "rate, 95 % interval",
-    ]);
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+    ])
 }
 
 /// Whether a false-ship rate of 5 % or less is compatible with what was seen.

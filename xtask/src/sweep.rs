@@ -3,22 +3,26 @@
 use crate::{
     bar::Bar,
     bench::{Bench, EMBEDDED, cores, target},
+    tables,
 };
 use anyhow::{Context, Result};
-use comfy_table::{CellAlignment, Table, presets};
+use clap::builder::ArgPredicate;
+use comfy_table::Table;
 use crinoid_eval::{
+    gate::Speeds,
     measure::{Exam, Grader, Preparations, Station},
     report::{Point, ResultFile, SubjectResult, alone, page, subject},
     subject::Parameters,
 };
 use crinoid_pipeline::Recipe;
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask sweep
   cargo xtask sweep --data sift-128.hdf5 --m 16,32,64 --ef-construction 200,400 --ef 100,200,400
   cargo xtask sweep --dim 256,512 --pool 200,1000 --k 100,200
+  cargo xtask sweep --phase0 --recipe sign@1/hnsw@1/pool@1/int8@1+float@1 --data code-384.hdf5
 
 Interrupted, it goes on where it stopped when it is started again with the same --out.";
 
@@ -32,23 +36,32 @@ pub(crate) struct Args {
     /// A preset of the generator, or a file.
     #[arg(long, default_value = EMBEDDED)]
     data: String,
+    /// The whole grid of the record's phase 0 in place of the defaults below: half, three quarters and all
+    /// of the dimensions; 16 to 64 links; efforts of 200 to 800 and 100 to 600; pools of 50 to 4000.
+    #[arg(long)]
+    phase0: bool,
     /// Dimensions to truncate to [default: all of them].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     dim: Vec<usize>,
     /// Links per node.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "16,32")]
+    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "16,24,32,48,64"))]
     m: Vec<usize>,
     /// Efforts of the construction.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "200,400")]
+    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "200,400,600,800"))]
     ef_construction: Vec<usize>,
     /// Efforts of the search.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "50,100,200,400")]
+    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "100,200,400,600"))]
     ef: Vec<usize>,
     /// Candidates that the refiner sees [default: the refiner's own choice].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "50,100,200,500,1000,2000,4000"))]
     pool: Vec<usize>,
     /// Answers per query.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "10,100,200")]
+    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "10,100,200,1000"))]
     k: Vec<usize>,
     /// Passes whose fastest counts.
     #[arg(long, default_value_t = 3)]
@@ -72,113 +85,157 @@ impl Args {
         std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
         let file = out.join("result.json");
         let title = format!("sweep of {}", self.recipe);
-        let fresh = alone("sweep", title, &bench.data, exam.len());
-        let mut result = match ResultFile::read(&file) {
-            // Only results of the same data and recipe go on.
-            Ok(old) if (&old.data, &old.title) == (&fresh.data, &fresh.title) => old,
-            _ => fresh,
-        };
+        let mut result = alone("sweep", title, &bench.data, exam.len());
         result.settings.k = self.k.first().copied().unwrap_or(10);
         result.settings.seed = self.seed;
-        let grid = self.grid(bench.data.dim());
-        let bar = Bar::new("sweeping");
-        bar.at(0, grid.len());
-        for (build, search) in grid {
-            let params: Parameters = build.clone().into_iter().chain(search.clone()).collect();
-            let label = describe(&params);
-            bar.label(label.clone());
-            if result.subject(&label).is_none() {
-                let launch = bench.ours("subject", &self.recipe.to_string(), &[])?;
-                let preparations = Preparations {
-                    vectors: bench.vectors().to_owned(),
-                    build,
-                    search,
-                    threads: cores(),
-                    seed: self.seed,
-                };
-                let mut station = Station::start(&label, &launch, &preparations, grader)?;
-                let entry = self.measure(&mut station, &exam)?;
-                station.stop()?;
-                result.subjects.push(SubjectResult { label, params, ..entry });
-                result.write(&file)?;
+        result.settings.threads = cores();
+        if let Ok(old) = ResultFile::read(&file) {
+            // Only results of the same data, recipe and seed go on.
+            let what = |of: &ResultFile| (of.data.clone(), of.title.clone(), of.settings.seed);
+            if what(&old) == what(&result) {
+                result.subjects = old.subjects;
             }
-            bar.step();
+        }
+        let points = self.points(bench.data.base.len());
+        let (builds, searches) = (self.builds(bench.data.dim()), self.searches());
+        let bar = Bar::new("sweeping");
+        bar.at(0, builds.len() * searches.len());
+        for build in builds {
+            let mut built: Option<Station<'_>> = None;
+            for search in &searches {
+                let params: Parameters = build.clone().into_iter().chain(search.clone()).collect();
+                let label = describe(&params);
+                bar.label(label.clone());
+                if !result.subject(&label).is_some_and(|old| has(old, &points)) {
+                    let station = match &mut built {
+                        Some(station) => station,
+                        None => built.insert(self.station(&bench, &build, grader)?),
+                    };
+                    station.search_with(search.clone());
+                    let entry = self.measure(station, &exam, &points)?;
+                    result.subjects.retain(|old| old.label != label);
+                    result.subjects.push(SubjectResult { label, params, ..entry });
+                    result.write(&file)?;
+                }
+                bar.step();
+            }
+            if let Some(station) = built {
+                station.stop()?;
+            }
         }
         drop(bar);
         mark_pareto(&mut result);
-        if self.ef.iter().any(|ef| self.k.iter().any(|k| k > ef)) {
-            let note = "where k > ef, ef is raised to k: such rows (k > ef) say nothing about ef";
-            if !result.notes.iter().any(|known| known == note) {
-                result.notes.push(note.to_owned());
-            }
-        }
+        result.notes = self.masked();
         result.write(&file)?;
         std::fs::write(out.join("index.html"), page(&result.title, std::slice::from_ref(&result)))?;
-        println!("{}", table(&result));
+        println!("{}\n{}", builds_table(&result), points_table(&result));
         result.notes.iter().for_each(|note| println!("note: {note}"));
         println!("written: {} and index.html", file.display());
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Every combination of build and search parameters.
-    fn grid(&self, dim: usize) -> Vec<(Parameters, Parameters)> {
-        let optional = |list: &[usize]| match list.is_empty() {
-            true => vec![None],
-            false => list.iter().copied().map(Some).collect::<Vec<_>>(),
+    fn station<'a>(
+        &self,
+        bench: &Bench,
+        build: &Parameters,
+        grader: Grader<'a>,
+    ) -> Result<Station<'a>> {
+        let launch = bench.ours("subject", &self.recipe.to_string(), &[])?;
+        let preparations = Preparations {
+            vectors: bench.vectors().to_owned(),
+            build: build.clone(),
+            search: Parameters::new(),
+            threads: cores(),
+            seed: self.seed,
         };
-        let mut grid = Vec::new();
-        for truncate in optional(&self.dim) {
-            for &m in &self.m {
-                for &efc in &self.ef_construction {
-                    for pool in optional(&self.pool) {
-                        let mut build = Parameters::from([
-                            ("m".to_owned(), m.into()),
-                            ("ef_construction".to_owned(), efc.into()),
-                        ]);
-                        if let Some(cut) = truncate.filter(|&cut| cut < dim) {
-                            build.insert("truncate".to_owned(), cut.into());
-                        }
-                        let pool = pool.map(|pool| ("pool".to_owned(), pool.into()));
-                        grid.push((build, pool.into_iter().collect()));
-                    }
-                }
-            }
-        }
-        grid
+        Ok(Station::start(describe(build), &launch, &preparations, grader)?)
     }
 
-    fn measure(&self, station: &mut Station<'_>, exam: &Exam) -> Result<SubjectResult> {
-        let first = self.k.first().copied().unwrap_or(10);
-        let mut speeds = crinoid_eval::gate::Speeds::default();
-        let mut qps = Vec::new();
-        for &k in &self.k {
-            for &ef in &self.ef {
-                let mut best = f64::INFINITY;
-                for _ in 0..self.passes.max(1) {
-                    best = best.min(station.pass(exam, k, ef, false)?.seconds);
-                }
-                let speed = exam.len() as f64 / best;
-                qps.push((k, ef, speed));
-                if k == first {
-                    speeds.efforts.push(ef);
-                    speeds.recalls.push(station.observed(exam, k, ef)?.recall());
+    /// Every combination of build parameters.
+    fn builds(&self, dim: usize) -> Vec<Parameters> {
+        let mut cuts: Vec<Option<usize>> = self.dim.iter().copied().map(Some).collect();
+        if cuts.is_empty() {
+            let halves = [dim / 2, dim / 4 * 3].map(Some);
+            cuts = if self.phase0 { halves.to_vec() } else { Vec::new() };
+            cuts.push(None);
+        }
+        let mut builds = Vec::new();
+        for cut in cuts {
+            for &m in &self.m {
+                for &efc in &self.ef_construction {
+                    let pairs = [("m", m), ("ef_construction", efc)];
+                    let cut = cut.filter(|&cut| cut < dim).map(|cut| ("truncate", cut));
+                    let all = pairs.into_iter().chain(cut);
+                    builds.push(all.map(|(name, value)| (name.to_owned(), value.into())).collect());
                 }
             }
         }
-        speeds.rounds = vec![qps.iter().filter(|q| q.0 == first).map(|q| q.2).collect()];
+        builds
+    }
+
+    /// Every choice of search parameters beside the effort.
+    fn searches(&self) -> Vec<Parameters> {
+        let pools = self.pool.iter().map(|&pool| [("pool".to_owned(), pool.into())].into());
+        let pools: Vec<Parameters> = pools.collect();
+        if pools.is_empty() { vec![Parameters::new()] } else { pools }
+    }
+
+    /// The `k` and `ef` to measure. An `ef` below `k` means `k`, so it is measured once as such.
+    fn points(&self, rows: usize) -> BTreeSet<(usize, usize)> {
+        let ks = self.k.iter().map(|&k| k.min(rows));
+        ks.flat_map(|k| self.ef.iter().map(move |&ef| (k, ef.max(k)))).collect()
+    }
+
+    /// Says which efforts say nothing.
+    fn masked(&self) -> Vec<String> {
+        let note = |&k: &usize| {
+            let below: Vec<_> =
+                self.ef.iter().filter(|&&ef| ef < k).map(ToString::to_string).collect();
+            let list = below.join(", ");
+            (!below.is_empty()).then(|| format!("k > ef: at k {k} an ef of {list} is one of {k}"))
+        };
+        self.k.iter().filter_map(note).collect()
+    }
+
+    fn measure(
+        &self,
+        station: &mut Station<'_>,
+        exam: &Exam,
+        points: &BTreeSet<(usize, usize)>,
+    ) -> Result<SubjectResult> {
+        let first = self.k.first().copied().unwrap_or(10);
+        let (mut speeds, mut timed) = (Speeds::default(), Vec::new());
+        for &(k, ef) in points {
+            let mut best = f64::INFINITY;
+            for _ in 0..self.passes.max(1) {
+                best = best.min(station.pass(exam, k, ef, false)?.seconds);
+            }
+            let qps = exam.len() as f64 / best;
+            let mut latency = None;
+            if station.hello().latencies {
+                latency = station.pass(exam, k, ef, true)?.latency;
+            }
+            timed.push((k, ef, qps, latency));
+            if k == first {
+                speeds.efforts.push(ef);
+                speeds.recalls.push(station.observed(exam, k, ef)?.recall());
+            }
+        }
+        speeds.rounds = vec![timed.iter().filter(|t| t.0 == first).map(|t| t.2).collect()];
         let mut entry = subject(station, exam, first, &speeds);
         for point in &mut entry.points {
-            let found = qps.iter().find(|&&(k, ef, _)| (k, ef) == (point.k, point.ef));
-            point.qps = found.map(|&(_, _, speed)| speed);
-        }
-        if station.hello().latencies {
-            let ef = self.ef.last().copied().unwrap_or(first);
-            let latency = station.pass(exam, first, ef, true)?.latency;
-            entry.latency = latency.map(|l| [l.p50, l.p95, l.p99].map(|nanos| nanos as f64 * 1e-9));
-            entry.latency_recall = Some(station.observed(exam, first, ef)?.recall());
+            let found = timed.iter().find(|t| (t.0, t.1) == (point.k, point.ef));
+            point.qps = found.map(|t| t.2);
+            let latency = found.and_then(|t| t.3);
+            point.latency = latency.map(|l| [l.p50, l.p95, l.p99].map(|nanos| nanos as f64 * 1e-9));
         }
         Ok(entry)
     }
+}
+
+/// Whether all of `points` were measured already.
+fn has(old: &SubjectResult, points: &BTreeSet<(usize, usize)>) -> bool {
+    points.iter().all(|&wanted| old.points.iter().any(|point| (point.k, point.ef) == wanted))
 }
 
 /// `m 16, ef_construction 200`.
@@ -201,47 +258,44 @@ fn mark_pareto(result: &mut ResultFile) {
     }
 }
 
-fn table(result: &ResultFile) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
-        "build",
-        "k",
-        "ef",
-        "recall",
-        "QPS",
-        "visited",
-        "recall/visited",
-        "distances",
-        "build s",
-        "MB",
-        "RSS MB",
-        "",
-    ]);
+fn builds_table(result: &ResultFile) -> Table {
+    let mut table = tables::numbers(["", "build s", "index MB", "resident MB", "peak MB"]);
     for subject in &result.subjects {
-        for point in &subject.points {
-            let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.0}"));
-            let share = point.hops.map_or("-".to_owned(), |h| format!("{:.5}", point.recall / h));
-            let masked = if point.k > point.ef { "k > ef" } else { "" };
-            table.add_row([
-                subject.label.clone(),
-                point.k.to_string(),
-                point.ef.to_string(),
-                format!("{:.4}", point.recall),
-                number(point.qps),
-                number(point.hops),
-                share,
-                number(point.distances),
-                format!("{:.1}", subject.build_seconds),
-                format!("{:.1}", subject.bytes as f64 / 1e6),
-                format!("{:.0}", subject.resident as f64 / 1e6),
-                if point.pareto { "Pareto".to_owned() } else { masked.to_owned() },
-            ]);
-        }
+        let mb = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
+        let seconds = format!("{:.1}", subject.build_seconds);
+        let bytes = [subject.bytes, subject.resident, subject.peak].map(mb);
+        table.add_row([subject.label.clone(), seconds].into_iter().chain(bytes));
     }
-    for column in 1..11 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
+    table
+}
+
+fn points_table(result: &ResultFile) -> Table {
+    let judged = result.subjects.iter().flat_map(|s| &s.points).any(|point| point.ndcg.is_some());
+    let quality = if judged { &["recall", "nDCG@10", "MRR@10"][..] } else { &["recall"] };
+    let costs = ["QPS", "p50 µs", "p95 µs", "p99 µs", "visited", "recall/visited", "distances", ""];
+    let header = ["", "k", "ef"].iter().chain(quality).chain(&costs);
+    let mut table = tables::numbers(header.copied());
+    let dash = || "-".to_owned();
+    for subject in &result.subjects {
+        for (at, point) in subject.points.iter().enumerate() {
+            let count = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.0}"));
+            let share = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.4}"));
+            let micros = |at: usize| {
+                point.latency.map_or_else(dash, |seconds| format!("{:.1}", seconds[at] * 1e6))
+            };
+            let label = if at == 0 { subject.label.clone() } else { String::new() };
+            let mut row = vec![label, point.k.to_string(), point.ef.to_string()];
+            row.push(share(Some(point.recall)));
+            if judged {
+                row.extend([share(point.ndcg), share(point.mrr)]);
+            }
+            row.push(count(point.qps));
+            row.extend([0, 1, 2].map(micros));
+            row.push(count(point.hops));
+            row.push(point.hops.map_or_else(dash, |hops| format!("{:.5}", point.recall / hops)));
+            row.push(count(point.distances));
+            row.push(if point.pareto { "Pareto" } else { "" }.to_owned());
+            table.add_row(row);
         }
     }
     table

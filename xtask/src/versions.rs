@@ -1,7 +1,7 @@
 //! `cargo xtask versions`: what is published.
 
+use crate::tables;
 use clap::ValueEnum;
-use comfy_table::{Table, presets};
 use crinoid_eval::gate::Phase;
 use crinoid_quant::Version;
 use std::process::ExitCode;
@@ -78,9 +78,7 @@ impl Module {
 
 impl Args {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_header(["module", "version", "", "what it is", "source"]);
+        let mut table = tables::words(["module", "version", "", "what it is", "source"]);
         for &module in Module::value_variants() {
             if self.module.is_none_or(|only| only == module) {
                 let (champion, predecessor) = module.champion();

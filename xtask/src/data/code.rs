@@ -1,61 +1,109 @@
-//! `cargo xtask data code`.
+//! `cargo xtask data make code`.
 
-use anyhow::{Context, ensure};
+use crate::bar::Bar;
+use anyhow::{Context, bail, ensure};
 use crinoid_eval::data::{beir::Text, code};
 use crinoid_quant::{Metric, Vectors};
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 /// Makes a retrieval evaluation set out of a source tree: functions are the documents, their doc
-/// comments the queries, relevance is known. Writes a BEIR folder and, given an embedder, a data set
-/// that every command measures (`--data FOLDER`).
+/// comments the queries, relevance is known. Writes a BEIR folder with the texts and, given a model
+/// or another embedder, a data set that every command measures (`--data FOLDER`).
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask data make code --from . --model all-MiniLM-L6-v2
+  cargo xtask data make code --from ~/linux --embed 'python embed.py' --out linux")]
 pub(super) struct Code {
     /// The source tree.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     from: PathBuf,
-    /// Folder to write.
-    #[arg(long)]
-    out: PathBuf,
+    /// A sentence-transformers folder (config.json, tokenizer.json, model.safetensors) of a BERT
+    /// model; it runs on candle, which is compiled when it is first asked for.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "embed")]
+    model: Option<PathBuf>,
     /// A shell command that embeds texts: it reads one JSON string a line and writes, for each, one
     /// line with a JSON array of numbers.
-    #[arg(long)]
+    #[arg(long, value_name = "COMMAND")]
     embed: Option<String>,
     /// The metric of the embeddings.
     #[arg(long, default_value = "cosine")]
     metric: Metric,
+    /// Folder to write [default: below target/crinoid-data].
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 impl Code {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let bar = Bar::spin("reading the source tree");
         let set = code::collect(&self.from)?;
+        drop(bar);
         let (documents, queries) = (set.documents.len(), set.queries.len());
         ensure!(queries > 0, "{}: no function with a doc comment", self.from.display());
-        if let Some(command) = &self.embed {
-            let base = embed(command, "documents", &set.documents)?;
-            let asked = embed(command, "queries", &set.queries)?;
-            let name = self.out.file_name().unwrap_or_default().to_string_lossy();
+        let tree = std::path::absolute(&self.from)?;
+        let name = tree.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let out = super::output(self.out.clone(), "code", &name);
+        let found = format!("{documents} functions, {queries} of them asked for by their comments");
+        if let Some(mut embedder) = self.embedder()? {
+            let base = embed(&mut embedder, "documents", &set.documents)?;
+            let asked = embed(&mut embedder, "queries", &set.queries)?;
             let data = set.dataset(&name, self.metric, base, asked)?;
             let truth = super::exact(&data, 100)?;
-            data.with_truth(truth)?.write(&self.out, "fbin")?;
+            data.with_truth(truth)?.write(&out, "fbin")?;
         }
-        set.write(&self.out, "test")?;
-        println!("{}: {documents} functions, {queries} queries", self.out.display());
+        set.write(&out, "test")?;
+        println!("{}: {found}", out.display());
         Ok(())
+    }
+
+    /// The command that embeds, if one was asked for.
+    fn embedder(&self) -> anyhow::Result<Option<Command>> {
+        match (&self.model, &self.embed) {
+            (Some(model), _) => candle(model).map(Some),
+            (None, Some(given)) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", given]);
+                Ok(Some(command))
+            }
+            (None, None) => Ok(None),
+        }
     }
 }
 
-fn embed(command: &str, what: &str, texts: &[Text]) -> anyhow::Result<Vectors> {
-    let bar = crate::bar::Bar::new(&format!("embedding {what}"));
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("starting a shell")?;
+/// The example of the pipeline that embeds with a local model. It is a program of its own, so that
+/// this one needs no candle.
+fn candle(model: &Path) -> anyhow::Result<Command> {
+    for part in ["config.json", "tokenizer.json", "model.safetensors"] {
+        ensure!(model.join(part).is_file(), "{}: no {part} in it", model.display());
+    }
+    let cargo = |action: &str| {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let example = ["--example", "code_search", "--features", "candle"];
+        command.args([action, "--quiet", "--release", "--package", "crinoid-pipeline"]);
+        command.args(example).arg("--manifest-path").arg(crate::bench::root().join("Cargo.toml"));
+        command
+    };
+    let bar = Bar::spin("compiling the embedder, a few minutes the first time");
+    let built = cargo("build").output().context("starting cargo")?;
+    drop(bar);
+    if !built.status.success() {
+        bail!("the embedder does not build:\n{}", String::from_utf8_lossy(&built.stderr));
+    }
+    let mut command = cargo("run");
+    command.args(["--", "embed", "--model"].map(OsStr::new)).arg(std::path::absolute(model)?);
+    Ok(command)
+}
+
+fn embed(command: &mut Command, what: &str, texts: &[Text]) -> anyhow::Result<Vectors> {
+    let bar = Bar::new(&format!("embedding {what}"));
+    bar.at(0, texts.len());
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = child.context("starting the embedder")?;
     let (input, output) = (child.stdin.take(), child.stdout.take());
     let (mut input, output) = input.zip(output).context("the embedder has no pipes")?;
     let mut values: Vec<f32> = Vec::new();
@@ -78,8 +126,7 @@ fn embed(command: &str, what: &str, texts: &[Text]) -> anyhow::Result<Vectors> {
             ensure!(row.len() == dim, "line {}: {} numbers after {dim}", rows + 1, row.len());
             values.extend(row);
             rows += 1;
-            // Nobody stops a bar.
-            let _ = crinoid_graph::Progress::report(&bar, rows, texts.len());
+            bar.at(rows, texts.len());
         }
         Ok(rows)
     });

@@ -1,6 +1,7 @@
 //! `cargo xtask data inspect`.
 
-use comfy_table::{Table, presets};
+use crate::tables;
+use comfy_table::Table;
 use crinoid_eval::{Dataset, Truth, data::Integrity};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -72,8 +73,7 @@ impl Findings {
     }
 
     fn table(&self, verified: bool) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY);
+        let mut table = tables::facts();
         let mut row = |name: &str, value: String| {
             table.add_row([name.to_owned(), value]);
         };

@@ -1,13 +1,18 @@
 //! `cargo xtask data make`.
 
+use super::code::Code;
 use anyhow::Context;
 use crinoid_eval::data::{PRESETS, Preset, Synthetic};
 use crinoid_quant::Metric;
 use std::path::PathBuf;
 
-/// Generates a data set into a folder. Options replace the preset's parameters.
+/// Generates a data set into a folder, or makes one out of a source tree. Options replace the preset's
+/// parameters.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Make {
+    #[command(subcommand)]
+    source: Option<Source>,
     /// The preset to start from (`data list`).
     #[arg(default_value = "embedded")]
     preset: String,
@@ -58,8 +63,17 @@ pub(super) struct Make {
     seed: Option<u64>,
 }
 
+/// What is no preset of the generator.
+#[derive(clap::Subcommand)]
+enum Source {
+    Code(Code),
+}
+
 impl Make {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        if let Some(Source::Code(code)) = self.source {
+            return code.run();
+        }
         let known = || PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
         let preset = Preset::find(&self.preset)
             .with_context(|| format!("unknown preset `{}` (known: {})", self.preset, known()))?;

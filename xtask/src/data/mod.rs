@@ -11,16 +11,20 @@ mod score;
 use crate::{
     bar::Bar,
     bench::{target, truths},
+    tables,
 };
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 use crinoid_eval::{
     Dataset,
-    data::{FORMATS, PRESETS, Parts},
+    data::{FORMATS, PRESETS, Parts, bin},
+    metrics::Answers,
 };
 use crinoid_quant::Metric;
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Lists, generates, inspects, converts and fetches data sets.
 #[derive(clap::Args)]
@@ -34,7 +38,7 @@ use std::{path::PathBuf, process::ExitCode};
   cargo xtask data split mine.hdf5 --held-out 0.5 --out /tmp/halves
   cargo xtask data recall sift.hdf5 --answers mine.ibin --tolerance ann-benchmarks
   cargo xtask data score --beir scifact --run run.trec
-  cargo xtask data code --from src --out /tmp/mine --embed 'python embed.py'
+  cargo xtask data make code --from . --model all-MiniLM-L6-v2
   cargo xtask data fetch sift-128-euclidean")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -45,12 +49,10 @@ pub(crate) struct Args {
 enum Command {
     /// What can be generated, read and fetched.
     List,
-    /// Generates a data set into a folder.
+    /// Generates a data set into a folder, or makes one out of a source tree.
     Make(make::Make),
     /// Says what is in a data set, and what may be wrong with it.
     Inspect(inspect::Inspect),
-    /// Makes a retrieval set out of a source tree.
-    Code(code::Code),
     /// Writes a data set as a folder of plain files.
     Convert(convert::Convert),
     /// Computes exact nearest neighbours.
@@ -59,7 +61,7 @@ enum Command {
     Split(convert::Split),
     /// Scores a file of answers against the exact neighbours: recall by distance and by id.
     Recall(recall::Recall),
-    /// Scores a TREC run against a BEIR folder: nDCG@10, MRR@10, hit@100.
+    /// Scores a TREC run, or answers, against a BEIR folder: nDCG@10, MRR@10, hit@100.
     Score(score::Score),
     /// Downloads a published data set; interrupted downloads are resumed.
     Fetch(fetch::Fetch),
@@ -71,7 +73,6 @@ impl Args {
             Command::List => list(),
             Command::Make(make) => make.run()?,
             Command::Inspect(inspect) => return inspect.run(),
-            Command::Code(code) => code.run()?,
             Command::Convert(convert) => convert.run()?,
             Command::Truth(truth) => truth.run()?,
             Command::Split(split) => split.run()?,
@@ -84,21 +85,15 @@ impl Args {
 }
 
 fn list() {
-    let table = |header: [&str; 2]| {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_header(header);
-        table
-    };
-    let mut generated = table(["generated", "what it is"]);
+    let mut generated = tables::words(["generated", "what it is"]);
     PRESETS.iter().for_each(|preset| {
         generated.add_row([preset.name, preset.summary]);
     });
-    let mut formats = table(["format", "what it holds"]);
+    let mut formats = tables::words(["format", "what it holds"]);
     FORMATS.iter().for_each(|&(name, summary)| {
         formats.add_row([name, summary]);
     });
-    let mut fetched = table(["to be fetched", "what it is"]);
+    let mut fetched = tables::words(["to be fetched", "what it is"]);
     fetch::PUBLISHED.iter().for_each(|published| {
         fetched.add_row([published.name, published.summary]);
     });
@@ -150,4 +145,12 @@ fn exact(data: &Dataset, k: usize) -> anyhow::Result<crinoid_eval::Truth> {
     truths()
         .exact(data.metric, &data.base, &data.queries, k, &bar)
         .with_context(|| format!("truth of {}", data.name))
+}
+
+/// Reads a file of answers: ibin rows of at least `least` ids, nearest first.
+fn answers(path: &Path, least: usize) -> anyhow::Result<Answers> {
+    let rows = bin::read::<u32>(path)?;
+    let (file, got) = (path.display(), rows.dim);
+    ensure!(got >= least, "{file}: {got} answers per query where {least} are needed");
+    Answers::from_padded(&rows.values, rows.dim).with_context(|| path.display().to_string())
 }

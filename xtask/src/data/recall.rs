@@ -1,10 +1,9 @@
 //! `cargo xtask data recall`.
 
 use super::Source;
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use crinoid_eval::{
-    data::bin,
-    metrics::{Answers, Judge, Tolerance, mean},
+    metrics::{Judge, Tolerance, mean},
     stats::{Resampling, bca_mean},
 };
 use std::path::PathBuf;
@@ -44,17 +43,7 @@ impl Recall {
             Some(known) if known.k() >= self.k => known.clone(),
             _ => super::exact(&data, self.k)?,
         };
-        let rows = bin::read::<i32>(&self.answers)?;
-        ensure!(
-            rows.dim >= self.k,
-            "{}: {} answers per query, recall@{} needs {}",
-            self.answers.display(),
-            rows.dim,
-            self.k,
-            self.k
-        );
-        let ids: Vec<u32> = rows.values.iter().map(|&id| id.cast_unsigned()).collect();
-        let answers = Answers::from_padded(&ids, rows.dim)?;
+        let answers = super::answers(&self.answers, self.k)?;
         let tolerance = match self.tolerance {
             Counts::Relative => Tolerance::Relative,
             Counts::AnnBenchmarks => Tolerance::AnnBenchmarks,

@@ -1,12 +1,15 @@
 //! The tables, and result.json.
 
 use super::{Measured, ladder::Ladder, quality::DEPTHS, timer::Pass};
+use crate::tables;
 use anyhow::{Context, Result};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use crinoid_eval::{
     Dataset,
     metrics::{Latency, mean},
-    report::{Better, Comparison, Delta, Level, ResultFile, SubjectResult, Unit, alone, page},
+    report::{
+        self, Better, Comparison, Delta, Level, ResultFile, SubjectResult, Unit, alone, page,
+    },
     reward::{Curve, HIGH, LEVELS, Point, REWARD},
     stats::{Interval, Resampling, bca_mean, differences, student_mean},
 };
@@ -54,6 +57,7 @@ fn subject(ladder: &Ladder, one: &Measured) -> SubjectResult {
         reward: curve.as_ref().map(|curve| curve.area(REWARD)),
         high: curve.as_ref().map(|curve| curve.area(HIGH)),
         levels: LEVELS.map(level).to_vec(),
+        points: one.points(),
         latency: one
             .latencies()
             .last()
@@ -140,6 +144,17 @@ impl Measured {
         (0..beams).map(of).collect()
     }
 
+    /// The points of its curve, where it was swept.
+    fn points(&self) -> Vec<report::Point> {
+        let (beams, speeds) = (self.beams(), self.speeds(None));
+        let at = |&(ef, recall): &(usize, f64)| {
+            let qps = beams.iter().position(|&beam| beam == ef).and_then(|at| speeds.get(at));
+            let k = self.rung.setup.search.k;
+            report::Point { k, ef, recall, qps: qps.copied(), ..report::Point::default() }
+        };
+        self.quality.sweep.iter().map(at).collect()
+    }
+
     fn curve(&self, round: Option<usize>) -> Curve {
         let (sweep, beams) = (&self.quality.sweep, self.beams());
         let recalls = sweep.iter().filter(|(ef, _)| beams.contains(ef)).map(|&(_, recall)| recall);
@@ -207,7 +222,7 @@ fn speeds(result: &ResultFile) -> Table {
         "qps at recall 0.99",
         "qps at recall 0.999",
     ];
-    let mut table = new(["rung"].into_iter().chain(columns));
+    let mut table = tables::numbers(["rung"].into_iter().chain(columns));
     for subject in &result.subjects {
         let comparison = result.comparisons.iter().find(|c| c.candidate == subject.label);
         let own = |at: usize| match at {
@@ -226,7 +241,7 @@ fn speeds(result: &ResultFile) -> Table {
             std::iter::once(subject.label.clone()).chain(columns.iter().enumerate().map(cell)),
         );
     }
-    right(table)
+    table
 }
 
 /// What every rung finds.
@@ -237,10 +252,9 @@ fn found(measured: &[Measured]) -> Table {
         .chain(["fidelity@200", "final recall@10", "MRR@10", "nDCG@10"].map(str::to_owned))
         .filter(|name| measured.iter().any(|one| one.quality.shares.contains_key(name)))
         .collect();
-    let mut table = new(["rung"]
-        .into_iter()
-        .chain(names.iter().map(String::as_str))
-        .chain(["nodes", "distances"]));
+    let mut table = tables::numbers(
+        ["rung"].into_iter().chain(names.iter().map(String::as_str)).chain(["nodes", "distances"]),
+    );
     for one in measured {
         let share = |name: &String| {
             one.quality
@@ -253,7 +267,7 @@ fn found(measured: &[Measured]) -> Table {
             std::iter::once(one.rung.label.clone()).chain(names.iter().map(share)).chain(work),
         );
     }
-    right(table)
+    table
 }
 
 /// The change of each rung against the start, with its interval.
@@ -272,7 +286,7 @@ fn changes(result: &ResultFile) -> Table {
         result.comparisons.iter().any(|c| c.deltas.iter().any(|d| d.quantity == **name))
     };
     let names: Vec<&str> = all.into_iter().filter(there).collect();
-    let mut table = new(["against the start"].into_iter().chain(names.iter().copied()));
+    let mut table = tables::numbers(["against the start"].into_iter().chain(names.iter().copied()));
     for comparison in &result.comparisons {
         let cell = |name: &&str| {
             let delta = comparison.deltas.iter().find(|delta| delta.quantity == **name);
@@ -283,17 +297,17 @@ fn changes(result: &ResultFile) -> Table {
         };
         table.add_row(std::iter::once(comparison.candidate.clone()).chain(names.iter().map(cell)));
     }
-    right(table)
+    table
 }
 
 /// Times of every stage, and memory.
 fn stages(measured: &[Measured]) -> Table {
-    let mut table = new([
+    let mut table = tables::numbers([
         "rung",
         "stage",
-        "p50 us",
-        "p95 us",
-        "p99 us",
+        "p50 µs",
+        "p95 µs",
+        "p99 µs",
         "bytes/vector",
         "MiB before, loaded, searched",
     ]);
@@ -311,7 +325,7 @@ fn stages(measured: &[Measured]) -> Table {
             table.add_row(row);
         }
     }
-    right(table)
+    table
 }
 
 impl Measured {
@@ -341,18 +355,4 @@ pub(super) fn write(result: &ResultFile, folder: &Path) -> Result<()> {
 fn percent(change: Interval) -> String {
     let Interval { estimate, low, high } = change;
     format!("{:+.1} [{:+.1}, {:+.1}]", estimate * 100.0, low * 100.0, high * 100.0)
-}
-
-fn new<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header(header);
-    table
-}
-
-fn right(mut table: Table) -> Table {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }

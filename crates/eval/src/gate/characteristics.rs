@@ -5,7 +5,7 @@
 //! that only ever makes a pass slower, and now and then a pass that something else disturbed badly. What the real gate does with real rounds is done with these, to the same
 //! looks, the same intervals and the same rules.
 
-use super::{Evidence, Looks, Outcome, Phase, Terms, decide, ratio};
+use super::{Evidence, Look, Looks, Outcome, Phase, Terms, decide, ratio};
 use crate::{
     data::random::Random,
     measure::MeasureError,
@@ -115,7 +115,6 @@ fn one(
     rounds: usize,
     random: &mut Random,
 ) -> Result<Outcome, MeasureError> {
-    let looks = Looks::default();
     let (mut reward, mut p50) = (Vec::new(), Vec::new());
     let mut drift = 0.0;
     for _ in 0..rounds {
@@ -151,9 +150,7 @@ fn one(
         .collect();
     let resampling = Resampling { resamples: 2000, level: 0.95, seed: random.bits() };
     let recall = bca_mean(&change, &resampling)?;
-    for look in 0..looks.count {
-        let upto = looks.after(look, rounds);
-        let level = looks.level(look);
+    for Look { after: upto, level } in Looks::default().of(rounds) {
         let reward = ratio(&reward[..upto], level)?;
         let evidence = Evidence {
             gate_k: 100,
@@ -172,7 +169,7 @@ fn one(
             equal_effort: vec![(10, -injury.recall_loss)],
         };
         let outcome = decide(phase, &evidence, &Terms::default()).outcome;
-        if outcome != Outcome::Inconclusive || look + 1 == looks.count {
+        if outcome != Outcome::Inconclusive {
             return Ok(outcome);
         }
     }

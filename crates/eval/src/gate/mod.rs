@@ -16,5 +16,5 @@ mod trial;
 
 pub use evidence::{Evidence, ratio};
 pub use phase::{Criterion, Holds, Outcome, Phase, Terms, Verdict, decide};
-pub use sequential::Looks;
+pub use sequential::{Look, Looks};
 pub use trial::{Conclusion, Speeds, Stage, Trial};

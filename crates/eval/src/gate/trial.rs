@@ -1,7 +1,7 @@
 //! The whole measurement of two subjects, from the sweep to the verdict.
 
 use super::{
-    Evidence, Looks, Outcome, Phase, Terms, Verdict, decide,
+    Evidence, Look, Looks, Outcome, Phase, Terms, Verdict, decide,
     evidence::{quality, ratio},
 };
 use crate::{
@@ -134,14 +134,13 @@ impl Trial {
 
         let (of, repeats) = self.plan(&mut stations, &ladder)?;
         let mut rounds: Vec<Vec<Step>> = Vec::new();
-        for look in 0..self.looks.count {
-            while rounds.len() < self.looks.after(look, of) {
+        for Look { after, level } in self.looks.of(of) {
+            while rounds.len() < after {
                 let number = rounds.len();
                 let exam = &self.held_out;
                 rounds.push(round(&mut stations, exam, &ladder.rungs, number, repeats)?);
                 watch(Stage::Round { done: rounds.len(), of });
             }
-            let level = self.looks.level(look);
             let evidence = Evidence {
                 gate_k: self.gate_k,
                 queries: self.held_out.len(),
@@ -157,9 +156,8 @@ impl Trial {
                 equal_effort: equal_effort.clone(),
             };
             let verdict = decide(self.phase, &evidence, &self.terms);
-            if verdict.outcome != Outcome::Inconclusive || look + 1 == self.looks.count {
-                stations.a.check_cache()?;
-                stations.b.check_cache()?;
+            if verdict.outcome != Outcome::Inconclusive || after == of {
+                self.check(&mut stations, &ladder)?;
                 let p_values = [0, 1, 2].map(|metric| {
                     let (_, change) = quality[metric].as_ref()?;
                     let resampling = crate::stats::Resampling {
@@ -272,6 +270,24 @@ impl Trial {
         }
         let queries = self.held_out.len();
         Ok(Ladder { rungs, efforts, recalls, latency, latency_recall, queries })
+    }
+
+    /// Looks for signs that answers were kept or known: at the least effort timed, where a search
+    /// finds least.
+    fn check(
+        &self,
+        stations: &mut Pair<&mut Station<'_>>,
+        ladder: &Ladder,
+    ) -> Result<(), MeasureError> {
+        let fresh = stations.a.fresh(&self.held_out, self.k)?;
+        for side in [Side::A, Side::B] {
+            let station = stations.get_mut(side);
+            station.check_cache()?;
+            if let Some(&ef) = ladder.efforts.get(side).first() {
+                station.check_truth(&self.held_out, &fresh, ef)?;
+            }
+        }
+        Ok(())
     }
 
     /// Changes of mean recall at every effort at which both were observed.

@@ -102,7 +102,7 @@ pub struct Grades {
 pub struct Grader<'a> {
     data: &'a Dataset,
     judge: Judge<'a>,
-    reach: usize,
+    truth: &'a Truth,
 }
 
 impl<'a> Grader<'a> {
@@ -111,7 +111,7 @@ impl<'a> Grader<'a> {
     /// # Errors
     /// When the truth is of another number of queries.
     pub fn new(data: &'a Dataset, truth: &'a Truth) -> Result<Self, MeasureError> {
-        Ok(Self { data, judge: Judge::new(data, truth)?, reach: truth.k() })
+        Ok(Self { data, judge: Judge::new(data, truth)?, truth })
     }
 
     /// The data set.
@@ -119,9 +119,9 @@ impl<'a> Grader<'a> {
         self.data
     }
 
-    /// The largest `k` for which recall is known.
-    pub fn reach(&self) -> usize {
-        self.reach
+    /// The exact neighbours.
+    pub fn truth(&self) -> &'a Truth {
+        self.truth
     }
 
     /// Grades `k` ids per query of `exam`; [`NO_ANSWER`] is a miss.

@@ -4,7 +4,7 @@
 //! effort of each is timed soon after the same rung of the others, in alternating order. A system
 //! enters with as many configurations as it likes; at each recall its best one counts.
 
-use super::{Exam, MeasureError, Station, Sweep, curve, sweep};
+use super::{Exam, Fresh, MeasureError, Station, Sweep, curve, sweep};
 use crate::{
     gate::Speeds,
     reward::{Curve, HIGH, LEVELS, REWARD},
@@ -44,9 +44,14 @@ impl<'s> Contender<'s> {
         self.fault.as_ref()
     }
 
-    /// Finds the efforts worth timing. What goes wrong is kept as the contender's fault.
-    pub fn prepare(&mut self, exam: &Exam, k: usize, plan: &Sweep) {
-        match sweep(&mut self.station, exam, k, plan, |_, _| {}) {
+    /// Finds the efforts worth timing, and whether the answers were known beforehand. What goes wrong
+    /// is kept as the contender's fault.
+    pub fn prepare(&mut self, exam: &Exam, fresh: &Fresh, k: usize, plan: &Sweep) {
+        let swept = sweep(&mut self.station, exam, k, plan, |_, _| {}).and_then(|seen| {
+            let least = seen.first().map(|&(ef, _)| self.station.check_truth(exam, fresh, ef));
+            least.unwrap_or(Ok(())).map(|()| seen)
+        });
+        match swept {
             Ok(seen) => {
                 self.speeds.efforts = plan.worth_timing(&seen);
                 let timed = |ef: &usize| self.speeds.efforts.contains(ef);

@@ -4,17 +4,20 @@
 //! |---|---|
 //! | `exam.rs` | [`Exam`]: the queries asked; [`Grader`]: what the answers are worth |
 //! | `station.rs` | [`Station`]: a subject with an index, asked again and again, held to its answers |
+//! | `fresh.rs` | [`Fresh`]: queries that nobody can have looked up |
 //! | `sweep.rs` | [`Sweep`]: which efforts are worth measuring |
 //! | `rounds.rs` | [`round`]: two stations timed in turns, A B B A |
 //! | `league.rs` | [`Contender`]: many stations timed in turns, the best configuration of each system |
 
 mod exam;
+mod fresh;
 mod league;
 mod rounds;
 mod station;
 mod sweep;
 
 pub use exam::{Exam, Grader, Grades};
+pub use fresh::Fresh;
 pub use league::{Contender, Standing, league_round, standings};
 pub use rounds::{Pair, Rung, Side, Step, curve, round};
 pub use station::{Observation, Pass, Preparations, Station};
@@ -38,6 +41,12 @@ pub enum MeasureError {
     /// The answers could not be graded.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// The truth of new queries could not be computed.
+    #[error(transparent)]
+    Truth(#[from] crate::truth::TruthError),
+    /// New queries could not be made.
+    #[error(transparent)]
+    Vectors(#[from] crinoid_quant::VectorError),
     /// A sample was too small.
     #[error(transparent)]
     Stat(#[from] crate::stats::StatError),

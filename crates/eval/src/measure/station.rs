@@ -1,6 +1,6 @@
 //! A subject with an index, asked again and again and held to its answers.
 
-use super::{Exam, Grader, Grades, MeasureError};
+use super::{Exam, Fresh, Grader, Grades, MeasureError, fresh::share};
 use crate::{
     metrics::{Latency, mean},
     subject::{Built, Driver, Fault, Hello, Launch, Parameters, Timed, Work},
@@ -155,6 +155,12 @@ impl<'a> Station<'a> {
         &self.label
     }
 
+    /// Searches with other parameters from now on; what was observed with those before is forgotten.
+    pub fn search_with(&mut self, params: Parameters) {
+        self.preparations.search = params;
+        self.seen.clear();
+    }
+
     /// What it said about itself.
     pub fn hello(&self) -> &Hello {
         self.driver.hello()
@@ -297,6 +303,45 @@ impl<'a> Station<'a> {
         let ratios: Vec<f64> = self.seen.values().filter_map(ratio).collect();
         let ratio = if ratios.len() >= 3 { median(ratios) } else { 1.0 };
         if ratio >= 2.5 { Err(self.blame(Fault::Cached { ratio })) } else { Ok(()) }
+    }
+
+    /// Asks new queries at effort `ef`, at which `exam` was asked before: who finds far less of them
+    /// has looked up the answers to the others.
+    ///
+    /// # Errors
+    /// [`Fault::KnowsTruth`] where a tenth less is found, or whatever else the subject does wrong.
+    pub fn check_truth(
+        &mut self,
+        exam: &Exam,
+        fresh: &Fresh,
+        ef: usize,
+    ) -> Result<(), MeasureError> {
+        let k = fresh.truth.k();
+        let ids = &self.observed(exam, k, ef)?.ids;
+        let known = fresh
+            .from
+            .iter()
+            .map(|&place| (exam.rows()[place] as usize, ids[place * k..(place + 1) * k].to_vec()));
+        let known = share(self.grader.truth(), known);
+        let mut params = self.preparations.search.clone();
+        params.insert("ef".to_owned(), ef.into());
+        let order: Vec<u32> = (0..fresh.queries.len() as u32).collect();
+        let asked = self.driver.search(&fresh.queries, &order, k, &params, false);
+        let ids = asked.map_err(|fault| self.blame(fault))?.value.ids;
+        let fresh = share(&fresh.truth, ids.chunks_exact(k).map(<[u32]>::to_vec).enumerate());
+        if known - fresh > 0.1 {
+            Err(self.blame(Fault::KnowsTruth { known, fresh }))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Queries that it cannot have looked up, made from those of `exam`.
+    ///
+    /// # Errors
+    /// When the truth does not reach to `k`.
+    pub fn fresh(&self, exam: &Exam, k: usize) -> Result<Fresh, MeasureError> {
+        Fresh::new(&self.grader, exam, k)
     }
 
     /// Builds a second time and checks that the digest is the same.

@@ -30,6 +30,7 @@ pub fn subject(station: &Station<'_>, exam: &Exam, k: usize, speeds: &Speeds) ->
                 ef: seen.ef,
                 recall: seen.recall(),
                 qps: speed,
+                latency: None,
                 hops: seen.hops(),
                 distances: seen.distances(),
                 ndcg: average(&seen.grades.ndcg),

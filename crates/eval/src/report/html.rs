@@ -1,9 +1,9 @@
 //! Results as one self-contained page: no script, nothing loaded from elsewhere.
 
 use super::{
-    Comparison, ResultFile, SubjectResult,
+    Comparison, Delta, Point, ResultFile, SubjectResult,
     svg::{chart, escape},
-    table::{change, interval, mark, value},
+    table::{change, date, interval, mark, value},
 };
 use crate::{gate::Outcome, reward::LEVELS};
 use std::fmt::Write;
@@ -14,13 +14,21 @@ pub fn page(title: &str, results: &[ResultFile]) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{heading}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<h1>{heading}</h1>\n"
+         <title>{heading}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<h1>{}</h1>\n",
+        breakable(title)
     );
     if results.len() > 1 {
         out.push_str("<nav><ul>\n");
         for (index, result) in results.iter().enumerate() {
-            let (title, data) = (escape(&result.title), escape(&result.data.name));
-            let _ = writeln!(out, "<li><a href=\"#r{index}\">{title}, {data}</a></li>");
+            let (title, data) = (breakable(&result.title), escape(&result.data.name));
+            let verdict = result.verdict.as_ref().map_or_else(String::new, |verdict| {
+                let (class, words) = (class(verdict.outcome), verdict.outcome.words());
+                format!(" <b class=\"{class}\">{words}</b>")
+            });
+            let _ = writeln!(
+                out,
+                "<li><a href=\"#r{index}\">{title}</a> <span>on {data}</span>{verdict}</li>"
+            );
         }
         out.push_str("</ul></nav>\n");
     }
@@ -33,43 +41,40 @@ pub fn page(title: &str, results: &[ResultFile]) -> String {
 }
 
 fn article(out: &mut String, index: usize, result: &ResultFile, heading: Option<&str>) {
-    let data = &result.data;
-    let title = heading.map_or_else(String::new, |title| format!("<h2>{}</h2>\n", escape(title)));
-    let facts = escape(&format!(
-        "{}: {} x {}, {}, {} queries; {}, {} cores; {} rounds",
-        data.name,
-        data.rows,
-        data.dim,
-        data.metric,
-        data.queries,
-        result.machine.cpu,
-        result.machine.cores,
-        result.settings.rounds,
-    ));
+    let title =
+        heading.map_or_else(String::new, |title| format!("<h2>{}</h2>\n", breakable(title)));
+    let facts = escape(&facts(result));
     let _ = write!(out, "<article id=\"r{index}\">\n{title}<p class=\"facts\">{facts}</p>\n");
     if let Some(verdict) = &result.verdict {
-        let class = match verdict.outcome {
-            Outcome::Ship => "ship",
-            Outcome::DontShip => "dont-ship",
-            Outcome::Inconclusive => "inconclusive",
-            Outcome::Broken => "broken",
-        };
-        let (words, summary) = (verdict.outcome.words(), escape(&verdict.summary));
-        let phase = verdict.phase;
+        let (class, words) = (class(verdict.outcome), verdict.outcome.words());
+        let (phase, summary) = (verdict.phase, escape(&verdict.summary));
         let _ = writeln!(
             out,
-            "<p class=\"verdict {class}\"><b>{words}</b> ({phase} phase): {summary}</p>"
+            "<p class=\"verdict {class}\"><b class=\"{class}\">{words}</b> ({phase} phase): {summary}</p>"
         );
     }
-    if let Some(chart) = chart(result) {
-        let _ = write!(out, "<figure>\n{chart}</figure>\n");
+    let mut timed: Vec<usize> = points(result).filter(|p| p.qps.is_some()).map(|p| p.k).collect();
+    timed.sort_unstable();
+    timed.dedup();
+    let charts: String = timed.into_iter().filter_map(|k| chart(result, k)).collect();
+    if !charts.is_empty() {
+        let _ = write!(out, "<div class=\"charts\">\n{charts}</div>\n");
     }
-    for comparison in &result.comparisons {
-        compared(out, comparison);
+    let first = result.comparisons.first().map(|comparison| &comparison.baseline);
+    let one_baseline = result.comparisons.iter().all(|one| Some(&one.baseline) == first);
+    let matrix = result.comparisons.len() > 1 && one_baseline;
+    if matrix {
+        against_one(out, &result.comparisons);
+    } else {
+        let full = result.comparisons.iter().filter(|comparison| !comparison.deltas.is_empty());
+        full.for_each(|comparison| side_by_side(out, comparison));
     }
     // Two subjects are in the comparison's table already.
     if result.comparisons.is_empty() || result.subjects.len() > 2 {
-        subjects(out, &result.subjects);
+        subjects(out, &result.subjects, !matrix);
+    }
+    if points(result).next().is_some() {
+        all_points(out, &result.subjects);
     }
     for note in &result.notes {
         let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(note));
@@ -77,47 +82,158 @@ fn article(out: &mut String, index: usize, result: &ResultFile, heading: Option<
     out.push_str("</article>\n");
 }
 
-fn compared(out: &mut String, comparison: &Comparison) {
-    let (a, b) = (escape(&comparison.baseline), escape(&comparison.candidate));
-    let _ = write!(
-        out,
-        "<div class=\"scroll\"><table>\n<thead><tr><th></th><th>{a}</th><th>{b}</th>\
-         <th>change</th><th>interval</th></tr></thead>\n<tbody>\n"
-    );
-    for delta in &comparison.deltas {
-        let cells = [
-            escape(&delta.quantity),
-            value(&delta.measure, delta.baseline),
-            value(&delta.measure, delta.candidate),
-        ];
-        let [quantity, a, b] = cells;
-        let (change, interval, class) = (change(delta), interval(delta), mark(delta));
-        let _ = writeln!(
-            out,
-            "<tr><td>{quantity}</td><td>{a}</td><td>{b}</td>\
-             <td class=\"{class}\">{change}</td><td>{interval}</td></tr>"
-        );
+fn class(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ship => "ship",
+        Outcome::DontShip => "dont-ship",
+        Outcome::Inconclusive => "inconclusive",
+        Outcome::Broken => "broken",
+    }
+}
+
+fn facts(result: &ResultFile) -> String {
+    let (data, machine) = (&result.data, &result.machine);
+    let mut facts = vec![
+        format!(
+            "{}: {} x {}, {}, {} queries",
+            data.name, data.rows, data.dim, data.metric, data.queries
+        ),
+        format!("{}, {} cores", machine.cpu, machine.cores),
+    ];
+    if result.settings.rounds > 0 {
+        facts.push(format!("{} rounds", result.settings.rounds));
+    }
+    if result.time > 0 {
+        facts.push(date(result.time));
+    }
+    facts.join("; ")
+}
+
+/// A heading in which lines may break after the slashes of a recipe.
+fn breakable(title: &str) -> String {
+    escape(title).replace('/', "/<wbr>")
+}
+
+fn points(result: &ResultFile) -> impl Iterator<Item = &Point> {
+    result.subjects.iter().flat_map(|subject| &subject.points)
+}
+
+/// A table that scrolls sideways where it is too wide.
+fn table(out: &mut String, header: &[String], rows: impl Iterator<Item = Vec<String>>) {
+    out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
+    header.iter().for_each(|name| out.push_str(&format!("<th>{name}</th>")));
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        out.push_str("<tr>");
+        row.iter().for_each(|cell| out.push_str(&format!("<td>{cell}</td>")));
+        out.push_str("</tr>\n");
     }
     out.push_str("</tbody>\n</table></div>\n");
 }
 
-fn subjects(out: &mut String, subjects: &[SubjectResult]) {
-    out.push_str("<div class=\"scroll\"><table>\n<thead><tr><th></th><th>reward</th>");
-    for level in LEVELS {
-        let _ = write!(out, "<th>QPS at {level}</th>");
-    }
-    out.push_str("<th>build</th><th>bytes</th></tr></thead>\n<tbody>\n");
-    for subject in subjects {
-        let label = escape(&subject.label);
-        let reward = value("qps", subject.reward.map(|reward| reward.value));
-        let _ = write!(out, "<tr><td>{label}</td><td>{reward}</td>");
-        for recall in LEVELS {
-            let level = subject.levels.iter().find(|level| level.recall == recall);
-            let _ = write!(out, "<td>{}</td>", value("qps", level.and_then(|level| level.qps)));
+fn side_by_side(out: &mut String, comparison: &Comparison) {
+    let (a, b) = (escape(&comparison.baseline), escape(&comparison.candidate));
+    let header = [String::new(), a, b, "change".to_owned(), "interval".to_owned()];
+    let rows = comparison.deltas.iter().map(|delta| {
+        vec![
+            escape(&delta.quantity),
+            value(&delta.measure, delta.baseline),
+            value(&delta.measure, delta.candidate),
+            coloured(delta),
+            interval(delta),
+        ]
+    });
+    table(out, &header, rows);
+}
+
+fn coloured(delta: &Delta) -> String {
+    format!("<span class=\"{}\">{}</span>", mark(delta), change(delta))
+}
+
+/// Many candidates against one baseline: a row each, a column for each quantity.
+fn against_one(out: &mut String, comparisons: &[Comparison]) {
+    let mut quantities: Vec<&str> = Vec::new();
+    for delta in comparisons.iter().flat_map(|comparison| &comparison.deltas) {
+        if !quantities.contains(&delta.quantity.as_str()) {
+            quantities.push(&delta.quantity);
         }
-        let (build, bytes) = (Some(subject.build_seconds), Some(subject.bytes as f64));
-        let (build, bytes) = (value("seconds", build), value("bytes", bytes));
-        let _ = writeln!(out, "<td>{build}</td><td>{bytes}</td></tr>");
     }
-    out.push_str("</tbody>\n</table></div>\n");
+    let header: Vec<String> = std::iter::once(String::new())
+        .chain(quantities.iter().map(|quantity| escape(quantity)))
+        .collect();
+    let find = |comparison: &Comparison, quantity: &str| {
+        comparison.deltas.iter().find(|delta| delta.quantity == quantity).cloned()
+    };
+    let baseline = quantities.iter().map(|quantity| {
+        let delta = comparisons.iter().find_map(|comparison| find(comparison, quantity));
+        delta.map_or_else(String::new, |delta| value(&delta.measure, delta.baseline))
+    });
+    let first = comparisons.iter().take(1).map(|one| escape(&one.baseline));
+    let rows = comparisons.iter().map(|comparison| {
+        let cells = quantities.iter().map(|quantity| match find(comparison, quantity) {
+            Some(delta) => {
+                let (now, interval) = (value(&delta.measure, delta.candidate), interval(&delta));
+                format!("{now}<small>{}<br>{interval}</small>", coloured(&delta))
+            }
+            None => String::new(),
+        });
+        std::iter::once(escape(&comparison.candidate)).chain(cells).collect()
+    });
+    table(out, &header, std::iter::once(first.chain(baseline).collect()).chain(rows));
+}
+
+/// What every subject costs and reaches; columns in which nobody has anything are left out.
+fn subjects(out: &mut String, subjects: &[SubjectResult], speeds: bool) {
+    type Column = (String, Box<dyn Fn(&SubjectResult) -> Option<String>>);
+    let shown = |measure, number: Option<f64>| number.map(|number| value(measure, Some(number)));
+    let mut columns: Vec<Column> = Vec::new();
+    if speeds {
+        let reward = |subject: &SubjectResult| subject.reward.map(|reward| reward.value);
+        columns.push(("reward".to_owned(), Box::new(move |s| shown("qps", reward(s)))));
+        for (index, level) in LEVELS.into_iter().enumerate() {
+            let qps = move |s: &SubjectResult| s.levels.get(index).and_then(|level| level.qps);
+            columns.push((format!("QPS at {level}"), Box::new(move |s| shown("qps", qps(s)))));
+        }
+    }
+    for (index, name) in ["p50", "p95", "p99"].into_iter().enumerate() {
+        let seconds = move |s: &SubjectResult| s.latency.map(|latency| latency[index]);
+        columns.push((name.to_owned(), Box::new(move |s| shown("seconds", seconds(s)))));
+    }
+    columns.push(("build".to_owned(), Box::new(move |s| shown("seconds", Some(s.build_seconds)))));
+    columns.push(("bytes".to_owned(), Box::new(move |s| shown("bytes", Some(s.bytes as f64)))));
+    columns.retain(|(_, cell)| subjects.iter().any(|subject| cell(subject).is_some()));
+    let header: Vec<String> =
+        std::iter::once(String::new()).chain(columns.iter().map(|c| c.0.clone())).collect();
+    let rows = subjects.iter().map(|subject| {
+        let cells = columns.iter().map(|(_, cell)| cell(subject).unwrap_or_else(|| "-".to_owned()));
+        std::iter::once(escape(&subject.label)).chain(cells).collect()
+    });
+    table(out, &header, rows);
+}
+
+/// Everything that was measured, for whoever wants to see it.
+fn all_points(out: &mut String, subjects: &[SubjectResult]) {
+    let header =
+        ["", "k", "ef", "recall", "QPS", "p50", "p95", "p99", "visited", "distances", "front"];
+    let rows = subjects.iter().flat_map(|subject| {
+        subject.points.iter().map(|point| {
+            let latency = |index: usize| value("seconds", point.latency.map(|l| l[index]));
+            vec![
+                escape(&subject.label),
+                point.k.to_string(),
+                point.ef.to_string(),
+                value("share", Some(point.recall)),
+                value("qps", point.qps),
+                latency(0),
+                latency(1),
+                latency(2),
+                value("count", point.hops),
+                value("count", point.distances),
+                if point.pareto { "Pareto" } else { "" }.to_owned(),
+            ]
+        })
+    });
+    out.push_str("<details><summary>All points</summary>\n");
+    table(out, &header.map(str::to_owned), rows);
+    out.push_str("</details>\n");
 }

@@ -156,6 +156,9 @@ pub struct Point {
     /// Queries per second, median over the rounds, where it was timed.
     #[serde(default)]
     pub qps: Option<f64>,
+    /// Seconds per query at the 50th, 95th and 99th percentile, where every query was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<[f64; 3]>,
     /// Hops per query.
     #[serde(default)]
     pub hops: Option<f64>,

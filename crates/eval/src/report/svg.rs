@@ -4,46 +4,70 @@
 //! because each is as hard as the one before. The speed axis is logarithmic as well. Colours come
 //! from the page's style sheet, so that one drawing serves light and dark.
 
-use super::ResultFile;
+use super::{ResultFile, SubjectResult};
 use std::fmt::Write;
 
 const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 360.0;
-const LEFT: f64 = 58.0;
+const HEIGHT: f64 = 340.0;
+const LEFT: f64 = 52.0;
 const RIGHT: f64 = 28.0;
 const TOP: f64 = 12.0;
-const BOTTOM: f64 = 46.0;
+const BOTTOM: f64 = 30.0;
+/// Names of recalls that stand closer would touch on a telephone.
+const TICK_WIDTH: f64 = 48.0;
 
-/// Recalls that the axis names.
-const TICKS: [f64; 9] = [0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999];
+/// Recalls that the axis names, with their places: where nothing is missed is one step beyond 0.9999.
+const TICKS: [f64; 10] = [0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, ALL];
+const ALL: f64 = 0.99999;
+
+/// How many colours the style sheet has. More subjects than that and the fastest are coloured; the others
+/// are grey.
+const COLOURS: usize = 8;
 
 /// One curve: points of recall and speed with a text for each.
-struct Series {
-    label: String,
+struct Series<'a> {
+    label: &'a str,
+    class: String,
     points: Vec<(f64, f64, String)>,
 }
 
-/// The QPS-recall curves of all subjects of `result`; `None` where nobody was timed twice.
-pub(super) fn chart(result: &ResultFile) -> Option<String> {
-    let series: Vec<Series> = result
+fn series<'a>(subject: &'a SubjectResult, k: usize) -> Series<'a> {
+    let point = |point: &super::Point| {
+        let qps = point.qps?;
+        let (ef, recall) = (point.ef, point.recall);
+        let speed = super::table::value("qps", Some(qps));
+        Some((recall, qps, format!("{}\nef {ef}: recall {recall:.4}, {speed} QPS", subject.label)))
+    };
+    let timed = subject.points.iter().filter(|point| point.k == k);
+    let mut points: Vec<_> = timed.filter_map(point).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Series { label: &subject.label, class: String::new(), points }
+}
+
+/// The QPS-recall curves of all subjects of `result` at `k`; `None` where there are not two points.
+pub(super) fn chart(result: &ResultFile, k: usize) -> Option<String> {
+    let mut series: Vec<Series<'_>> = result
         .subjects
         .iter()
-        .map(|subject| {
-            let timed = subject.points.iter().filter(|point| point.k == result.settings.k);
-            let point = |point: &super::Point| {
-                let qps = point.qps?;
-                let (ef, recall) = (point.ef, point.recall);
-                let text = format!(
-                    "{}\nef {ef}: recall {recall:.4}, {} QPS",
-                    subject.label,
-                    super::table::value("qps", Some(qps))
-                );
-                Some((recall, qps, text))
-            };
-            Series { label: subject.label.clone(), points: timed.filter_map(point).collect() }
-        })
+        .map(|subject| series(subject, k))
         .filter(|series| !series.points.is_empty())
         .collect();
+    let mut ranks: Vec<usize> = (0..series.len()).collect();
+    if series.len() > COLOURS {
+        // By the speed that is left at the highest recall which all of them reach.
+        let reach = |one: &Series<'_>| one.points.last().map_or(0.0, |point| point.0);
+        let common = series.iter().map(reach).fold(1.0, f64::min);
+        let speed = |at: usize| {
+            let enough = series[at].points.iter().filter(|point| point.0 >= common);
+            enough.map(|point| point.1).fold(0.0, f64::max)
+        };
+        ranks.sort_by(|&a, &b| speed(b).total_cmp(&speed(a)));
+    }
+    for (rank, &at) in ranks.iter().enumerate() {
+        series[at].class = if rank < COLOURS { format!("c{rank}") } else { "rest".to_owned() };
+    }
+    // Grey below, colours on top of it.
+    series.sort_by_key(|one| one.class != "rest");
     let all = || series.iter().flat_map(|series| &series.points);
     if all().count() < 2 {
         return None;
@@ -53,11 +77,11 @@ pub(super) fn chart(result: &ResultFile) -> Option<String> {
     let lowest = least(&mut all().map(|point| point.0));
     let highest = most(&mut all().map(|point| point.0));
     let from = TICKS.into_iter().rfind(|&tick| tick <= lowest).unwrap_or(0.0);
-    let to = TICKS.into_iter().find(|&tick| tick >= highest).unwrap_or(0.9999);
+    let to = TICKS.into_iter().find(|&tick| tick >= highest).unwrap_or(ALL);
     let slow = least(&mut all().map(|point| point.1)).log10() - 0.08;
     let fast = most(&mut all().map(|point| point.1)).log10() + 0.08;
     let x = |recall: f64| {
-        let nines = |recall: f64| -(1.0 - recall.min(0.9999)).log10();
+        let nines = |recall: f64| -(1.0 - recall.min(ALL)).log10();
         let share = (nines(recall) - nines(from)) / (nines(to) - nines(from)).max(1e-9);
         LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
     };
@@ -66,17 +90,25 @@ pub(super) fn chart(result: &ResultFile) -> Option<String> {
         HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
     };
     let mut out = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+        "<figure>\n<figcaption>queries per second over recall@{k}</figcaption>\n\
+         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
          aria-label=\"Queries per second over recall\">\n"
     );
+    let mut free = 0.0;
     for tick in TICKS.into_iter().filter(|tick| (from..=to).contains(tick)) {
-        let at = x(tick);
-        let (top, foot, under) = (TOP, HEIGHT - BOTTOM, HEIGHT - BOTTOM + 17.0);
-        let _ = writeln!(
+        let (at, name) = (x(tick), if tick == ALL { 1.0 } else { tick });
+        let (top, foot, under) = (TOP, HEIGHT - BOTTOM, HEIGHT - BOTTOM + 20.0);
+        let _ = write!(
             out,
-            "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{top}\" x2=\"{at:.1}\" y2=\"{foot}\"/>\
-             <text class=\"tick\" x=\"{at:.1}\" y=\"{under}\" text-anchor=\"middle\">{tick}</text>"
+            "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{top}\" x2=\"{at:.1}\" y2=\"{foot}\"/>"
         );
+        if at >= free {
+            free = at + TICK_WIDTH;
+            let _ = writeln!(
+                out,
+                "<text class=\"tick\" x=\"{at:.1}\" y=\"{under}\" text-anchor=\"middle\">{name}</text>"
+            );
+        }
     }
     for (qps, named) in speed_ticks(slow, fast) {
         let at = y(qps);
@@ -94,42 +126,32 @@ pub(super) fn chart(result: &ResultFile) -> Option<String> {
             );
         }
     }
-    let (middle, foot) = ((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 8.0);
-    let centre = (TOP + HEIGHT - BOTTOM) / 2.0;
-    let k = result.settings.k;
-    let _ = write!(
-        out,
-        "<text class=\"axis\" x=\"{middle}\" y=\"{foot}\" text-anchor=\"middle\">recall@{k}</text>\n\
-         <text class=\"axis\" transform=\"translate(13 {centre}) rotate(-90)\" \
-         text-anchor=\"middle\">queries per second</text>\n"
-    );
-    for (index, series) in series.iter().enumerate() {
-        let mut points = series.points.clone();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for Series { class, points, .. } in &series {
         let path: Vec<String> =
             points.iter().map(|(r, q, _)| format!("{:.1},{:.1}", x(*r), y(*q))).collect();
-        let (colour, path) = (index % COLOURS, path.join(" "));
-        let _ = writeln!(out, "<polyline class=\"line c{colour}\" points=\"{path}\"/>");
-        for (recall, qps, text) in &points {
+        let path = path.join(" ");
+        let _ = writeln!(out, "<polyline class=\"line {class}\" points=\"{path}\"/>");
+        for (recall, qps, text) in points {
             let (at, over, text) = (x(*recall), y(*qps), escape(text));
             let _ = writeln!(
                 out,
-                "<circle class=\"dot c{colour}\" cx=\"{at:.1}\" cy=\"{over:.1}\" r=\"4\">\
+                "<circle class=\"dot {class}\" cx=\"{at:.1}\" cy=\"{over:.1}\" r=\"4\">\
                  <title>{text}</title></circle>"
             );
         }
     }
     out.push_str("</svg>\n<ul class=\"legend\">");
-    for (index, series) in series.iter().enumerate() {
-        let (colour, label) = (index % COLOURS, escape(&series.label));
-        let _ = write!(out, "<li><span class=\"key k{colour}\"></span>{label}</li>");
+    for Series { class, label, .. } in series.iter().filter(|one| one.class != "rest") {
+        let label = escape(label);
+        let _ = write!(out, "<li><span class=\"key {class}\"></span>{label}</li>");
     }
-    out.push_str("</ul>\n");
+    if series.len() > COLOURS {
+        let others = series.len() - COLOURS;
+        let _ = write!(out, "<li><span class=\"key rest\"></span>{others} others</li>");
+    }
+    out.push_str("</ul>\n</figure>\n");
     Some(out)
 }
-
-/// How many colours the style sheet has.
-pub(super) const COLOURS: usize = 8;
 
 /// Speeds for the axis: 1, 2 and 5 times powers of ten, those of them named that have room.
 fn speed_ticks(slow: f64, fast: f64) -> Vec<(f64, bool)> {

@@ -25,7 +25,7 @@ pub fn text(result: &ResultFile) -> String {
             "{rounds} interleaved rounds, intervals of speed at {level:.1} %, of quality at 95 %\n"
         ));
     }
-    for comparison in &result.comparisons {
+    for comparison in result.comparisons.iter().filter(|one| !one.deltas.is_empty()) {
         let mut table = Table::new();
         table.load_style(presets::UTF8_BORDERS_ONLY);
         table.set_header([
@@ -63,19 +63,32 @@ pub fn text(result: &ResultFile) -> String {
     out
 }
 
-/// A value in its unit: `0.9512`, `12,345`, `34.5 us`, `12.3 MB`.
+/// A value in its unit: `0.9512`, `12,345`, `34.5 µs`, `12.3 MB`.
 pub(super) fn value(measure: &str, value: Option<f64>) -> String {
     let Some(value) = value.filter(|value| value.is_finite()) else { return "-".to_owned() };
     match measure {
         "share" => format!("{value:.4}"),
         "qps" => thousands(value),
-        "seconds" if value < 1e-3 => format!("{:.1} us", value * 1e6),
+        "seconds" if value < 1e-3 => format!("{:.1} µs", value * 1e6),
         "seconds" if value < 1.0 => format!("{:.2} ms", value * 1e3),
         "seconds" => format!("{value:.2} s"),
         "bytes" => format!("{:.1} MB", value / 1e6),
         _ if value < 100.0 => format!("{value:.1}"),
         _ => thousands(value),
     }
+}
+
+/// A day in UTC, as `2026-11-21`, of seconds since 1970.
+pub(super) fn date(seconds: u64) -> String {
+    // Years from March on, in eras of 400 (Hinnant, "chrono-compatible low-level date algorithms").
+    let days = seconds / 86_400 + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + u64::from(month <= 2))
 }
 
 fn thousands(value: f64) -> String {
@@ -134,11 +147,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, day) in [
+            (0, "1970-01-01"),
+            (951_782_399, "2000-02-28"),
+            (951_782_400, "2000-02-29"),
+            (1_709_251_200, "2024-03-01"),
+            (1_795_305_599, "2026-11-21"),
+            (4_107_542_399, "2100-02-28"),
+            (4_107_542_400, "2100-03-01"),
+        ] {
+            assert_eq!(date(seconds), day);
+        }
+    }
+
+    #[test]
     fn values_are_readable() {
         let of = |measure, number| value(measure, Some(number));
         assert_eq!(of("qps", 1_234_567.4), "1,234,567");
         assert_eq!(of("qps", 123.0), "123");
-        assert_eq!(of("seconds", 34.5e-6), "34.5 us");
+        assert_eq!(of("seconds", 34.5e-6), "34.5 µs");
         assert_eq!(of("seconds", 0.0345), "34.50 ms");
         assert_eq!(of("seconds", 3.456), "3.46 s");
         assert_eq!(of("bytes", 12_340_000.0), "12.3 MB");

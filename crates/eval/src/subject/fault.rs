@@ -177,6 +177,17 @@ pub enum Fault {
         /// Time of first sight over time of repeats.
         ratio: f64,
     },
+    /// It finds the answers to known queries only.
+    #[error(
+        "finds {known:.3} of the neighbours of the data set's queries, but {fresh:.3} of those of new \
+         ones: it knows the truth"
+    )]
+    KnowsTruth {
+        /// Recall by id on the data set's queries.
+        known: f64,
+        /// Recall by id on queries made for this measurement.
+        fresh: f64,
+    },
     /// The latencies contradict the clock.
     #[error("its latencies sum up to {claimed:.1?} of {measured:.1?} measured from outside")]
     LiesAboutTime {

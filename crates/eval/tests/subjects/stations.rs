@@ -3,6 +3,7 @@
 use crate::{Test, hostile};
 use crinoid_eval::{
     Dataset, Truth,
+    data::{Rows, bin},
     measure::{
         Exam, Grader, MeasureError, Pair, Preparations, Rung, Side, Station, Step, Sweep, curve,
         round, sweep,
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 pub(crate) const TESTS: &[Test] = &[
     ("stations::inconstancy_is_noticed", inconstancy_is_noticed),
     ("stations::cached_answers_are_noticed", cached_answers_are_noticed),
+    ("stations::knowing_the_truth_is_noticed", knowing_the_truth_is_noticed),
     ("stations::boasting_is_noticed", boasting_is_noticed),
     ("stations::another_digest_is_noticed", another_digest_is_noticed),
     ("stations::a_duel_of_equals_has_equal_recalls_and_work", a_duel_of_equals),
@@ -90,6 +92,28 @@ fn cached_answers_are_noticed() {
             station.check_cache().is_err()
         });
         assert_eq!(caught_each_time, caught, "{manner}");
+    }
+}
+
+fn knowing_the_truth_is_noticed() {
+    let room = Room::new(2000);
+    let (queries, k) = (&room.data.queries, room.truth.k());
+    bin::write_vectors(&room.folder.path().join("queries.fbin"), queries).unwrap();
+    let rows = (0..queries.len()).flat_map(|query| room.truth.ids_of(query).to_vec());
+    let ids: Vec<u32> = rows.collect();
+    let truth = Rows { dim: k, values: ids.as_slice().into() };
+    bin::write(&room.folder.path().join("truth.ibin"), &truth).unwrap();
+    let exam = Exam::all(&room.data);
+    for (manner, caught) in [("good", false), ("reads-truth", true)] {
+        let mut station = room.station(manner);
+        let fresh = station.fresh(&exam, k).unwrap();
+        // 800 of 2,000 rows are looked at, so a search finds about 40 %.
+        let recall = station.observe(&exam, k, 100).unwrap().recall();
+        assert_eq!(recall > 0.99, caught, "{manner}: {recall}");
+        let checked = station.check_truth(&exam, &fresh, 100);
+        let found =
+            matches!(checked, Err(MeasureError::Fault { fault: Fault::KnowsTruth { .. }, .. }));
+        assert_eq!(found, caught, "{manner}: {checked:?}");
     }
 }
 

@@ -1,18 +1,17 @@
 //! `cargo xtask compare`: ours and every installed peer, one run, Table 3.
 
+mod table3;
+
 use crate::{
     bar::Bar,
-    bench::{Bench, EMBEDDED, absolute, cores, deliver, subject_arguments, target},
+    bench::{Bench, EMBEDDED, absolute, cores, deliver, root, subject_arguments, target},
 };
 use anyhow::{Context, Result, bail};
-use comfy_table::{CellAlignment, Table, presets};
 use crinoid_eval::{
     measure::{
-        Contender, Exam, Grader, Preparations, Standing, Station, Sweep, league_round, standings,
+        Contender, Exam, Fresh, Grader, Preparations, Station, Sweep, league_round, standings,
     },
-    report::{Better, Comparison, Delta, ResultFile, Unit, alone, subject},
-    reward::LEVELS,
-    stats::{Interval, student_mean},
+    report::{Comparison, Delta, alone, subject},
     subject::Parameters,
 };
 use crinoid_pipeline::Recipe;
@@ -23,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
+use table3::{Ratio, configurations_table, ratios, standings_table};
 
 /// What our own rows are called.
 const OURS: &str = "crinoid";
@@ -97,16 +97,6 @@ struct Listed {
     configurations: Vec<Parameters>,
 }
 
-/// Ours over the best peer in one column of Table 3.
-struct Ratio {
-    quantity: String,
-    peer: String,
-    theirs: f64,
-    ours: f64,
-    /// Of the logarithm of the ratio, over the rounds.
-    change: Option<Interval>,
-}
-
 impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut left_out = Vec::new();
@@ -114,6 +104,7 @@ impl Args {
         let bench = Bench::open(&self.data, self.k)?;
         let grader = Grader::new(&bench.data, &bench.truth)?;
         let exam = Exam::all(&bench.data);
+        let fresh = Fresh::new(&grader, &exam, self.k)?;
         let plan = Sweep::new(self.k, bench.data.base.len());
         let mut contenders = Vec::new();
         for entry in &entries {
@@ -134,7 +125,7 @@ impl Args {
                     Ok(station) => {
                         bar.label(format!("sweeping {label}"));
                         let mut contender = Contender::new(&entry.system, station);
-                        contender.prepare(&exam, self.k, &plan);
+                        contender.prepare(&exam, &fresh, self.k, &plan);
                         contenders.push(contender);
                     }
                     Err(fault) if entry.system == OURS => bail!(fault),
@@ -163,7 +154,12 @@ impl Args {
         contenders: &[Contender<'_>],
         left_out: Vec<String>,
     ) -> Result<()> {
-        let title = format!("ours and {} configurations of others", contenders.len() - 1);
+        let others = contenders.iter().filter(|one| one.system() != OURS).count();
+        let title = match others {
+            0 => "ours, without peers".to_owned(),
+            1 => "ours and a configuration of a peer".to_owned(),
+            _ => format!("ours and {others} configurations of peers"),
+        };
         let mut result = alone("compare", title, &bench.data, exam.len());
         result.settings.k = self.k;
         result.settings.rounds = self.rounds;
@@ -181,11 +177,11 @@ impl Args {
         let ratios = ratios(&rows, &rounds);
         println!("{}", configurations_table(&result, contenders));
         println!("{}", standings_table(&rows, &ratios));
-        result.comparisons = vec![Comparison {
-            baseline: "best peer".to_owned(),
-            candidate: OURS.to_owned(),
-            deltas: ratios.iter().flatten().map(Ratio::delta).collect(),
-        }];
+        let deltas: Vec<Delta> = ratios.iter().flatten().map(Ratio::delta).collect();
+        if !deltas.is_empty() {
+            let (baseline, candidate) = ("best peer".to_owned(), OURS.to_owned());
+            result.comparisons = vec![Comparison { baseline, candidate, deltas }];
+        }
         let out = self.out.clone().unwrap_or_else(|| target().join("crinoid-compare"));
         deliver(&result, &out)
     }
@@ -210,11 +206,10 @@ impl Args {
                 configurations: vec![parameters(configuration)?],
             });
         }
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/eval/peers");
-        let scripts = scripts.canonicalize().unwrap_or(scripts);
+        let scripts = root().join("crates/eval/peers");
         let wanted =
             |name: &str| self.peers.is_empty() || self.peers.iter().any(|wanted| wanted == name);
-        let listed = self.list(&scripts)?;
+        let listed = self.list(&scripts, left_out)?;
         for unknown in &self.peers {
             if unknown != "none" && listed.iter().all(|one| one.name != *unknown) {
                 let known: Vec<_> = listed.iter().map(|one| one.name.as_str()).collect();
@@ -254,36 +249,30 @@ impl Args {
     }
 
     /// What the scripts say of themselves. Without a Python interpreter there are no scripts.
-    fn list(&self, scripts: &Path) -> Result<Vec<Listed>> {
+    fn list(&self, scripts: &Path, left_out: &mut Vec<String>) -> Result<Vec<Listed>> {
         if self.peers.iter().any(|name| name == "none") {
             return Ok(Vec::new());
         }
         let output = Command::new(&self.python).arg(scripts).arg("--list").output();
-        let output = output.with_context(|| format!("cannot run {}", self.python.display()))?;
+        let output = match output {
+            Ok(output) => output,
+            // Who asked for a peer by name wants to know; others may have no Python.
+            Err(error) if self.peers.is_empty() => {
+                left_out.push(format!("all peers: {}: {error}", self.python.display()));
+                return Ok(Vec::new());
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot run {}", self.python.display()));
+            }
+        };
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr);
             let last = words.lines().last().unwrap_or_default().to_owned();
-            eprintln!("no peers: {last} (see crates/eval/peers/README.md)");
+            left_out.push(format!("all peers: {last} (see crates/eval/peers/README.md)"));
             return Ok(Vec::new());
         }
         let text = String::from_utf8(output.stdout)?;
         text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
-    }
-}
-
-impl Ratio {
-    fn delta(&self) -> Delta {
-        let relative = |interval: Interval| interval.map(f64::exp).map(|ratio| ratio - 1.0);
-        Delta {
-            quantity: format!("{}, against {}", self.quantity, self.peer),
-            measure: "qps".to_owned(),
-            baseline: Some(self.theirs),
-            candidate: Some(self.ours),
-            unit: Unit::Ratio,
-            better: Better::Higher,
-            change: self.change.map(relative),
-            ..Delta::default()
-        }
     }
 }
 
@@ -309,86 +298,6 @@ fn label(system: &str, parameters: &Parameters) -> String {
     if values.is_empty() { system.to_owned() } else { format!("{system} {}", values.join(",")) }
 }
 
-/// The columns of Table 3: the four recalls, the reward and the area above it.
-const COLUMNS: [&str; 6] =
-    ["QPS at 0.90", "QPS at 0.95", "QPS at 0.99", "QPS at 0.999", "reward", "0.95 to 0.999"];
-
-fn column(row: &Standing, column: usize) -> Option<f64> {
-    let areas = [row.reward, row.high];
-    row.speeds.iter().chain(&areas).copied().nth(column).flatten()
-}
-
-/// Ours over the best peer in each column; `None` where one of them has no number.
-fn ratios(rows: &[Standing], rounds: &[Vec<Standing>]) -> Vec<Option<Ratio>> {
-    let of = |rows: &[Standing], system: &str, at: usize| {
-        column(rows.iter().find(|row| row.system == system)?, at)
-    };
-    let ratio = |at: usize| {
-        let ours = of(rows, OURS, at)?;
-        let peers = rows.iter().filter(|row| row.system != OURS);
-        let (peer, theirs) = peers
-            .filter_map(|row| Some((&row.system, column(row, at)?)))
-            .max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let logs: Vec<f64> = rounds
-            .iter()
-            .filter_map(|rows| Some((of(rows, OURS, at)? / of(rows, peer, at)?).ln()))
-            .collect();
-        let change = student_mean(&logs, 0.95).ok();
-        Some(Ratio { quantity: COLUMNS[at].to_owned(), peer: peer.clone(), theirs, ours, change })
-    };
-    (0..COLUMNS.len()).map(ratio).collect()
-}
-
-fn configurations_table(result: &ResultFile, contenders: &[Contender<'_>]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    let mut header = vec!["configuration".to_owned()];
-    header.extend(LEVELS.map(|level| format!("QPS {level}")));
-    header.extend(LEVELS.map(|level| format!("eval. {level}")));
-    header.extend(["best recall", "build s", "MB"].map(str::to_owned));
-    table.set_header(header);
-    for (subject, contender) in result.subjects.iter().zip(contenders) {
-        let mut row = vec![subject.label.clone()];
-        row.extend(subject.levels.iter().map(|level| number(level.qps)));
-        row.extend(subject.levels.iter().map(|level| number(level.distances)));
-        let best = contender.speeds().recalls.iter().copied().fold(0.0, f64::max);
-        row.push(format!("{best:.4}"));
-        row.push(format!("{:.1}", subject.build_seconds));
-        row.push(format!("{:.0}", subject.bytes as f64 / 1e6));
-        table.add_row(row);
-    }
-    right(&mut table);
-    table
-}
-
-fn standings_table(rows: &[Standing], ratios: &[Option<Ratio>]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header(std::iter::once("system").chain(COLUMNS));
-    for row in rows {
-        let cells = (0..COLUMNS.len()).map(|at| number(column(row, at)));
-        table.add_row(std::iter::once(row.system.clone()).chain(cells));
-    }
-    let ratio = |ratio: &Option<Ratio>| {
-        ratio.as_ref().map_or_else(|| "-".to_owned(), |r| format!("{:.2}x", r.ours / r.theirs))
-    };
-    let cells = ratios.iter().map(ratio);
-    table.add_row(std::iter::once("ours / best peer".to_owned()).chain(cells));
-    right(&mut table);
-    table
-}
-
-fn right(table: &mut Table) {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
-/// A rounded number, a dash for none.
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,26 +311,5 @@ mod tests {
         assert_eq!(label("faiss", &read), "faiss codes=sq8,m=16,rescore=true");
         assert_eq!(label("faiss", &parameters("").unwrap()), "faiss");
         assert!(parameters("m").is_err());
-    }
-
-    #[test]
-    fn the_ratio_is_to_the_best_peer_of_each_column() {
-        let row = |system: &str, speeds, reward| Standing {
-            system: system.to_owned(),
-            speeds,
-            reward,
-            high: None,
-        };
-        let rows = [
-            row(OURS, [Some(8.0), Some(6.0), Some(4.0), None], Some(7.0)),
-            row("a", [Some(4.0), Some(3.0), None, Some(1.0)], Some(3.0)),
-            row("b", [Some(2.0), Some(5.0), None, None], None),
-        ];
-        let ratios = ratios(&rows, &[]);
-        let of = |at: usize| ratios[at].as_ref().map(|r| (r.peer.as_str(), r.ours / r.theirs));
-        assert_eq!(of(0), Some(("a", 2.0)));
-        assert_eq!(of(1), Some(("b", 1.2)));
-        assert_eq!((of(2), of(3)), (None, None));
-        assert_eq!(of(4), Some(("a", 7.0 / 3.0)));
     }
 }
