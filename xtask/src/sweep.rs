@@ -6,7 +6,6 @@ use crate::{
     tables,
 };
 use anyhow::{Context, Result};
-use clap::builder::ArgPredicate;
 use comfy_table::Table;
 use crinoid_eval::{
     gate::Speeds,
@@ -45,23 +44,23 @@ pub(crate) struct Args {
     dim: Vec<usize>,
     /// Links per node.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "16,32")]
-    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "16,24,32,48,64"))]
+    #[arg(default_value_if("phase0", "true", "16,24,32,48,64"))]
     m: Vec<usize>,
     /// Efforts of the construction.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "200,400")]
-    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "200,400,600,800"))]
+    #[arg(default_value_if("phase0", "true", "200,400,600,800"))]
     ef_construction: Vec<usize>,
     /// Efforts of the search.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "50,100,200,400")]
-    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "100,200,400,600"))]
+    #[arg(default_value_if("phase0", "true", "100,200,400,600"))]
     ef: Vec<usize>,
     /// Candidates that the refiner sees [default: the refiner's own choice].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "50,100,200,500,1000,2000,4000"))]
+    #[arg(default_value_if("phase0", "true", "50,100,200,500,1000,2000,4000"))]
     pool: Vec<usize>,
     /// Answers per query.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "10,100,200")]
-    #[arg(default_value_if("phase0", ArgPredicate::IsPresent, "10,100,200,1000"))]
+    #[arg(default_value_if("phase0", "true", "10,100,200,1000"))]
     k: Vec<usize>,
     /// Passes whose fastest counts.
     #[arg(long, default_value_t = 3)]
@@ -299,4 +298,29 @@ fn points_table(result: &ResultFile) -> Table {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_grid_is_the_default_or_the_records_or_ones_own() {
+        let of = |words: &[&str]| {
+            let args = Line::parse_from([&["sweep"], words].concat()).args;
+            (args.builds(96).len(), args.searches().len(), args.points(20_000).len())
+        };
+        // At k 100 and 200 the efforts below are one.
+        assert_eq!(of(&[]), (4, 1, 4 + 3 + 2));
+        assert_eq!(of(&["--phase0"]), (3 * 5 * 4, 7, 4 + 4 + 3 + 1));
+        assert_eq!(of(&["--phase0", "--m", "8", "--k", "10"]), (3 * 4, 7, 4));
+        assert_eq!(of(&["--dim", "32,96", "--m", "8", "--pool", "50"]), (2 * 2, 1, 9));
+    }
 }

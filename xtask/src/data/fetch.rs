@@ -69,6 +69,9 @@ impl Fetch {
         let file = self.out.join(format!("{}.hdf5", self.name));
         if !file.is_file() {
             let partial = file.with_extension("hdf5.partial");
+            if let Some(set) = PUBLISHED.iter().find(|set| set.name == self.name) {
+                println!("{}: {}", set.name, set.summary);
+            }
             self.download(&partial)?;
             std::fs::rename(&partial, &file)?;
         }
@@ -93,6 +96,7 @@ impl Fetch {
                 "{url} cannot be reached. Without a network, `cargo xtask data make` generates data \
                  that behaves alike, and every command runs on it by default"
             ),
+            Some(22) => bail!("{url}: the server has no such file, or refuses it"),
             _ => bail!(
                 "{url}: curl ended with {status}; what has come is kept in {} and the next fetch \
                  goes on from there",
