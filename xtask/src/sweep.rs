@@ -259,11 +259,18 @@ fn mark_pareto(result: &mut ResultFile) {
 
 fn builds_table(result: &ResultFile) -> Table {
     let mut table = tables::numbers(["", "build s", "index MB", "resident MB", "peak MB"]);
+    let mut seen = BTreeSet::new();
     for subject in &result.subjects {
+        let mut build = subject.params.clone();
+        build.remove("pool");
+        let build = describe(&build);
+        if !seen.insert(build.clone()) {
+            continue;
+        }
         let mb = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
         let seconds = format!("{:.1}", subject.build_seconds);
         let bytes = [subject.bytes, subject.resident, subject.peak].map(mb);
-        table.add_row([subject.label.clone(), seconds].into_iter().chain(bytes));
+        table.add_row([build, seconds].into_iter().chain(bytes));
     }
     table
 }

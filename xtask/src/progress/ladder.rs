@@ -104,6 +104,18 @@ impl Ladder {
         })
     }
 
+    /// CRINN's modules on what it started from, GLASS (Table 4 of its paper).
+    pub(super) fn crinn(metric: Metric, params: (usize, usize)) -> Result<Self> {
+        let start = "sq8@1/hnsw@1/pool@1/float@1".parse()?;
+        let steps = ["graph=hnsw-crinn@1", "search=crinn@1"].map(str::to_owned);
+        let notes = vec![
+            "the paper's third step, prefetching while it rescores, is no step here: every refiner \
+             has it",
+        ];
+        let title = "CRINN's modules, from GLASS's".to_owned();
+        Ok(Self { title, notes, ..Self::modules(metric, Some(start), &steps, params)? })
+    }
+
     /// The record: from its baseline to what it shipped, in its order.
     pub(super) fn record(metric: Metric, dim: usize) -> Result<Self> {
         let (start, ship) =
@@ -238,6 +250,21 @@ mod tests {
                 assert_ne!(rung.setup, ladder.start, "{}", rung.label);
             }
         }
+    }
+
+    #[test]
+    fn each_of_crinns_modules_is_measured_alone_and_on_the_other() {
+        let rungs = Ladder::crinn(Metric::L2, (16, 200)).unwrap().rungs().unwrap();
+        let recipes: Vec<String> =
+            rungs.iter().map(|rung| rung.setup.build.recipe.to_string()).collect();
+        let expected = [
+            "sq8@1/hnsw@1/pool@1/float@1",
+            "sq8@1/hnsw-crinn@1/pool@1/float@1",
+            "sq8@1/hnsw@1/crinn@1/float@1",
+            "sq8@1/hnsw-crinn@1/pool@1/float@1",
+            "sq8@1/hnsw-crinn@1/crinn@1/float@1",
+        ];
+        assert_eq!(recipes, expected);
     }
 
     #[test]

@@ -30,14 +30,15 @@ pub(crate) use timer::Args as TimerArgs;
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask progress
+  cargo xtask progress crinn --data sift-128-euclidean.hdf5
   cargo xtask progress record --data code-384-angular-100k.hdf5
   cargo xtask progress ours --data code-384-angular-100k.hdf5 --ends --rounds 11
   cargo xtask progress --start sq8@1/hnsw@1/heap@1/float@1 --step search=pool@1 --step graph=crinoid@1
 
 Interrupted, it goes on where it stopped. With --rounds 0 it builds and counts without timing.";
 
-/// Measure every optimisation alone and cumulatively: graph, then search, then refine (Table 4), or
-/// fix by fix from the record's baseline to what it shipped.
+/// Measure every optimisation alone and cumulatively: graph, then search, then refine (Table 4), CRINN's
+/// modules, or fix by fix from the record's baseline to what it shipped.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -53,10 +54,10 @@ pub(crate) struct Args {
     /// A step of `modules`, MODULE=VERSION [default: the champion of each module].
     #[arg(long, value_name = "STEP")]
     step: Vec<String>,
-    /// Links per node of `modules`.
+    /// Links per node of `modules` and `crinn`.
     #[arg(long, default_value_t = 16)]
     m: usize,
-    /// Effort of the construction of `modules`.
+    /// Effort of the construction of `modules` and `crinn`.
     #[arg(long, default_value_t = 200)]
     ef_construction: usize,
     /// Only where the ladder starts and where it ends.
@@ -77,6 +78,8 @@ pub(crate) struct Args {
 enum Which {
     /// Graph, search, refine: from each module's predecessor to its champion, at equal recall.
     Modules,
+    /// CRINN's graph and search, from GLASS's, at equal recall.
+    Crinn,
     /// The record's fixes, from `record-baseline` to `record-ship`.
     Record,
     /// From `record-ship` to `retriever`, our best for the same task.
@@ -103,6 +106,7 @@ impl Args {
                 Ladder::modules(metric, self.start.clone(), &self.step, params)?
             }
             _ if own => bail!("--start and --step are for the ladder `modules`"),
+            Which::Crinn => Ladder::crinn(metric, (self.m, self.ef_construction))?,
             Which::Record => Ladder::record(metric, dim)?,
             Which::Ours => Ladder::ours(metric, dim)?,
         };

@@ -20,8 +20,8 @@ const TICK_WIDTH: f64 = 48.0;
 const TICKS: [f64; 10] = [0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, ALL];
 const ALL: f64 = 0.99999;
 
-/// How many colours the style sheet has. More subjects than that and the fastest are coloured; the others
-/// are grey.
+/// How many colours the style sheet has. Of more subjects those with the largest reward
+/// are coloured and the others grey.
 const COLOURS: usize = 8;
 
 /// One curve: points of recall and speed with a text for each.
@@ -31,7 +31,7 @@ struct Series<'a> {
     points: Vec<(f64, f64, String)>,
 }
 
-fn series<'a>(subject: &'a SubjectResult, k: usize) -> Series<'a> {
+fn series<'a>(subject: &'a SubjectResult, k: usize, class: String) -> Series<'a> {
     let point = |point: &super::Point| {
         let qps = point.qps?;
         let (ef, recall) = (point.ef, point.recall);
@@ -41,31 +41,33 @@ fn series<'a>(subject: &'a SubjectResult, k: usize) -> Series<'a> {
     let timed = subject.points.iter().filter(|point| point.k == k);
     let mut points: Vec<_> = timed.filter_map(point).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Series { label: &subject.label, class: String::new(), points }
+    Series { label: &subject.label, class, points }
+}
+
+/// The colour of every subject, the same in all charts of a result.
+fn colours(result: &ResultFile) -> Vec<String> {
+    let subjects = &result.subjects;
+    let mut ranks: Vec<usize> = (0..subjects.len()).collect();
+    if subjects.len() > COLOURS {
+        let worth = |at: usize| subjects[at].reward.map_or(0.0, |reward| reward.value);
+        ranks.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)));
+        // In their own order among each other.
+        ranks[..COLOURS].sort_unstable();
+    }
+    let mut colours = vec!["rest".to_owned(); subjects.len()];
+    for (rank, &at) in ranks.iter().take(COLOURS).enumerate() {
+        colours[at] = format!("c{rank}");
+    }
+    colours
 }
 
 /// The QPS-recall curves of all subjects of `result` at `k`; `None` where there are not two points.
 pub(super) fn chart(result: &ResultFile, k: usize) -> Option<String> {
-    let mut series: Vec<Series<'_>> = result
-        .subjects
-        .iter()
-        .map(|subject| series(subject, k))
+    let of = result.subjects.iter().zip(colours(result));
+    let mut series: Vec<Series<'_>> = of
+        .map(|(subject, class)| series(subject, k, class))
         .filter(|series| !series.points.is_empty())
         .collect();
-    let mut ranks: Vec<usize> = (0..series.len()).collect();
-    if series.len() > COLOURS {
-        // By the speed that is left at the highest recall which all of them reach.
-        let reach = |one: &Series<'_>| one.points.last().map_or(0.0, |point| point.0);
-        let common = series.iter().map(reach).fold(1.0, f64::min);
-        let speed = |at: usize| {
-            let enough = series[at].points.iter().filter(|point| point.0 >= common);
-            enough.map(|point| point.1).fold(0.0, f64::max)
-        };
-        ranks.sort_by(|&a, &b| speed(b).total_cmp(&speed(a)));
-    }
-    for (rank, &at) in ranks.iter().enumerate() {
-        series[at].class = if rank < COLOURS { format!("c{rank}") } else { "rest".to_owned() };
-    }
     // Grey below, colours on top of it.
     series.sort_by_key(|one| one.class != "rest");
     let all = || series.iter().flat_map(|series| &series.points);
@@ -145,8 +147,8 @@ pub(super) fn chart(result: &ResultFile, k: usize) -> Option<String> {
         let label = escape(label);
         let _ = write!(out, "<li><span class=\"key {class}\"></span>{label}</li>");
     }
-    if series.len() > COLOURS {
-        let others = series.len() - COLOURS;
+    let others = series.iter().filter(|one| one.class == "rest").count();
+    if others > 0 {
         let _ = write!(out, "<li><span class=\"key rest\"></span>{others} others</li>");
     }
     out.push_str("</ul>\n</figure>\n");
