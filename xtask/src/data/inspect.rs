@@ -2,7 +2,11 @@
 
 use crate::tables;
 use comfy_table::Table;
-use crinoid_eval::{Dataset, Truth, data::Integrity};
+use crinoid_eval::{
+    Dataset, Truth,
+    data::Integrity,
+    metrics::{Answers, MetricError, hit, mean, mrr, ndcg},
+};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -35,6 +39,9 @@ struct Findings {
     truth: Option<usize>,
     local_dimension: Option<f64>,
     hubs: f64,
+    /// nDCG@10, MRR@10 and hit@100 of the exact neighbours, where relevance is known: what the vectors are
+    /// worth, whatever searches them.
+    exact_search: Option<[f64; 3]>,
     integrity: Integrity,
 }
 
@@ -46,7 +53,7 @@ impl Inspect {
             (Some(known), true) => super::exact(&data, known.k().max(self.k))?,
             (None, _) => super::exact(&data, self.k)?,
         };
-        let findings = Findings::of(&data, &exact, self.verify);
+        let findings = Findings::of(&data, &exact, self.verify)?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&findings)?);
         } else {
@@ -57,9 +64,9 @@ impl Inspect {
 }
 
 impl Findings {
-    fn of(data: &Dataset, exact: &Truth, verify: bool) -> Self {
+    fn of(data: &Dataset, exact: &Truth, verify: bool) -> Result<Self, MetricError> {
         let local_dimension = exact.local_dimension(data.metric);
-        Self {
+        Ok(Self {
             name: data.name.clone(),
             metric: data.metric,
             rows: data.base.len(),
@@ -68,8 +75,9 @@ impl Findings {
             truth: data.truth.as_ref().map(Truth::k),
             local_dimension: local_dimension.is_finite().then_some(local_dimension),
             hubs: exact.hubs(data.base.len()),
+            exact_search: retrieved(data, exact)?,
             integrity: data.integrity(verify.then_some(exact)),
-        }
+        })
     }
 
     fn table(&self, verified: bool) -> Table {
@@ -95,6 +103,10 @@ impl Findings {
             }),
         );
         let integers = if found.bytes { ", all integers 0..=255" } else { "" };
+        if let Some([ndcg, mrr, hit]) = self.exact_search {
+            let found = format!("nDCG@10 {ndcg:.4}, MRR@10 {mrr:.4}, hit@100 {hit:.4}");
+            row("exact search finds", found);
+        }
         row("lengths", format!("{:.4} to {:.4}{integers}", found.norms.0, found.norms.1));
         row(
             "duplicates",
@@ -109,4 +121,20 @@ impl Findings {
         row("hubs", format!("{:.1} % of answers are 1 % of the rows", 100.0 * self.hubs));
         table
     }
+}
+
+fn retrieved(data: &Dataset, exact: &Truth) -> Result<Option<[f64; 3]>, MetricError> {
+    let Some(qrels) = &data.relevance else { return Ok(None) };
+    if exact.k() < data.base.len().min(100) {
+        return Ok(None);
+    }
+    let mut answers = Answers::with_capacity(exact.len(), exact.k());
+    (0..exact.len()).for_each(|query| answers.push(exact.ids_of(query).iter().copied()));
+    let rows = data.base.len();
+    let all = [
+        ndcg(qrels, &answers, rows, 10)?,
+        mrr(qrels, &answers, rows, 10)?,
+        hit(qrels, &answers, rows, 100)?,
+    ];
+    Ok(Some(all.map(|values| mean(&values.into_iter().map(|pair| pair.1).collect::<Vec<_>>()))))
 }

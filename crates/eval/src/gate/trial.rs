@@ -272,8 +272,7 @@ impl Trial {
         Ok(Ladder { rungs, efforts, recalls, latency, latency_recall, queries })
     }
 
-    /// Looks for signs that answers were kept or known: at the least effort timed, where a search
-    /// finds least.
+    /// Looks for signs that answers were kept or known.
     fn check(
         &self,
         stations: &mut Pair<&mut Station<'_>>,
@@ -281,10 +280,9 @@ impl Trial {
     ) -> Result<(), MeasureError> {
         let fresh = stations.a.fresh(&self.held_out, self.k)?;
         for side in [Side::A, Side::B] {
-            let station = stations.get_mut(side);
-            station.check_cache()?;
-            if let Some(&ef) = ladder.efforts.get(side).first() {
-                station.check_truth(&self.held_out, &fresh, ef)?;
+            let efforts = ladder.efforts.get(side);
+            if let (Some(&least), Some(&most)) = (efforts.first(), efforts.last()) {
+                stations.get_mut(side).check_memory(&fresh, least, most)?;
             }
         }
         Ok(())

@@ -44,12 +44,14 @@ impl<'s> Contender<'s> {
         self.fault.as_ref()
     }
 
-    /// Finds the efforts worth timing, and whether the answers were known beforehand. What goes wrong
-    /// is kept as the contender's fault.
+    /// Finds the efforts worth timing, and whether answers were kept or known beforehand. What goes
+    /// wrong is kept as the contender's fault.
     pub fn prepare(&mut self, exam: &Exam, fresh: &Fresh, k: usize, plan: &Sweep) {
         let swept = sweep(&mut self.station, exam, k, plan, |_, _| {}).and_then(|seen| {
-            let least = seen.first().map(|&(ef, _)| self.station.check_truth(exam, fresh, ef));
-            least.unwrap_or(Ok(())).map(|()| seen)
+            if let (Some(least), Some(most)) = (seen.first(), seen.last()) {
+                self.station.check_memory(fresh, least.0, most.0)?;
+            }
+            Ok(seen)
         });
         match swept {
             Ok(seen) => {

@@ -1,10 +1,11 @@
 //! A subject with an index, asked again and again and held to its answers.
 
-use super::{Exam, Fresh, Grader, Grades, MeasureError, fresh::share};
+use super::{Exam, Fresh, Grader, Grades, MeasureError};
 use crate::{
     metrics::{Latency, mean},
     subject::{Built, Driver, Fault, Hello, Launch, Parameters, Timed, Work},
 };
+use crinoid_quant::Vectors;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// How to get a subject ready.
@@ -36,10 +37,6 @@ pub struct Observation {
     pub work: Option<[f64; 2]>,
     /// Answers that were missing.
     pub gaps: usize,
-    /// Seconds of the pass that saw these queries at this effort first.
-    pub first: f64,
-    /// Seconds of every later pass.
-    pub later: Vec<f64>,
     ids: Vec<u32>,
     total: Option<Work>,
 }
@@ -259,12 +256,9 @@ impl<'a> Station<'a> {
         let seconds = elapsed.as_secs_f64();
         let key = (exam.name(), k, ef);
         let (ids, total) = (answers.ids, answers.searched.counters);
-        if let Some(seen) = self.seen.get_mut(&key) {
-            let fault = differs(seen, &ids, total, k, exam);
-            match fault {
-                // A pass that times every query is slower: it is no evidence about caches.
-                None if latencies => {}
-                None => seen.later.push(seconds),
+        if let Some(seen) = self.seen.get(&key) {
+            match differs(seen, &ids, total, k, exam) {
+                None => {}
                 Some(_) if !self.driver.hello().deterministic => self.changes += 1,
                 Some(fault) => return Err(self.blame(fault)),
             }
@@ -276,8 +270,6 @@ impl<'a> Station<'a> {
                 grades: self.grader.grade(exam, &ids, k)?,
                 work: total.map(|work| [per_query(work.hops), per_query(work.distances)]),
                 gaps: answers.gaps,
-                first: seconds,
-                later: Vec::new(),
                 ids,
                 total,
             };
@@ -290,50 +282,50 @@ impl<'a> Station<'a> {
         Ok(Pass { seconds, latency })
     }
 
-    /// Looks at all passes so far for signs that answers were kept from one request to the next:
-    /// a subject that computes needs as long for the tenth pass as for the first.
+    /// Asks queries of the data set and new ones at two efforts: at the `least`, where a search finds
+    /// least, who knows the truth finds more of the former; at the `most`, where it takes longest, who
+    /// keeps answers is faster with the former. Both are asked in turns.
     ///
     /// # Errors
-    /// [`Fault::Cached`] when, for at least three efforts, the first pass took at least 2.5 times
-    /// as long as later ones did (medians of both).
-    pub fn check_cache(&self) -> Result<(), MeasureError> {
-        let ratio = |seen: &Observation| {
-            (seen.later.len() >= 3).then(|| seen.first / median(seen.later.clone()))
-        };
-        let ratios: Vec<f64> = self.seen.values().filter_map(ratio).collect();
-        let ratio = if ratios.len() >= 3 { median(ratios) } else { 1.0 };
-        if ratio >= 2.5 { Err(self.blame(Fault::Cached { ratio })) } else { Ok(()) }
+    /// [`Fault::KnowsTruth`] where a tenth less is found of the new ones, [`Fault::Cached`] where they
+    /// take twice as long (the fastest of four passes each), or whatever else the subject does wrong.
+    pub fn check_memory(
+        &mut self,
+        fresh: &Fresh,
+        least: usize,
+        most: usize,
+    ) -> Result<(), MeasureError> {
+        let data = self.grader.data();
+        let (known, _) = self.ask(&fresh.known.queries, fresh.k, least)?;
+        let (new, _) = self.ask(&fresh.new.queries, fresh.k, least)?;
+        let known = fresh.known.recall(data, fresh.k, &known);
+        let fresh_recall = fresh.new.recall(data, fresh.k, &new);
+        if known - fresh_recall > 0.1 {
+            return Err(self.blame(Fault::KnowsTruth { known, fresh: fresh_recall }));
+        }
+        let (mut again, mut first) = (f64::INFINITY, f64::INFINITY);
+        self.ask(&fresh.known.queries, fresh.k, most)?;
+        for queries in &fresh.more {
+            first = first.min(self.ask(queries, fresh.k, most)?.1);
+            again = again.min(self.ask(&fresh.known.queries, fresh.k, most)?.1);
+        }
+        let ratio = first / again;
+        if ratio >= 2.0 { Err(self.blame(Fault::Cached { ratio })) } else { Ok(()) }
     }
 
-    /// Asks new queries at effort `ef`, at which `exam` was asked before: who finds far less of them
-    /// has looked up the answers to the others.
-    ///
-    /// # Errors
-    /// [`Fault::KnowsTruth`] where a tenth less is found, or whatever else the subject does wrong.
-    pub fn check_truth(
+    /// Answers to queries of no exam, and the seconds they took.
+    fn ask(
         &mut self,
-        exam: &Exam,
-        fresh: &Fresh,
+        queries: &Vectors,
+        k: usize,
         ef: usize,
-    ) -> Result<(), MeasureError> {
-        let k = fresh.truth.k();
-        let ids = &self.observed(exam, k, ef)?.ids;
-        let known = fresh
-            .from
-            .iter()
-            .map(|&place| (exam.rows()[place] as usize, ids[place * k..(place + 1) * k].to_vec()));
-        let known = share(self.grader.truth(), known);
+    ) -> Result<(Vec<u32>, f64), MeasureError> {
         let mut params = self.preparations.search.clone();
         params.insert("ef".to_owned(), ef.into());
-        let order: Vec<u32> = (0..fresh.queries.len() as u32).collect();
-        let asked = self.driver.search(&fresh.queries, &order, k, &params, false);
-        let ids = asked.map_err(|fault| self.blame(fault))?.value.ids;
-        let fresh = share(&fresh.truth, ids.chunks_exact(k).map(<[u32]>::to_vec).enumerate());
-        if known - fresh > 0.1 {
-            Err(self.blame(Fault::KnowsTruth { known, fresh }))
-        } else {
-            Ok(())
-        }
+        let order: Vec<u32> = (0..queries.len() as u32).collect();
+        let asked = self.driver.search(queries, &order, k, &params, false);
+        let Timed { value, elapsed } = asked.map_err(|fault| self.blame(fault))?;
+        Ok((value.ids, elapsed.as_secs_f64()))
     }
 
     /// Queries that it cannot have looked up, made from those of `exam`.
@@ -408,9 +400,4 @@ fn differs(
         return Some(Fault::Nondeterministic { what: "an answer", ef, query });
     }
     (seen.total != total).then_some(Fault::Nondeterministic { what: "a counter", ef, query: None })
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
