@@ -94,9 +94,12 @@ pub(crate) struct Args {
     /// Generated trials per row of the self-test.
     #[arg(long, default_value_t = 400, value_name = "N", requires = "self_test")]
     generated: u64,
-    /// Real trials of the self-test against each candidate, of --budget seconds of rounds.
+    /// Real trials of the self-test against each candidate.
     #[arg(long, default_value_t = 20, value_name = "N", requires = "self_test")]
     real: u64,
+    /// Seconds of rounds for each real trial of the self-test.
+    #[arg(long, default_value_t = 4.0, value_name = "SECONDS", requires = "self_test")]
+    trial_budget: f64,
     /// The candidates of the real trials.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", requires = "self_test")]
     #[arg(default_value = "itself,slower,worse")]
@@ -121,7 +124,10 @@ impl Args {
                 bench: &bench,
                 recipe: &self.recipe.to_string(),
                 preparations: self.preparations(&bench),
-                trial: self.trial(Phase::Latency, &bench)?,
+                trial: Trial {
+                    budget: Duration::from_secs_f64(self.trial_budget.max(0.0)),
+                    ..self.trial(Phase::Latency, &bench)?
+                },
                 generated: self.generated,
                 real: self.real,
                 candidates: self.candidates.clone(),
