@@ -1,9 +1,9 @@
-// hnswlib and usearch under a filter, in C++: their Python bindings call back into Python for every node, or take none.
+// hnswlib and usearch under a filter, in C++: their Python bindings call back into Python for every node, or take no filter.
 //
 //   headers hnswlib|usearch BASE.fbin QUERIES.fbin l2|cosine M EF_CONSTRUCTION INDEX
 //
 // Speaks the little protocol of run.py on stdin and stdout. INDEX is made if it is not there. Build with
-//   g++ -O3 -march=native -std=c++17 -DUSEARCH_USE_OPENMP=0 -I HNSWLIB -I USEARCH/include headers.cpp -o headers -pthread
+//   g++ -Ofast -march=native -mprefer-vector-width=512 -std=c++17 -I HNSWLIB -I USEARCH/include headers.cpp -o headers -pthread
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
