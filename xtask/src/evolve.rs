@@ -97,6 +97,9 @@ enum Kind {
     File,
 }
 
+/// Neighbours per query that the gate judges quality by.
+const GATE_K: usize = 100;
+
 /// What is measured on, and how candidates are kept in.
 #[derive(clap::Args)]
 struct Ground {
@@ -115,9 +118,14 @@ struct Ground {
     /// Loss of mean recall at equal ef that still earns a reward.
     #[arg(long, default_value_t = 0.002)]
     tolerance: f64,
-    /// Build parameters of the starting point, e.g. `graph=crinoid@1,m=16`.
-    #[arg(long, value_delimiter = ',', value_name = "NAME=VALUE")]
+    /// The starting point: `champions` (the published ones) or `glass` (hnsw@1, pool@1, float@1, as
+    /// the paper), then parameters of its build or, behind `search.`, of its searches:
+    /// `champions,m=24,search.slack=0.06`.
+    #[arg(long, value_delimiter = ',', default_value = "champions")]
     start: Vec<String>,
+    /// Seconds of the gate's rounds per data set.
+    #[arg(long, default_value_t = 20.0)]
+    gate_seconds: f64,
     /// Lets candidates keep the network where no namespace can be made.
     #[arg(long)]
     allow_network: bool,
@@ -280,6 +288,25 @@ impl RewardArgs {
 }
 
 impl Ground {
+    fn start(&self) -> anyhow::Result<Setup> {
+        let mut start = Setup::champions();
+        for word in &self.start {
+            match (word.as_str(), word.split_once('=')) {
+                ("champions", _) => start = Setup::champions(),
+                ("glass", _) => start = Setup::default(),
+                (_, Some((name, value))) => {
+                    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+                    match name.strip_prefix("search.") {
+                        Some(name) => start.search.insert(name.to_owned(), value),
+                        None => start.build.insert(name.to_owned(), value),
+                    };
+                }
+                _ => bail!("--start: `{word}` is neither champions, glass nor NAME=VALUE"),
+            }
+        }
+        Ok(start)
+    }
+
     fn lab(&self) -> anyhow::Result<Lab> {
         let folder = PathBuf::from("target/evolve");
         std::fs::create_dir_all(&folder)?;
@@ -289,7 +316,7 @@ impl Ground {
         for (name, rewarded) in all.chain(self.also.iter().map(|name| (name, false))) {
             let data = Dataset::load(name)?;
             let short = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
-            yards.push(Yard::new(short, data, rewarded, self.k, &folder)?);
+            yards.push(Yard::new(short, data, rewarded, self.k.max(GATE_K), &folder)?);
         }
         let workspace = std::env::current_dir()?;
         let workshop = Workshop {
@@ -299,14 +326,9 @@ impl Ground {
             rules: Rules { allow_unsafe: self.allow_unsafe },
         };
         let rig = (std::env::current_exe()?, vec!["evolve".into(), "subject".into()]);
-        let mut start = Setup::default();
-        for pair in &self.start {
-            let (name, value) = pair.split_once('=').context("--start takes NAME=VALUE")?;
-            let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-            start.build.insert(name.to_owned(), value);
-        }
-        let mut lab = Lab::new(yards, rig, workshop, &folder, start);
+        let mut lab = Lab::new(yards, rig, workshop, &folder, self.start()?);
         lab.protocol.k = self.k;
+        lab.protocol.gate_budget = Duration::from_secs_f64(self.gate_seconds.max(0.0));
         lab.protocol.pairs = self.pairs;
         lab.protocol.tolerance = self.tolerance;
         let network = if self.allow_network { Network::Inherited } else { Network::Refused };
@@ -385,7 +407,7 @@ impl Run {
                 data.join(","),
                 also.join(","),
                 self.ground.start.join(","),
-                (self.ground.k, self.ground.pairs, self.ground.tolerance)
+                (self.ground.k, self.ground.pairs, self.ground.tolerance, self.ground.gate_seconds)
             ),
         };
         let folder = match (control, modules) {
@@ -394,6 +416,10 @@ impl Run {
         };
         std::fs::create_dir_all(&folder)?;
         let allow_unsafe = self.ground.allow_unsafe;
+        let start = self.ground.start()?;
+        for module in modules.iter().filter(|_| self.proposer == Kind::Knobs) {
+            contracts::space(*module, &start)?;
+        }
         let total = self.rounds * self.group * modules.len() as u32;
         let mut watch = Progress { done: 0, total, best: 0.0 };
         let result = Campaign {
@@ -402,7 +428,7 @@ impl Run {
             database,
             judge: lab,
             tasks: &|module| contracts::task(module, allow_unsafe),
-            proposer: &mut |module| self.proposer(module, control),
+            proposer: &mut |module| self.proposer(module, &start, control),
             watch: &mut watch,
         }
         .run();
@@ -414,11 +440,11 @@ impl Run {
         }
     }
 
-    fn proposer(&self, module: Module, control: bool) -> Box<dyn Proposer> {
+    fn proposer(&self, module: Module, start: &Setup, control: bool) -> Box<dyn Proposer> {
         let patience = Duration::from_secs(self.patience);
         match self.proposer {
             Kind::Knobs => {
-                let Ok(space) = contracts::space(module) else {
+                let Ok(space) = contracts::space(module, start) else {
                     return Box::new(Program { command: Vec::new(), patience });
                 };
                 if control {

@@ -49,6 +49,69 @@ def test_shinka():
             assert correct["correct"] is good and (metrics["combined_score"] > 0) is good
 
 
+def test_shinka_scheduler():
+    try:
+        from shinka.launch import JobScheduler, LocalJobConfig
+    except ImportError as error:
+        print(f"skipped shinka: {error}")
+        return
+    config = LocalJobConfig(eval_program_path=os.path.join(HERE, "shinka_evaluate.py"))
+    scheduler = JobScheduler(job_type="local", config=config)
+    for text, good in [("fine", True), ("forbidden", False)]:
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, "main.rs")
+            with open(program, "w") as file:
+                file.write(text)
+            results, _ = scheduler.run(program, folder)
+            assert results["correct"]["correct"] is good, results
+            assert (results["metrics"]["combined_score"] > 0) is good, results
+    print("shinka: its own scheduler ran the adapter")
+
+
+def tiny_tokenizer():
+    """Eleven words, so that nothing has to be downloaded."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = {word: at for at, word in enumerate(["<pad>", "<eos>", "<unk>", *"abcdefgh"])}
+    inner = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
+    )
+
+
+def test_verl():
+    try:
+        import torch
+        from omegaconf import OmegaConf
+        from verl import DataProto
+        from verl.trainer.ppo.reward import get_custom_reward_fn
+        from verl.workers.reward_manager.naive import NaiveRewardManager
+    except Exception as error:  # a half-installed package raises anything
+        print(f"skipped verl: {type(error).__name__}: {error}")
+        return
+    import numpy
+
+    named = {"path": os.path.join(HERE, "verl_reward.py"), "name": "compute_score"}
+    score = get_custom_reward_fn(OmegaConf.create({"reward": {"custom_reward_function": named}}))
+    manager = NaiveRewardManager(tiny_tokenizer(), num_examine=0, compute_score=score)
+    prompts = torch.tensor([[3, 4, 5]] * 2)
+    responses = torch.tensor([[6, 7, 8, 1], [6, 7, 0, 0]])
+    mask = torch.tensor([[1] * 7, [1, 1, 1, 1, 1, 0, 0]])
+    data = DataProto.from_dict(
+        tensors={"prompts": prompts, "responses": responses, "attention_mask": mask},
+        non_tensors={
+            "data_source": numpy.array(["crinoid"] * 2, dtype=object),
+            "reward_model": numpy.array([{"ground_truth": ""}] * 2, dtype=object),
+        },
+    )
+    reward = manager(data, return_dict=True)["reward_tensor"]
+    # One score per answer, at its last token.
+    assert (reward > 0).tolist() == [[False] * 3 + [True], [False, True, False, False]], reward
+    print(f"verl: its own reward manager ran the adapter, {reward.sum(dim=1).tolist()}")
+
+
 def test_openevolve():
     try:
         import openevolve  # noqa: F401
@@ -72,8 +135,7 @@ def test_trl():
     try:
         import torch
         from datasets import Dataset
-        from tokenizers import Tokenizer, models, pre_tokenizers
-        from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+        from transformers import LlamaConfig, LlamaForCausalLM
         from trl import GRPOConfig, GRPOTrainer
     except Exception as error:  # a half-installed package raises anything
         print(f"skipped trl: {error}")
@@ -81,14 +143,9 @@ def test_trl():
     from trl_reward import crinoid_reward
 
     torch.manual_seed(0)
-    words = {word: at for at, word in enumerate(["<pad>", "<eos>", "<unk>", *"abcdefgh"])}
-    inner = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
-    )
+    tokenizer = tiny_tokenizer()
     shape = LlamaConfig(
-        vocab_size=len(words), hidden_size=16, intermediate_size=32, num_hidden_layers=1,
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1,
         num_attention_heads=2, max_position_embeddings=64, pad_token_id=0, eos_token_id=1,
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -117,6 +174,8 @@ if __name__ == "__main__":
         os.environ["CRINOID_REWARD"] = f"{sys.executable} {stub}"
         test_plain()
         test_shinka()
+        test_shinka_scheduler()
         test_openevolve()
+        test_verl()
         test_trl()
     print("adapters: passed")

@@ -23,6 +23,18 @@ pub enum Value {
     Word(String),
 }
 
+impl Value {
+    /// Whole numbers.
+    pub fn wholes(values: &[i64]) -> Vec<Self> {
+        values.iter().copied().map(Self::Whole).collect()
+    }
+
+    /// Real numbers.
+    pub fn reals(values: &[f64]) -> Vec<Self> {
+        values.iter().copied().map(Self::Real).collect()
+    }
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

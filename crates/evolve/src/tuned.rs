@@ -5,7 +5,7 @@
 //! branch here and there, on both sides of a comparison alike.
 
 use crate::exemplar::Value;
-use crate::knobs::{Knob, Space, SpaceError};
+use crate::knobs::Knob;
 use crinoid_graph::Graph;
 use crinoid_quant::{Isa, Scorer, key};
 use crinoid_search::{Beam, Counters, Search, SearchParams, entry};
@@ -48,22 +48,20 @@ impl Default for Tuned {
 
 impl Tuned {
     /// The knobs, with what `pool@1` does as the current values.
-    ///
-    /// # Errors
-    /// Never, as long as the table below makes sense.
-    pub fn space() -> Result<Space, SpaceError> {
-        let whole = |values: &[i64]| values.iter().copied().map(Value::Whole).collect();
-        let real = |values: &[f64]| values.iter().copied().map(Value::Real).collect();
+    pub fn knobs() -> Vec<Knob> {
         let switch = || vec![Value::Switch(false), Value::Switch(true)];
-        Space::new(vec![
-            Knob::new("lines", "cache lines prefetched per row", whole(&[0, 1, 2, 4, 8]), 4),
-            Knob::new("batch", "nodes expanded together", whole(&[1, 2, 3, 4]), 0),
+        let (lines, batch) = (Value::wholes(&[0, 1, 2, 4, 8]), Value::wholes(&[1, 2, 3, 4]));
+        let (gamma, width) = (Value::reals(&[0.0, 0.2, 0.4, 0.8]), Value::reals(&[0.8, 1.0, 1.2]));
+        let patience = Value::wholes(&[0, 8, 16, 32, 64]);
+        vec![
+            Knob::new("lines", "cache lines prefetched per row", lines, 4),
+            Knob::new("batch", "nodes expanded together", batch, 0),
             Knob::new("test_tail", "test keys against the pool's tail first", switch(), 0),
             Knob::new("descend", "descend through the upper layers", switch(), 1),
-            Knob::new("gamma", "slack of the distance stop", real(&[0.0, 0.2, 0.4, 0.8]), 0),
-            Knob::new("patience", "expansions without gain", whole(&[0, 8, 16, 32, 64]), 0),
-            Knob::new("width", "beam per ef", real(&[0.8, 1.0, 1.2]), 1),
-        ])
+            Knob::new("gamma", "slack of the distance stop", gamma, 0),
+            Knob::new("patience", "expansions without gain", patience, 0),
+            Knob::new("width", "beam per ef", width, 1),
+        ]
     }
 
     /// Sets the knob `name`; `false` when there is no such knob or the value does not fit.

@@ -8,12 +8,13 @@
 //! | `process.rs` | a child process whose output and memory are bounded |
 //! | `driver.rs` | [`Driver`]: asks, times from outside, checks every reply |
 //! | `serve.rs` | [`serve`]: the other side, for any [`System`] |
-//! | `ours.rs` | [`Ours`]: a recipe of Crinoid as a [`System`] |
+//! | `ours.rs` | `Ours`: a recipe of Crinoid as a [`System`] (feature `ours`) |
 //! | `fault.rs` | [`Fault`]: what a subject can do wrong |
 
 mod driver;
 mod fault;
 pub mod files;
+#[cfg(feature = "ours")]
 mod ours;
 mod pin;
 mod process;
@@ -22,6 +23,7 @@ mod serve;
 
 pub use driver::{Answers, Driver, Launch, Limits, Timed};
 pub use fault::Fault;
+#[cfg(feature = "ours")]
 pub use ours::{Ours, Sabotage};
 pub use protocol::{
     Built, Hello, Loaded, MAX_LINE, NO_ANSWER, PROTOCOL, Parameters, Refusal, RefusalKind, Reply,

@@ -148,6 +148,7 @@ const WORDS: &[(&str, &str)] = &[
     ("RwLock", "no interior mutability: a candidate keeps no state between queries"),
     ("Instant", "a candidate reads no clock"),
     ("SystemTime", "a candidate reads no clock"),
+    ("CommandReranker", "a candidate starts no threads or processes"),
     ("sleep", "a candidate does not wait"),
     ("spawn", "a candidate starts no threads or processes"),
     ("include", "a candidate is one file"),

@@ -50,6 +50,7 @@ fn every_way_out_is_refused() {
         "use core as c;",
         "fn f() { std::process::exit(0) }",
         "fn f() { std :: process :: exit(0) }",
+        "use crinoid_refine::*; fn f() { CommandReranker::new(\"true\"); }",
         "fn f() { std::r#process::exit(0) }",
         "fn f() { std::env::var(\"HOME\"); }",
         "const X: &str = env!(\"HOME\");",

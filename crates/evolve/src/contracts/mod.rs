@@ -2,6 +2,7 @@
 
 use crate::exemplar::Value;
 use crate::knobs::{Knob, Space, SpaceError};
+use crate::lab::Setup;
 use crate::module::Module;
 use crate::prompt::Task;
 use crate::tuned::Tuned;
@@ -51,40 +52,72 @@ pub fn task(module: Module, allow_unsafe: bool) -> Task {
     }
 }
 
-/// The declared knobs of a module.
+/// The declared knobs of a module, with what `start` does as the current values.
 ///
 /// # Errors
-/// When a module declares none.
-pub fn space(module: Module) -> Result<Space, SpaceError> {
-    let whole = |values: &[i64]| values.iter().copied().map(Value::Whole).collect::<Vec<_>>();
-    let real = |values: &[f64]| values.iter().copied().map(Value::Real).collect::<Vec<_>>();
-    let words = |values: &[&str]| {
-        values.iter().map(|word| Value::Word((*word).to_owned())).collect::<Vec<_>>()
+/// When the version that `start` has there declares none, or has a value that is not declared.
+pub fn space(module: Module, start: &Setup) -> Result<Space, SpaceError> {
+    let knobs = match (module, start.search.get("search").and_then(|name| name.as_str())) {
+        (Module::Search, None) => Tuned::knobs(),
+        (Module::Search, Some("flat@2")) => flat_knobs(),
+        (Module::Search, Some(_)) => return Err(none("search", "this version has none")),
+        (Module::Graph, _) => graph_knobs(),
+        (Module::Refine, _) => refine_knobs(),
+        (Module::Quant, _) => return Err(none("quant", "the rig has no place for another codec")),
     };
-    match module {
-        Module::Search => Tuned::space(),
-        Module::Graph => Space::new(vec![
-            Knob::new(
-                "graph",
-                "the published builder",
-                words(&["hnsw-closest@1", "hnsw@1", "vamana@1", "crinoid@1"]),
-                1,
-            ),
-            Knob::new("m", "half the base degree", whole(&[8, 12, 16, 24]), 2),
-            Knob::new("ef_construction", "candidates per insertion", whole(&[100, 200, 400]), 1),
-            Knob::new("alpha", "pruning slack (squared)", real(&[1.0, 1.1, 1.2, 1.4]), 2),
-        ]),
-        Module::Refine => Space::new(vec![Knob::new(
-            "pool",
-            "candidates rescored at k = 10",
-            whole(&[10, 12, 14, 16, 18, 20, 26, 40]),
-            6,
-        )]),
-        Module::Quant => Err(SpaceError::Knob {
-            name: "quant".to_owned(),
-            why: "the rig has no place for another codec",
-        }),
-    }
+    let current = |mut knob: Knob| {
+        let set = start.build.get(&knob.name).or(start.search.get(&knob.name));
+        if let Some(set) = set {
+            let value: Option<Value> = serde_json::from_value(set.clone()).ok();
+            let at = knob.values.iter().position(|known| Some(known) == value.as_ref());
+            knob.current = at.ok_or_else(|| SpaceError::Value {
+                name: knob.name.clone(),
+                value: set.to_string(),
+            })?;
+        }
+        Ok(knob)
+    };
+    Space::new(knobs.into_iter().map(current).collect::<Result<_, _>>()?)
+}
+
+fn none(name: &str, why: &'static str) -> SpaceError {
+    SpaceError::Knob { name: name.to_owned(), why }
+}
+
+fn words(versions: impl Iterator<Item = String>) -> Vec<Value> {
+    versions.map(Value::Word).collect()
+}
+
+fn graph_knobs() -> Vec<Knob> {
+    let versions = crinoid_graph::VERSIONS.iter().map(ToString::to_string);
+    let hnsw = crinoid_graph::VERSIONS.iter().position(|version| version.to_string() == "hnsw@1");
+    vec![
+        Knob::new("graph", "the published builder", words(versions), hnsw.unwrap_or(0)),
+        Knob::new("m", "half the base degree", Value::wholes(&[8, 12, 16, 24]), 2),
+        Knob::new("ef_construction", "per insertion", Value::wholes(&[100, 200, 400]), 1),
+        Knob::new("alpha", "pruning slack (squared)", Value::reals(&[1.0, 1.1, 1.2, 1.4]), 2),
+    ]
+}
+
+/// The public fields of `flat@2`.
+fn flat_knobs() -> Vec<Knob> {
+    let entries = Value::wholes(&[8, 16, 32, 64, 128, 256]);
+    let pipelined = Value::wholes(&[8, 16, 32, 64, 1 << 20]);
+    let slack = Value::reals(&[0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.16]);
+    vec![
+        Knob::new("entries", "rows measured to find the start", entries, 3),
+        Knob::new("pipelined_from", "ef from which three hops are in flight", pipelined, 0),
+        Knob::new("slack", "how far beyond the k-th best nodes are of interest", slack, 3),
+    ]
+}
+
+fn refine_knobs() -> Vec<Knob> {
+    let versions = ["float@1", "int8@1", "none@1"].map(str::to_owned).into_iter();
+    let pool = Value::wholes(&[10, 12, 14, 16, 18, 20, 26, 40]);
+    vec![
+        Knob::new("refine", "the published refiner", words(versions), 0),
+        Knob::new("pool", "candidates rescored at k = 10", pool, 6),
+    ]
 }
 
 #[cfg(test)]
@@ -98,9 +131,16 @@ mod tests {
             let source = starter(module).unwrap();
             assert_eq!(scan(source, Rules::default()), [], "{module}");
             assert!(source.contains("pub struct Candidate"));
-            assert!(space(module).unwrap().size() > 1);
+            for start in [Setup::default(), Setup::champions()] {
+                assert!(space(module, &start).unwrap().size() > 1);
+            }
             assert!(task(module, false).prompt(&[], None).contains(source.trim_end()));
         }
-        assert!(space(Module::Quant).is_err());
+        assert!(space(Module::Quant, &Setup::default()).is_err());
+        let flat = space(Module::Search, &Setup::champions()).unwrap();
+        assert_eq!(flat.values(&flat.current())["entries"], Value::Whole(64));
+        let graph = space(Module::Graph, &Setup::champions()).unwrap();
+        let champion = Value::Word(crinoid_graph::CHAMPION.to_owned());
+        assert_eq!(graph.values(&graph.current())["graph"], champion);
     }
 }

@@ -29,9 +29,6 @@ pub struct Bout {
     pub recall: [Vec<f64>; 2],
     /// Per query, the candidate's recall less the champion's, averaged over the efforts.
     pub recall_gain: Vec<f64>,
-    /// Candidate's first pass over its later ones, median over the efforts: much above 1 where
-    /// answers are kept.
-    pub first_over_later: f64,
 }
 
 impl Bout {
@@ -65,8 +62,6 @@ struct Seen {
     ids: Vec<u32>,
     work: Option<Work>,
     recall: Vec<f64>,
-    first: f64,
-    later: Vec<f64>,
 }
 
 /// One entrant and what is known of its answers.
@@ -133,13 +128,11 @@ fn pass(
     let seen = &mut side.seen[rung];
     if seen.ids.is_empty() {
         let grades = yard.grader()?.grade(exam, &ids, protocol.k).map_err(super::lab_error)?;
-        *seen = Seen { ids, work, recall: grades.recall, first: seconds, later: Vec::new() };
+        *seen = Seen { ids, work, recall: grades.recall };
     } else if seen.ids != ids || seen.work != work {
         let what = if seen.ids != ids { "answers" } else { "counters" };
         let why = format!("other {what} at ef {ef} when the same queries came in another order");
         return Err(Trouble::Candidate(Failure::Determinism(why)));
-    } else {
-        seen.later.push(seconds);
     }
     Ok(seconds)
 }
@@ -212,11 +205,5 @@ pub(super) fn run(
         rewards.push(b);
     }
     bout.reward = crate::reward::median(&rewards).unwrap_or(0.0);
-    let slowdowns: Vec<f64> = sides[1]
-        .seen
-        .iter()
-        .filter_map(|seen| Some(seen.first / crate::reward::median(&seen.later)?))
-        .collect();
-    bout.first_over_later = crate::reward::median(&slowdowns).unwrap_or(1.0);
     Ok(bout)
 }

@@ -45,10 +45,10 @@ pub(super) fn check(lab: &mut Lab, setup: &Setup) -> Result<(), Trouble> {
         odd("inner product", scatter(200, 9, 5), 9, Metric::InnerProduct)?,
         odd("cosine, 1500 vectors", scatter(1500, 20, 6), 20, Metric::Cosine)?,
     ];
-    let mut candidate = lab.launch(setup)?;
+    let mut candidate = Driver::launch(&lab.launch(setup)?).map_err(blame)?;
     let plain = Setup { code: Default::default(), ..setup.clone() };
     let reference = Setup { search: pool_only(&plain.search), build: Parameters::new(), ..plain };
-    let mut champion = lab.launch(&reference)?;
+    let mut champion = Driver::launch(&lab.launch(&reference)?).map_err(blame)?;
     let path = lab.folder.join(format!("odd-{}-{}.fbin", std::process::id(), lab.started));
     let result = sets.iter().try_for_each(|set| {
         bin::write_vectors(&path, &set.base).map_err(|error| Trouble::Lab(lab_error(error)))?;

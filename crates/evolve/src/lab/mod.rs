@@ -1,8 +1,8 @@
 //! The laboratory: takes candidates through their stages and measures them against the champion.
 //!
 //! token scan -> compile -> contract (`contract.rs`) -> recall at equal ef and measured reward on
-//! the practice queries (`bout.rs`) -> for finalists, the gate on held-out queries and on data sets
-//! that were not rewarded (`gate.rs`). Every stage fails fast, so that a bad candidate costs
+//! the practice queries (`bout.rs`) -> for finalists, the gate of `crinoid-eval` on held-out queries
+//! and on data sets that were not rewarded (`gate.rs`). Every stage fails fast, so that a bad candidate costs
 //! little. Champion and candidate run in the same rig and are timed by the driver, from outside,
 //! in turns; a candidate with code runs in the sandbox.
 
@@ -33,8 +33,10 @@ pub struct Protocol {
     pub k: usize,
     /// Interleaved pairs per judgement. Five are the fewest whose smallest is a 95 % bound.
     pub pairs: usize,
-    /// Interleaved pairs per data set in the gate.
-    pub gate_pairs: usize,
+    /// Answers per query by which the gate judges quality.
+    pub gate_k: usize,
+    /// Time for the gate's rounds, per data set.
+    pub gate_budget: Duration,
     /// How far mean recall at equal ef may fall below the champion's.
     pub tolerance: f64,
     /// Threads of builds.
@@ -50,7 +52,8 @@ impl Default for Protocol {
         Self {
             k: 10,
             pairs: 5,
-            gate_pairs: 12,
+            gate_k: 100,
+            gate_budget: Duration::from_secs(20),
             tolerance: 0.002,
             threads: 2,
             seed: 42,
@@ -71,9 +74,9 @@ pub struct Yard {
 }
 
 impl Yard {
-    /// Gets a data set ready: exact truth (cached in `folder`), queries split in halves, and the
-    /// base vectors written out without the truth. `rewarded`: whether it counts for the reward,
-    /// or only for the gate.
+    /// Gets a data set ready: exact truth of `k` neighbours (cached in `folder`), queries split in
+    /// halves, and the base vectors written out without the truth. `rewarded`: whether it counts
+    /// for the reward, or only for the gate.
     ///
     /// # Errors
     /// When the truth cannot be computed, the files not written, or there are too few queries.
@@ -116,6 +119,20 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The published champions. (The default is where GLASS stands, and where the paper began.)
+    pub fn champions() -> Self {
+        let named = |place: &str, version: &str| (place.to_owned(), version.into());
+        Self {
+            code: BTreeMap::new(),
+            build: [
+                named("graph", crinoid_graph::CHAMPION),
+                named("refine", crinoid_refine::versions::CHAMPION),
+            ]
+            .into(),
+            search: [named("search", crinoid_search::versions::CHAMPION)].into(),
+        }
+    }
+
     /// This setup with `form` in the place of `module`.
     ///
     /// # Errors
@@ -133,9 +150,11 @@ impl Setup {
                     setup.build.remove("graph");
                 }
             }
-            (Form::Knobs(knobs), Module::Graph) => setup.build.extend(parameters(knobs)),
-            (Form::Knobs(knobs), Module::Search | Module::Refine) => {
-                setup.search.extend(parameters(knobs));
+            (Form::Knobs(knobs), Module::Graph | Module::Search | Module::Refine) => {
+                let (build, search): (Vec<_>, Vec<_>) = parameters(knobs)
+                    .partition(|(name, _)| module == Module::Graph || name == "refine");
+                setup.build.extend(build);
+                setup.search.extend(search);
             }
             (_, Module::Quant) => {
                 return Err(JudgeError("the rig has no place for another codec yet".to_owned()));
@@ -144,9 +163,14 @@ impl Setup {
         Ok(setup)
     }
 
-    /// Whether both are served by the same program from the same index.
+    /// Whether both build the same index, so that one may read what the other wrote.
     fn shares_index(&self, other: &Self) -> bool {
-        self.code == other.code && self.build == other.build
+        self.code.get(&Module::Graph) == other.code.get(&Module::Graph) && self.build == other.build
+    }
+
+    /// Whether both are served by the same program, too.
+    fn shares_program(&self, other: &Self) -> bool {
+        self.code == other.code && self.shares_index(other)
     }
 }
 
@@ -178,7 +202,8 @@ pub struct Lab {
     folder: PathBuf,
     origin: Setup,
     champion: Setup,
-    running: BTreeMap<usize, Driver>,
+    /// The champion's subject on each yard, and its index as a file.
+    running: BTreeMap<usize, (Driver, PathBuf)>,
     efforts: BTreeMap<(usize, &'static str), Vec<usize>>,
     started: u64,
 }
@@ -260,8 +285,8 @@ impl Lab {
         wrapped.map_err(|error: SandboxError| Trouble::Lab(lab_error(error)))
     }
 
-    /// Starts the program of a setup, without vectors yet.
-    fn launch(&mut self, setup: &Setup) -> Result<Driver, Trouble> {
+    /// How the program of a setup is started, in a new folder of its own.
+    fn launch(&mut self, setup: &Setup) -> Result<Launch, Trouble> {
         let (program, arguments) = self.program(setup)?;
         self.started += 1;
         let folder = self.folder.join(format!("subjects/{}-{}", std::process::id(), self.started));
@@ -269,7 +294,7 @@ impl Lab {
         // A candidate may run as nobody, and writes its answers here.
         open_to_all(&folder);
         let folder = std::fs::canonicalize(&folder).map_err(|e| Trouble::Lab(lab_error(e)))?;
-        Driver::launch(&Launch {
+        Ok(Launch {
             program,
             arguments,
             environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
@@ -284,34 +309,46 @@ impl Lab {
                 stderr: 4 << 10,
             },
         })
-        .map_err(blame)
     }
 
-    /// Starts a setup on a yard: loaded, built, pinned.
-    fn start(&mut self, setup: &Setup, yard: usize) -> Result<Driver, Trouble> {
-        let mut driver = self.launch(setup)?;
-        let yard = &self.yards[yard];
-        let shape = (yard.data.base.len(), yard.data.dim());
-        driver.load(&yard.vectors, yard.data.metric, shape).map_err(blame)?;
-        let Protocol { threads, seed, .. } = self.protocol;
-        driver.build(&setup.build, threads, seed).map_err(blame)?;
-        Ok(driver)
+    /// Starts a setup on a yard with an index: the champion's where both build the same. Also its
+    /// folder.
+    fn start(&mut self, setup: &Setup, yard: usize) -> Result<(Driver, PathBuf), Trouble> {
+        let launch = self.launch(setup)?;
+        let mut driver = Driver::launch(&launch).map_err(blame)?;
+        let rows = self.yards[yard].data.base.len();
+        match self.running.get(&yard) {
+            Some((_, index)) if setup.shares_index(&self.champion) => {
+                driver.open(index, rows).map_err(blame)?;
+            }
+            _ => {
+                let yard = &self.yards[yard];
+                let shape = (rows, yard.data.dim());
+                driver.load(&yard.vectors, yard.data.metric, shape).map_err(blame)?;
+                let Protocol { threads, seed, .. } = self.protocol;
+                driver.build(&setup.build, threads, seed).map_err(blame)?;
+            }
+        }
+        Ok((driver, launch.folder))
     }
 
     /// The champion's running subject on a yard, and the efforts at which it is measured there.
     fn champion_on(&mut self, yard: usize, exam: Which) -> Result<Vec<usize>, JudgeError> {
+        let ours = |trouble: Trouble| match trouble {
+            Trouble::Lab(error) => error,
+            Trouble::Candidate(failure) => JudgeError(format!("the champion: {failure}")),
+        };
         if !self.running.contains_key(&yard) {
             let setup = self.champion.clone();
-            let driver = self.start(&setup, yard).map_err(|trouble| match trouble {
-                Trouble::Lab(error) => error,
-                Trouble::Candidate(failure) => JudgeError(format!("the champion: {failure}")),
-            })?;
-            self.running.insert(yard, driver);
+            let (mut driver, folder) = self.start(&setup, yard).map_err(ours)?;
+            let index = folder.join("index");
+            driver.save(&index).map_err(|fault| ours(blame(fault)))?;
+            self.running.insert(yard, (driver, index));
         }
         if let Some(known) = self.efforts.get(&(yard, exam.name())) {
             return Ok(known.clone());
         }
-        let Some(driver) = self.running.get_mut(&yard) else {
+        let Some((driver, _)) = self.running.get_mut(&yard) else {
             return Err(JudgeError("no champion is running".to_owned()));
         };
         let efforts = bout::efforts(
@@ -321,7 +358,7 @@ impl Lab {
             exam.of(&self.yards[yard]),
             &self.protocol,
         )
-        .map_err(|failure| JudgeError(format!("the champion: {failure}")))?;
+        .map_err(|failure| ours(Trouble::Candidate(failure)))?;
         self.efforts.insert((yard, exam.name()), efforts.clone());
         Ok(efforts)
     }
@@ -335,10 +372,10 @@ impl Lab {
         pairs: usize,
     ) -> Result<Bout, Trouble> {
         let efforts = self.champion_on(yard, exam)?;
-        let shares = setup.shares_index(&self.champion);
-        let mut own = if shares { None } else { Some(self.start(setup, yard)?) };
+        let shares = setup.shares_program(&self.champion);
+        let mut own = if shares { None } else { Some(self.start(setup, yard)?.0) };
         let champion_search = self.champion.search.clone();
-        let Some(champion) = self.running.get_mut(&yard) else {
+        let Some((champion, _)) = self.running.get_mut(&yard) else {
             return Err(Trouble::Lab(JudgeError("no champion is running".to_owned())));
         };
         let yard_ref = &self.yards[yard];

@@ -2,11 +2,22 @@
 //! served as a subject.
 //!
 //! Champion and candidate are measured in the same rig, so that they differ in the one module
-//! that is at stake. It is the composition `sq8@1/hnsw@1/pool@1/float@1`: the starting point that
-//! GLASS is for the paper (section 3.5).
+//! that is at stake. Parameters name published versions for the places that no candidate takes
+//! (`graph` and `refine` when it is built, `search` when it is searched); left alone it is the
+//! composition `sq8@1/hnsw@1/pool@1/float@1`, the starting point that GLASS is for the paper
+//! (section 3.5).
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `published.rs` | published searches and refiners by name |
+//! | `stored.rs` | an index as a file, for processes that start with one |
+
+mod published;
+mod stored;
+
+pub use published::SEARCHES;
 
 use crate::module::Module;
-use crate::tuned::Tuned;
 use crinoid_eval::subject::{
     Asked, Built, Found, Hello, Parameters, Refusal, RefusalKind, System, Work, integer, only,
     serve,
@@ -14,12 +25,13 @@ use crinoid_eval::subject::{
 use crinoid_graph::{Builder, Graph, Params};
 use crinoid_quant::codec::Sq8;
 use crinoid_quant::{Codes, Level, Metric, Neighbor, Preparation, Vectors};
-use crinoid_refine::{Refiner, RefinerQuery, Rescore};
+use crinoid_refine::{Refiner, RefinerQuery};
 use crinoid_search::{Composed, Counters, Engine, Search, SearchParams};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Makes an engine; search knobs come in the parameters.
-type Compose = dyn Fn(Arc<Graph>, Arc<Sq8>, &Parameters) -> Result<Box<dyn Engine>, Refusal>;
+type Compose = dyn Fn(&Arc<Graph>, &Arc<Sq8>, &Parameters) -> Result<Box<dyn Engine>, Refusal>;
 
 /// Makes a refiner over the vectors in full.
 type Refine = dyn Fn(&Vectors, Metric) -> Box<dyn Refiner>;
@@ -28,22 +40,29 @@ type Refine = dyn Fn(&Vectors, Metric) -> Box<dyn Refiner>;
 pub struct Rig {
     builder: Option<Box<dyn Builder>>,
     compose: Box<Compose>,
-    refine: Box<Refine>,
+    refine: Option<Box<Refine>>,
     loaded: Option<Loaded>,
 }
 
 /// Vectors and what was made of them.
 struct Loaded {
+    /// As the caller gave it; the vectors are prepared.
+    metric: Metric,
     preparation: Preparation,
     base: Vectors,
     codes: Arc<Sq8>,
-    refiner: Box<dyn Refiner>,
-    graph: Option<Arc<Graph>>,
-    scratch: crinoid_search::Scratch,
-    fine: crinoid_refine::Scratch,
+    index: Option<Made>,
 }
 
-/// Search parameters that are not knobs of [`Tuned`].
+/// What a build adds.
+struct Made {
+    graph: Arc<Graph>,
+    /// The name of the published refiner, if it is one.
+    refine: String,
+    refiner: Box<dyn Refiner>,
+}
+
+/// Search parameters that are nobody's knobs.
 const PLAIN: [&str; 2] = ["ef", "pool"];
 
 impl Default for Rig {
@@ -53,28 +72,9 @@ impl Default for Rig {
 }
 
 impl Rig {
-    /// The rig with published versions in it: the builder is named by the build parameter `graph`,
-    /// the search is [`Tuned`], set by search parameters.
+    /// The rig with published versions in it.
     pub fn new() -> Self {
-        Self {
-            builder: None,
-            compose: Box::new(|graph, codes, params| {
-                let mut tuned = Tuned::default();
-                for (name, value) in
-                    params.iter().filter(|(name, _)| !PLAIN.contains(&name.as_str()))
-                {
-                    if !tuned.set(name, value) {
-                        return Err(refusal(
-                            RefusalKind::Params,
-                            format!("no knob {name} = {value}"),
-                        ));
-                    }
-                }
-                compose(graph, codes, tuned)
-            }),
-            refine: Box::new(|full, metric| Box::new(Rescore::float(full, metric))),
-            loaded: None,
-        }
+        Self { builder: None, compose: Box::new(published::engine), refine: None, loaded: None }
     }
 
     /// The same rig with another builder.
@@ -101,7 +101,7 @@ impl Rig {
         mut self,
         refine: impl Fn(&Vectors, Metric) -> R + 'static,
     ) -> Self {
-        self.refine = Box::new(move |full, metric| Box::new(refine(full, metric)));
+        self.refine = Some(Box::new(move |full, metric| Box::new(refine(full, metric))));
         self
     }
 
@@ -112,14 +112,58 @@ impl Rig {
     pub fn run(mut self) -> std::io::Result<()> {
         serve(&mut self, std::io::stdin().lock(), std::io::stdout().lock())
     }
+
+    fn refiner(&self, name: &str, loaded: &Loaded) -> Result<Box<dyn Refiner>, Refusal> {
+        let metric = loaded.preparation.prepared_metric();
+        match &self.refine {
+            Some(refine) => Ok(refine(&loaded.base, metric)),
+            None => published::refiner(name, &loaded.base, metric),
+        }
+    }
+
+    /// Takes a graph over what is loaded.
+    fn take(&mut self, graph: Graph, refine: String) -> Result<Built, Refusal> {
+        let loaded = self.loaded.as_ref().ok_or_else(unloaded)?;
+        if graph.len() != loaded.base.len() {
+            return Err(refusal(RefusalKind::Build, "the graph has another number of nodes"));
+        }
+        let refiner = self.refiner(&refine, loaded)?;
+        let parts = [
+            ("graph", graph.bytes()),
+            ("codes", loaded.base.len() * loaded.codes.bytes_per_vector()),
+            ("refine", refiner.bytes()),
+        ];
+        let built = Built {
+            bytes: parts.iter().map(|(_, bytes)| *bytes as u64).sum(),
+            parts: parts.map(|(name, bytes)| (name.to_owned(), bytes as u64)).into(),
+            digest: Some(format!("{:016x}", graph.digest())),
+        };
+        if let Some(loaded) = &mut self.loaded {
+            loaded.index = Some(Made { graph: Arc::new(graph), refine, refiner });
+        }
+        Ok(built)
+    }
+}
+
+impl Loaded {
+    /// `base` is prepared already.
+    fn new(metric: Metric, preparation: Preparation, base: Vectors) -> Self {
+        Self {
+            metric,
+            codes: Arc::new(Sq8::train(&base, preparation.prepared_metric())),
+            preparation,
+            base,
+            index: None,
+        }
+    }
 }
 
 fn compose<V: Search>(
-    graph: Arc<Graph>,
-    codes: Arc<Sq8>,
+    graph: &Arc<Graph>,
+    codes: &Arc<Sq8>,
     search: V,
 ) -> Result<Box<dyn Engine>, Refusal> {
-    let engine = Composed::new(graph, codes, search);
+    let engine = Composed::new(Arc::clone(graph), Arc::clone(codes), search);
     engine.map(|engine| Box::new(engine) as _).map_err(|error| refusal(RefusalKind::Build, error))
 }
 
@@ -137,7 +181,7 @@ impl System for Rig {
             deterministic: true,
             counters: true,
             latencies: false,
-            stores: false,
+            stores: true,
         }
     }
 
@@ -145,33 +189,26 @@ impl System for Rig {
         let preparation = Preparation::new(metric, base.dim());
         let base =
             preparation.apply_all(&base).map_err(|error| refusal(RefusalKind::Load, error))?;
-        let prepared = preparation.prepared_metric();
-        self.loaded = Some(Loaded {
-            preparation,
-            codes: Arc::new(Sq8::train(&base, prepared)),
-            refiner: (self.refine)(&base, prepared),
-            base,
-            graph: None,
-            scratch: crinoid_search::Scratch::default(),
-            fine: crinoid_refine::Scratch::default(),
-        });
+        self.loaded = Some(Loaded::new(metric, preparation, base));
         Ok(())
     }
 
     fn build(&mut self, params: &Parameters, threads: usize, seed: u64) -> Result<Built, Refusal> {
-        let loaded = self.loaded.as_mut().ok_or_else(unloaded)?;
+        let loaded = self.loaded.as_ref().ok_or_else(unloaded)?;
         let mut params = params.clone();
-        let named = params.remove("graph");
-        let name = named.as_ref().and_then(|name| name.as_str()).unwrap_or("hnsw@1");
-        let bad = |error: String| refusal(RefusalKind::Params, error);
+        let mut named = |place: &str, default: &str| {
+            let named = params.remove(place);
+            named.as_ref().and_then(|name| name.as_str()).unwrap_or(default).to_owned()
+        };
+        let (graph, refine) = (named("graph", "hnsw@1"), named("refine", "float@1"));
         let published = match &self.builder {
             Some(_) => None,
             None => Some(
-                crinoid_graph::versions::builder(name).map_err(|error| bad(error.to_string()))?,
+                crinoid_graph::versions::builder(&graph)
+                    .map_err(|error| refusal(RefusalKind::Params, error))?,
             ),
         };
-        let known = ["m", "ef_construction", "alpha", "backfill"];
-        only(&params, &known)?;
+        only(&params, &["m", "ef_construction", "alpha", "backfill"])?;
         let mut graph_params = Params { seed, ..Params::default() };
         graph_params.m = integer(&params, "m", graph_params.m)?;
         graph_params.ef_construction =
@@ -184,50 +221,51 @@ impl System for Rig {
         }
         let builder = self.builder.as_ref().or(published.as_ref());
         let builder = builder.ok_or_else(|| refusal(RefusalKind::Internal, "no builder"))?;
-        let space = loaded.codes.space();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| refusal(RefusalKind::Build, error))?;
+        let codes = &loaded.codes;
         let graph = pool
-            .install(|| builder.build(&*space, &graph_params, &()))
+            .install(|| builder.build(&*codes.space(), &graph_params, &()))
             .map_err(|error| refusal(RefusalKind::Build, error))?;
-        if graph.len() != loaded.base.len() {
-            return Err(refusal(RefusalKind::Build, "the graph has another number of nodes"));
-        }
-        let parts = [
-            ("graph", graph.bytes()),
-            ("codes", loaded.base.len() * loaded.codes.bytes_per_vector()),
-            ("refine", loaded.refiner.bytes()),
-        ];
-        let digest = format!("{:016x}", graph.digest());
-        drop(space);
-        loaded.graph = Some(Arc::new(graph));
-        Ok(Built {
-            bytes: parts.iter().map(|(_, bytes)| *bytes as u64).sum(),
-            parts: parts.map(|(name, bytes)| (name.to_owned(), bytes as u64)).into(),
-            digest: Some(digest),
-        })
+        self.take(graph, refine)
     }
 
     fn search(&mut self, asked: &Asked<'_>, found: &mut Found) -> Result<(), Refusal> {
-        let loaded = self.loaded.as_mut().ok_or_else(unloaded)?;
-        let graph = loaded.graph.as_ref().ok_or_else(unloaded)?;
-        let engine = (self.compose)(Arc::clone(graph), Arc::clone(&loaded.codes), asked.params)?;
+        let loaded = self.loaded.as_ref().ok_or_else(unloaded)?;
+        let Made { graph, refiner, .. } = loaded.index.as_ref().ok_or_else(unloaded)?;
+        let engine = (self.compose)(graph, &loaded.codes, asked.params)?;
         let ef = integer(asked.params, "ef", 64)?.max(asked.k);
         let pool = integer(asked.params, "pool", (2 * asked.k).max(asked.k + 16))?;
-        let width = pool.clamp(asked.k, ef);
-        let params = SearchParams::new(width, ef);
+        let params = SearchParams::new(pool.clamp(asked.k, ef), ef);
         let mut total = Counters::default();
+        // New for every request: what a candidate keeps there it has lost when the same queries come
+        // again.
+        let (mut scratch, mut fine) = Default::default();
         let (mut query, mut candidates) = (Vec::new(), Vec::new());
         for (row, raw) in asked.queries.rows().enumerate() {
             let prepared = loaded.preparation.apply(row, raw, &mut query);
             prepared.map_err(|error| refusal(RefusalKind::Search, error))?;
-            total += engine.search(&query, &params, &mut loaded.scratch, &mut candidates);
+            total += engine.search(&query, &params, &mut scratch, &mut candidates);
             let both = RefinerQuery { full: &query, prepared: &query };
-            loaded.refiner.refine(&both, asked.k, &mut loaded.fine, &mut candidates);
+            refiner.refine(&both, asked.k, &mut fine, &mut candidates);
             found.push(asked.k, candidates.iter().map(|neighbor: &Neighbor| neighbor.id));
         }
         found.work = Some(Work { hops: total.hops, distances: total.distances });
         Ok(())
+    }
+
+    fn save(&self, path: &Path) -> Result<(), Refusal> {
+        let loaded = self.loaded.as_ref().ok_or_else(unloaded)?;
+        let Made { graph, refine, .. } = loaded.index.as_ref().ok_or_else(unloaded)?;
+        stored::write(path, loaded.metric, &loaded.base, graph, refine)
+            .map_err(|error| refusal(RefusalKind::Store, error))
+    }
+
+    fn open(&mut self, path: &Path) -> Result<Built, Refusal> {
+        let stored = stored::read(path).map_err(|error| refusal(RefusalKind::Store, error))?;
+        let preparation = Preparation::new(stored.metric, stored.base.dim());
+        self.loaded = Some(Loaded::new(stored.metric, preparation, stored.base));
+        self.take(stored.graph, stored.refine)
     }
 }
 
@@ -257,6 +295,7 @@ pub fn main(modules: &[Module]) -> String {
 mod tests {
     use super::*;
     use crate::random::Stream;
+    use crate::tuned::Tuned;
 
     fn vectors(n: u64, dim: u64, seed: u64) -> Vectors {
         let stream = Stream::new(seed);
@@ -290,12 +329,83 @@ mod tests {
     }
 
     #[test]
+    fn an_index_answers_the_same_after_a_journey_through_a_file() {
+        let (base, queries) = (vectors(800, 12, 5), vectors(20, 12, 6));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        for metric in [Metric::L2, Metric::Cosine, Metric::InnerProduct] {
+            let mut rig = Rig::new();
+            assert_eq!(rig.save(&path).unwrap_err().kind, RefusalKind::Order);
+            rig.load(base.clone(), metric).unwrap();
+            let params = Parameters::from([("refine".to_owned(), "int8@1".into())]);
+            let built = rig.build(&params, 1, 3).unwrap();
+            rig.save(&path).unwrap();
+            let mut other = Rig::new();
+            assert_eq!(other.open(&path).unwrap(), built);
+            for search in SEARCHES {
+                let params = [("ef", 20.into()), ("search", (*search).into())];
+                let a = ask(&mut rig, &queries, &params);
+                let b = ask(&mut other, &queries, &params);
+                assert_eq!((a.ids, a.work), (b.ids, b.work), "{search}");
+            }
+        }
+        let whole = std::fs::read(&path).unwrap();
+        for cut in [0, 1, 40, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(Rig::new().open(&path).unwrap_err().kind, RefusalKind::Store, "{cut}");
+        }
+    }
+
+    /// Counts its queries in the working memory.
+    struct Keeper;
+
+    impl Refiner for Keeper {
+        fn version(&self) -> &'static str {
+            "keeper@0"
+        }
+
+        fn refine(
+            &self,
+            _: &RefinerQuery<'_>,
+            keep: usize,
+            scratch: &mut crinoid_refine::Scratch,
+            candidates: &mut Vec<Neighbor>,
+        ) -> crinoid_refine::StageReport {
+            let asked: &mut usize = scratch.state();
+            *asked += 1;
+            assert!(*asked <= 20, "remembers the request before");
+            candidates.truncate(keep);
+            crinoid_refine::NoRefiner.refine(
+                &RefinerQuery { full: &[], prepared: &[] },
+                keep,
+                &mut crinoid_refine::Scratch::default(),
+                candidates,
+            )
+        }
+
+        fn bytes(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_from_request_to_request() {
+        let mut rig = Rig::new().with_refiner(|_, _| Keeper);
+        rig.load(vectors(100, 8, 1), Metric::L2).unwrap();
+        rig.build(&Parameters::new(), 1, 1).unwrap();
+        let queries = vectors(20, 8, 2);
+        for _ in 0..3 {
+            ask(&mut rig, &queries, &[]);
+        }
+    }
+
+    #[test]
     fn every_value_of_every_knob_gives_valid_answers() {
         let (base, queries) = (vectors(2000, 16, 3), vectors(20, 16, 4));
         let mut rig = Rig::new();
         rig.load(base, Metric::Cosine).unwrap();
         rig.build(&Parameters::new(), 2, 1).unwrap();
-        for knob in Tuned::space().unwrap().knobs() {
+        for knob in Tuned::knobs() {
             for value in &knob.values {
                 let value = serde_json::to_value(value).unwrap();
                 let params = [("ef", 64.into()), (knob.name.as_str(), value)];
