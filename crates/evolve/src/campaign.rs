@@ -497,7 +497,8 @@ fn title(design: &str) -> String {
 }
 
 /// The candidates with the best mean reward, each once, best first; a candidate that was drawn
-/// more often is judged by all its measurements.
+/// more often is judged by all its measurements, and every one by an imaginary measurement more in
+/// which it is as good as the champion: of many that were measured once, the luckiest would win.
 fn finalists(trials: &[Trial], count: usize) -> Vec<(String, f64)> {
     let mut all: BTreeMap<&String, (f64, u32)> = BTreeMap::new();
     for trial in trials {
@@ -507,9 +508,10 @@ fn finalists(trials: &[Trial], count: usize) -> Vec<(String, f64)> {
             entry.1 += 1;
         }
     }
+    all.retain(|_, (sum, _)| *sum > 0.0);
+    let shrunk = |(sum, n): (f64, u32)| (sum + 1.0) / f64::from(n + 1);
     let mut means: Vec<(String, f64)> =
-        all.into_iter().map(|(digest, (sum, n))| (digest.clone(), sum / f64::from(n))).collect();
-    means.retain(|(_, mean)| *mean > 0.0);
+        all.into_iter().map(|(digest, all)| (digest.clone(), shrunk(all))).collect();
     means.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     means.truncate(count);
     means

@@ -170,6 +170,10 @@ pub enum DatabaseError {
     },
 }
 
+/// The seed database: candidates written by hand that went through the loop on real data, with
+/// their scores; `exemplars/README.md` says how. The contents of a file for [`Database::open`].
+pub const SEED: &str = include_str!("../exemplars/seed.jsonl");
+
 /// The database: an append-only journal and its records in memory.
 ///
 /// A candidate that is measured or gated again is appended again; the newest record of a digest
@@ -349,6 +353,25 @@ mod tests {
         let drawn = database.sample(Module::Search, true, 0.1, 5, Stream::new(1));
         assert_eq!(drawn, [&gated, &exemplar("a", 1.1)]);
         assert_eq!(database.sample(Module::Search, false, 0.1, 5, Stream::new(1)).len(), 3);
+    }
+
+    #[test]
+    fn the_seed_database_is_intact_and_every_source_in_it_passes_the_scan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.jsonl");
+        std::fs::write(&path, SEED).unwrap();
+        let database = Database::read(&path).unwrap();
+        assert_eq!(database.damaged(), []);
+        for module in [Module::Graph, Module::Search, Module::Refine] {
+            let best = database.best(module).unwrap();
+            assert!(database.sample(module, true, 0.1, 3, Stream::new(1)).len() >= 2);
+            assert!(best.scores.len() >= 2 && best.fitness > 0.0);
+        }
+        for exemplar in database.exemplars() {
+            let Form::Code(source) = &exemplar.form else { panic!("knobs in {exemplar:?}") };
+            assert_eq!(exemplar.digest, exemplar.form.digest(exemplar.module));
+            assert_eq!(crate::candidate::scan(source, Default::default()), []);
+        }
     }
 
     #[test]

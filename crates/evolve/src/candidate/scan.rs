@@ -110,6 +110,9 @@ const MACROS: &[&str] = &[
     "writeln",
 ];
 
+/// Keywords that an expression may follow, and so a negation.
+const BEFORE_A_NOT: &[&str] = &["break", "if", "in", "match", "return", "while"];
+
 /// Attributes that may stand.
 const ATTRIBUTES: &[&str] = &[
     "allow",
@@ -271,13 +274,12 @@ impl Scanner {
         if word == "unsafe" && !self.rules.allow_unsafe {
             self.refuse(token, "`unsafe` is refused".to_owned());
         }
-        if is_punct(tokens.get(at + 1), '!') && !is_punct(tokens.get(at + 2), '=') {
-            // `a != b` is not a call of `a!`; `name ! (...)` is.
-            let called =
-                matches!(tokens.get(at + 2), Some(TokenTree::Group(_) | TokenTree::Ident(_)));
-            if called && !MACROS.contains(&word) {
-                self.refuse(token, format!("the macro `{word}!` is refused"));
-            }
+        // `name ! (...)` is a call of `name!`; `a != b` and `if !(a)` are none.
+        let called = is_punct(tokens.get(at + 1), '!')
+            && matches!(tokens.get(at + 2), Some(TokenTree::Group(_)))
+            && !BEFORE_A_NOT.contains(&word);
+        if called && !MACROS.contains(&word) {
+            self.refuse(token, format!("the macro `{word}!` is refused"));
         }
         if word == "mod" && !has_body(tokens, at) {
             self.refuse(

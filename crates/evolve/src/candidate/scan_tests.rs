@@ -27,6 +27,9 @@ fn ordinary_code_passes() {
             let text = "std::process::Command, unsafe";
             assert!(time != 3 && !path.is_empty(), "{text}");
             let fs = std::mem::size_of::<u64>();
+            if !text.is_empty() && !(fs == 8) {
+                return !(fs == 4);
+            }
             matches!(fs, 8) && path.len() as u64 <= time
         }
         mod inner { pub fn g() -> f32 { core::f32::consts::PI } }

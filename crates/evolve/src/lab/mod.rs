@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// How measurements are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -163,14 +164,9 @@ impl Setup {
         Ok(setup)
     }
 
-    /// Whether both build the same index, so that one may read what the other wrote.
+    /// Whether both are served by the same program from the same index.
     fn shares_index(&self, other: &Self) -> bool {
-        self.code.get(&Module::Graph) == other.code.get(&Module::Graph) && self.build == other.build
-    }
-
-    /// Whether both are served by the same program, too.
-    fn shares_program(&self, other: &Self) -> bool {
-        self.code == other.code && self.shares_index(other)
+        self.code == other.code && self.build == other.build
     }
 }
 
@@ -202,8 +198,8 @@ pub struct Lab {
     folder: PathBuf,
     origin: Setup,
     champion: Setup,
-    /// The champion's subject on each yard, and its index as a file.
-    running: BTreeMap<usize, (Driver, PathBuf)>,
+    /// The champion's subject on each yard.
+    running: BTreeMap<usize, Driver>,
     efforts: BTreeMap<(usize, &'static str), Vec<usize>>,
     started: u64,
 }
@@ -311,25 +307,38 @@ impl Lab {
         })
     }
 
-    /// Starts a setup on a yard with an index: the champion's where both build the same. Also its
-    /// folder.
+    /// Starts a setup on a yard with an index: a kept one, or one that it builds. Also its folder.
     fn start(&mut self, setup: &Setup, yard: usize) -> Result<(Driver, PathBuf), Trouble> {
         let launch = self.launch(setup)?;
         let mut driver = Driver::launch(&launch).map_err(blame)?;
         let rows = self.yards[yard].data.base.len();
-        match self.running.get(&yard) {
-            Some((_, index)) if setup.shares_index(&self.champion) => {
-                driver.open(index, rows).map_err(blame)?;
-            }
-            _ => {
-                let yard = &self.yards[yard];
-                let shape = (rows, yard.data.dim());
-                driver.load(&yard.vectors, yard.data.metric, shape).map_err(blame)?;
-                let Protocol { threads, seed, .. } = self.protocol;
-                driver.build(&setup.build, threads, seed).map_err(blame)?;
-            }
+        let index = self.index(setup, yard)?;
+        if index.exists() {
+            driver.open(&index, rows).map_err(blame)?;
+        } else {
+            let yard = &self.yards[yard];
+            let shape = (rows, yard.data.dim());
+            driver.load(&yard.vectors, yard.data.metric, shape).map_err(blame)?;
+            let Protocol { threads, seed, .. } = self.protocol;
+            driver.build(&setup.build, threads, seed).map_err(blame)?;
         }
         Ok((driver, launch.folder))
+    }
+
+    /// Where the index that a setup builds on a yard is kept, if it was: named by all that it
+    /// depends on, so that it serves the candidates and the campaign that goes on tomorrow.
+    fn index(&self, setup: &Setup, yard: usize) -> Result<PathBuf, JudgeError> {
+        let program = std::fs::read(&self.rig.0).map_err(lab_error)?;
+        let yard = &self.yards[yard];
+        let name = format!(
+            "{:x} {:x} {:?} {:?} {}",
+            xxh3_64(&program),
+            truth::digest(yard.data.metric, &yard.data.base, &yard.data.queries),
+            setup.build,
+            setup.code.get(&Module::Graph),
+            self.protocol.seed
+        );
+        Ok(self.folder.join(format!("indexes/{:016x}", xxh3_64(name.as_bytes()))))
     }
 
     /// The champion's running subject on a yard, and the efforts at which it is measured there.
@@ -341,14 +350,19 @@ impl Lab {
         if !self.running.contains_key(&yard) {
             let setup = self.champion.clone();
             let (mut driver, folder) = self.start(&setup, yard).map_err(ours)?;
-            let index = folder.join("index");
-            driver.save(&index).map_err(|fault| ours(blame(fault)))?;
-            self.running.insert(yard, (driver, index));
+            let index = self.index(&setup, yard)?;
+            if !index.exists() {
+                let draft = folder.join("index");
+                driver.save(&draft).map_err(|fault| ours(blame(fault)))?;
+                std::fs::create_dir_all(self.folder.join("indexes")).map_err(lab_error)?;
+                std::fs::rename(&draft, &index).map_err(lab_error)?;
+            }
+            self.running.insert(yard, driver);
         }
         if let Some(known) = self.efforts.get(&(yard, exam.name())) {
             return Ok(known.clone());
         }
-        let Some((driver, _)) = self.running.get_mut(&yard) else {
+        let Some(driver) = self.running.get_mut(&yard) else {
             return Err(JudgeError("no champion is running".to_owned()));
         };
         let efforts = bout::efforts(
@@ -372,10 +386,10 @@ impl Lab {
         pairs: usize,
     ) -> Result<Bout, Trouble> {
         let efforts = self.champion_on(yard, exam)?;
-        let shares = setup.shares_program(&self.champion);
+        let shares = setup.shares_index(&self.champion);
         let mut own = if shares { None } else { Some(self.start(setup, yard)?.0) };
         let champion_search = self.champion.search.clone();
-        let Some((champion, _)) = self.running.get_mut(&yard) else {
+        let Some(champion) = self.running.get_mut(&yard) else {
             return Err(Trouble::Lab(JudgeError("no champion is running".to_owned())));
         };
         let yard_ref = &self.yards[yard];
