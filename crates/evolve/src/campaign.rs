@@ -496,25 +496,29 @@ fn title(design: &str) -> String {
     line.trim_start_matches(['.', ')', ' ']).chars().take(80).collect()
 }
 
-/// The candidates with the best mean reward, each once, best first; a candidate that was drawn
-/// more often is judged by all its measurements, and every one by an imaginary measurement more in
-/// which it is as good as the champion: of many that were measured once, the luckiest would win.
+/// The candidates with the best mean reward, each once, best first, of those that were faster than
+/// the champion on average; a candidate that was drawn more often is judged by all its
+/// measurements, and every one by an imaginary measurement more in which it equals the champion: of
+/// many that were measured once, the luckiest would win.
 fn finalists(trials: &[Trial], count: usize) -> Vec<(String, f64)> {
-    let mut all: BTreeMap<&String, (f64, u32)> = BTreeMap::new();
+    let mut all: BTreeMap<&String, Vec<&Judgement>> = BTreeMap::new();
     for trial in trials {
         if let Some(digest) = &trial.digest {
-            let entry = all.entry(digest).or_default();
-            entry.0 += trial.judgement.reward();
-            entry.1 += 1;
+            all.entry(digest).or_default().push(&trial.judgement);
         }
     }
-    all.retain(|_, (sum, _)| *sum > 0.0);
-    let shrunk = |(sum, n): (f64, u32)| (sum + 1.0) / f64::from(n + 1);
-    let mut means: Vec<(String, f64)> =
-        all.into_iter().map(|(digest, all)| (digest.clone(), shrunk(all))).collect();
-    means.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    means.truncate(count);
-    means
+    let sum = |all: &[&Judgement], of: fn(&Judgement) -> f64| all.iter().map(|one| of(one)).sum();
+    let mut best: Vec<(String, f64)> = Vec::new();
+    for (digest, all) in all {
+        let ratio: f64 = sum(&all, Judgement::ratio);
+        let reward: f64 = sum(&all, Judgement::reward);
+        if ratio > all.len() as f64 {
+            best.push((digest.clone(), (reward + 1.0) / (all.len() + 1) as f64));
+        }
+    }
+    best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    best.truncate(count);
+    best
 }
 
 /// Plain JSON lines, for other people's programs: no checksums, but the same care for a torn end.

@@ -11,6 +11,7 @@
 use crinoid_eval::data::Synthetic;
 use crinoid_evolve::campaign::{Campaign, Settings, Trial};
 use crinoid_evolve::candidate::{Rules, Workshop};
+use crinoid_evolve::judge::Judge;
 use crinoid_evolve::lab::{Lab, Setup, Yard};
 use crinoid_evolve::proposer::openai::OpenAi;
 use crinoid_evolve::proposer::{Proposer, ProposerError, Request};
@@ -291,8 +292,8 @@ fn answers_that_are_built_earn_what_they_deserve() {
     let (trials, database) = round(&mut lab, folder.path(), false, cases);
     assert_eq!(trials.len(), count);
     assert_eq!(database.exemplars().len(), 1, "the good one");
-    let gate = database.exemplars()[0].gate.as_ref();
-    assert!(gate.is_some_and(|gate| gate.verdict != "broken"), "{gate:?}");
+    let gate = lab.gate(Module::Search, &database.exemplars()[0].form).unwrap();
+    assert!(gate.verdict != "broken", "{gate:?}");
 
     // What the compiler says is told back, and the answer to that is judged anew.
     let folder = tempfile::tempdir().unwrap();

@@ -62,7 +62,7 @@ pub struct Completion {
 pub struct Earned<'a> {
     /// The answer.
     pub completion: &'a str,
-    /// The reward, before smoothing.
+    /// The smoothed reward.
     pub reward: f64,
 }
 
