@@ -84,8 +84,12 @@ impl Workshop {
         let folder = self.folder.join(format!("candidates/{:016x}", xxh3_64(all.as_bytes())));
         let program = folder.join("subject");
         self.write(&folder, sources)?;
-        let start = Instant::now();
         let target = self.folder.join("build");
+        // One at a time: all programs have the same name until they are kept.
+        let turn = self.folder.join("build.lock");
+        let lock = fs::File::create(&turn).and_then(|file| file.lock().map(|()| file));
+        let _lock = lock.map_err(io_error(&turn))?;
+        let start = Instant::now();
         // Our own crates may use unsafe code, the candidate may not: its own lint table says so,
         // and `--cap-lints` is never passed to members of a workspace.
         let mut child = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
