@@ -87,7 +87,7 @@ fn verify(file: &PathBuf) -> anyhow::Result<ExitCode> {
     let index = match Index::load(file) {
         Ok(index) => index,
         Err(error) => {
-            println!("BAD  {:#}", anyhow::Error::new(error));
+            println!("BAD  {}", crate::out::chain(&anyhow::Error::new(error)));
             return Ok(ExitCode::from(1));
         }
     };

@@ -77,7 +77,7 @@ fn main() -> ExitCode {
         Command::Versions(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", out::chain(&error));
         // The same code as the gate's verdict "broken": nothing was measured.
         ExitCode::from(3)
     })
