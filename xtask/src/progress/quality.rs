@@ -85,7 +85,8 @@ impl Workshop<'_> {
         Ok(quality)
     }
 
-    /// Beams, each a quarter wider than the one before, until next to nothing is missed.
+    /// Beams, each a quarter wider than the one before, until next to nothing is missed or three in a row
+    /// gain nothing.
     fn swept(&self, index: &Index, search: &SearchOptions) -> Result<Quality> {
         let judge = Judge::new(self.data, self.truth)?;
         let mut quality = Quality::default();
@@ -94,7 +95,8 @@ impl Workshop<'_> {
             let (answers, _) = self.ask(index, &SearchOptions { ef, ..*search })?;
             let recall = mean(&judge.recall(&answers, search.k)?);
             quality.sweep.push((ef, recall));
-            if recall > 0.9993 {
+            let before = quality.sweep.iter().rev().nth(3).map_or(0.0, |&(_, recall)| recall);
+            if recall > 0.9993 || (recall > 0.5 && recall - before < 1e-4) {
                 break;
             }
             ef += (ef / 4).max(1);

@@ -172,8 +172,12 @@ fn against_one(out: &mut String, comparisons: &[Comparison]) {
     let rows = comparisons.iter().map(|comparison| {
         let cells = quantities.iter().map(|quantity| match find(comparison, quantity) {
             Some(delta) => {
-                let (now, interval) = (value(&delta.measure, delta.candidate), interval(&delta));
-                format!("{now}<small>{}<br>{interval}</small>", coloured(&delta))
+                let now = value(&delta.measure, delta.candidate);
+                match (change(&delta).as_str(), interval(&delta).as_str()) {
+                    ("-", _) => now,
+                    (_, "-") => format!("{now}<small>{}</small>", coloured(&delta)),
+                    (_, range) => format!("{now}<small>{}<br>{range}</small>", coloured(&delta)),
+                }
             }
             None => String::new(),
         });

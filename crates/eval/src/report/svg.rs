@@ -10,7 +10,7 @@ use std::fmt::Write;
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 340.0;
 const LEFT: f64 = 52.0;
-const RIGHT: f64 = 28.0;
+const RIGHT: f64 = 34.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 30.0;
 /// Names of recalls that stand closer would touch on a telephone.
