@@ -1,5 +1,5 @@
-"""A reward function for verl: `custom_reward_function.path=.../verl_reward.py
-custom_reward_function.name=compute_score`."""
+"""A reward function for verl: `reward.custom_reward_function.path=.../verl_reward.py
+reward.custom_reward_function.name=compute_score` (without `reward.` before verl 0.9)."""
 
 import os
 import sys
