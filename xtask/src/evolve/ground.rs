@@ -1,6 +1,6 @@
 //! What candidates are measured on and from where they start.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use crinoid_eval::Dataset;
 use crinoid_evolve::candidate::{Network, Rules, Sandbox, Workshop};
 use crinoid_evolve::lab::{Lab, Setup, Yard};
