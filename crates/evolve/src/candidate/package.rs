@@ -112,10 +112,9 @@ impl Workshop {
             Some(true) => {
                 // The shared build folder has room for one program: keep this one.
                 let built = target.join("release/runner");
+                // A copy: the linker writes the next candidate into the very same file.
                 let _ = fs::remove_file(&program);
-                fs::hard_link(&built, &program)
-                    .or_else(|_| fs::copy(&built, &program).map(|_| ()))
-                    .map_err(io_error(&program))?;
+                fs::copy(&built, &program).map_err(io_error(&program))?;
                 Ok(Package { program, compiled_in: start.elapsed() })
             }
             Some(false) => Err(PackageError::Compile(shorten(&messages, &folder))),
@@ -166,10 +165,8 @@ impl Workshop {
             let path = folder.join(name);
             let write = || {
                 path.parent().map_or(Ok(()), fs::create_dir_all)?;
-                // Left alone where it is right: a changed time stamp would compile it again.
-                if fs::read_to_string(&path).is_ok_and(|old| old == text) {
-                    return Ok(());
-                }
+                // Written even where it is right: to cargo all candidates are one package, and a time
+                // stamp older than the last candidate's would make it serve that one's program.
                 fs::write(&path, &text)
             };
             write().map_err(io_error(&path))?;

@@ -201,6 +201,8 @@ pub struct Lab {
     /// The champion's subject on each yard.
     running: BTreeMap<usize, Driver>,
     efforts: BTreeMap<(usize, &'static str), Vec<usize>>,
+    /// What was compiled, by source.
+    programs: BTreeMap<BTreeMap<Module, String>, PathBuf>,
     started: u64,
 }
 
@@ -252,6 +254,7 @@ impl Lab {
             champion,
             running: BTreeMap::new(),
             efforts: BTreeMap::new(),
+            programs: BTreeMap::new(),
             started: 0,
         }
     }
@@ -266,9 +269,13 @@ impl Lab {
     }
 
     /// The program that serves a setup.
-    fn program(&self, setup: &Setup) -> Result<(PathBuf, Vec<OsString>), Trouble> {
+    fn program(&mut self, setup: &Setup) -> Result<(PathBuf, Vec<OsString>), Trouble> {
         if setup.code.is_empty() {
             return Ok(self.rig.clone());
+        }
+        if let Some(program) = self.programs.get(&setup.code) {
+            let wrapped = self.sandbox.wrap(program, &[]);
+            return wrapped.map_err(|error: SandboxError| Trouble::Lab(lab_error(error)));
         }
         let package = self.workshop.build(&setup.code).map_err(|error| match error {
             PackageError::Forbidden(_) => Trouble::Candidate(Failure::Forbidden(error.to_string())),
@@ -277,6 +284,7 @@ impl Lab {
             }
             other => Trouble::Lab(lab_error(other)),
         })?;
+        self.programs.insert(setup.code.clone(), package.program.clone());
         let wrapped = self.sandbox.wrap(&package.program, &[]);
         wrapped.map_err(|error: SandboxError| Trouble::Lab(lab_error(error)))
     }
