@@ -1,4 +1,4 @@
-//! Where a walk over the base layer starts: greedy descent through the upper layers.
+//! Where a walk over the base layer starts: greedy descent through the upper layers, or a sample.
 
 use crate::{Counters, beam::Lists};
 use crinoid_graph::{Graph, Layer};
@@ -50,6 +50,35 @@ fn greedy<S: Scorer>(
             _ => return best,
         }
     }
+}
+
+/// The closest of `entries` evenly spaced rows, as a packed `(key, node)`.
+///
+/// `ids` and `keys` are room for `entries` values; the graph is not empty.
+#[inline(always)]
+pub(crate) fn sampled<S: Scorer>(
+    entries: usize,
+    graph: &Graph,
+    scorer: S,
+    ids: &mut [u32],
+    keys: &mut [u32],
+    counters: &mut Counters,
+) -> u64 {
+    let entries = entries.clamp(1, graph.len());
+    let (ids, keys) = (&mut ids[..entries], &mut keys[..entries]);
+    let (mut at, step) = (0, (graph.len() as u64) << 16);
+    for id in ids.iter_mut() {
+        *id = (at >> 16) as u32;
+        at += step / entries as u64;
+        scorer.prefetch(*id, scorer.lines());
+    }
+    scorer.keys(ids, keys);
+    counters.measured(entries);
+    let mut best = u64::MAX;
+    for (&key, &id) in keys.iter().zip(&*ids) {
+        best = best.min(key::pack(key, id));
+    }
+    best
 }
 
 /// The longest list that a search of `graph` can come across.

@@ -10,9 +10,9 @@ mod frontier;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 
-use crate::{Beam, Counters, Search, SearchParams, visited::Visited};
+use crate::{Beam, Counters, Search, SearchParams, entry, visited::Visited};
 use crinoid_graph::{Adjacency, Graph, NONE};
-use crinoid_quant::{Isa, Scorer};
+use crinoid_quant::{Isa, Scorer, key};
 use frontier::slot;
 
 pub(crate) use frontier::Frontier;
@@ -73,9 +73,10 @@ impl Search for Flat {
         }
         let Lanes { frontier, now, next, keys } = lanes;
         frontier.reset(ef);
-        let start = start(self.entries, graph, scorer, now, keys, &mut counters);
-        visited.insert(frontier::id(start));
-        frontier.insert(isa, start);
+        let start = entry::sampled(self.entries, graph, scorer, now, keys, &mut counters);
+        let (key, node) = key::unpack(start);
+        visited.insert(node);
+        frontier.insert(isa, slot(key, node));
         loop {
             if ef < self.pipelined_from {
                 while let Some(node) = choose(isa, base, frontier) {
@@ -99,33 +100,6 @@ impl Search for Flat {
         frontier.write(found);
         counters
     }
-}
-
-/// The closest of `entries` evenly spaced rows, as a slot.
-#[inline(always)]
-fn start<S: Scorer>(
-    entries: usize,
-    graph: &Graph,
-    scorer: S,
-    ids: &mut [u32],
-    keys: &mut [u32],
-    counters: &mut Counters,
-) -> u64 {
-    let entries = entries.clamp(1, graph.len());
-    let (ids, keys) = (&mut ids[..entries], &mut keys[..entries]);
-    let (mut at, step) = (0, (graph.len() as u64) << 16);
-    for id in ids.iter_mut() {
-        *id = (at >> 16) as u32;
-        at += step / entries as u64;
-        scorer.prefetch(*id, scorer.lines());
-    }
-    scorer.keys(ids, keys);
-    counters.measured(entries);
-    let mut best = u64::MAX;
-    for (&key, &id) in keys.iter().zip(&*ids) {
-        best = best.min(slot(key, id));
-    }
-    best
 }
 
 /// The walk with three steps in flight.

@@ -10,9 +10,9 @@ mod frontier;
 mod lanes;
 mod seen;
 
-use crate::{Beam, Counters, Search, SearchParams};
+use crate::{Beam, Counters, Search, SearchParams, entry};
 use crinoid_graph::{Adjacency, Graph};
-use crinoid_quant::{Isa, Scorer};
+use crinoid_quant::{Isa, Scorer, key};
 use frontier::{BLOCK, Frontier, id};
 use seen::Seen;
 use std::ops::Range;
@@ -79,10 +79,10 @@ impl Search for Flat2 {
         }
         seen.begin(graph.len(), base.stride());
         frontier.reset(ef, base.stride());
-        let start = start(self.entries, graph, scorer, ids, keys, &mut counters);
+        let start = entry::sampled(self.entries, graph, scorer, ids, keys, &mut counters);
         let reach = Reach::new(params.k.min(ef), ef, self.slack);
         let mut walk = Walk { isa, base, scorer, frontier, seen, keys, reach };
-        walk.enter(start);
+        walk.enter(key::unpack(start).1);
         walk.run(ef >= self.pipelined_from, &mut counters);
         // Every node is reachable from the graph's entry, but perhaps not from the start: a walk that
         // ended among a few nodes goes on from there, however far that is.
@@ -99,33 +99,6 @@ impl Search for Flat2 {
         walk.frontier.write(found);
         counters
     }
-}
-
-/// The closest of `entries` evenly spaced rows.
-#[inline(always)]
-fn start<S: Scorer>(
-    entries: usize,
-    graph: &Graph,
-    scorer: S,
-    ids: &mut [u32],
-    keys: &mut [u32],
-    counters: &mut Counters,
-) -> u32 {
-    let entries = entries.clamp(1, graph.len());
-    let (ids, keys) = (&mut ids[..entries], &mut keys[..entries]);
-    let (mut at, step) = (0, (graph.len() as u64) << 16);
-    for id in ids.iter_mut() {
-        *id = (at >> 16) as u32;
-        at += step / entries as u64;
-        scorer.prefetch(*id, scorer.lines());
-    }
-    scorer.keys(ids, keys);
-    counters.measured(entries);
-    let mut best = u64::MAX;
-    for (&key, &id) in keys.iter().zip(&*ids) {
-        best = best.min(frontier::slot(key, id));
-    }
-    id(best)
 }
 
 /// One walk over the base layer.
