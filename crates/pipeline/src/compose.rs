@@ -8,7 +8,7 @@ use crate::{
 };
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
-    Codes, Metric, Space, Vectors, Version,
+    Codes, Metric, Vectors, Version,
     codec::{
         Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, Sq8Clipped,
         U8Exact,
@@ -92,7 +92,8 @@ impl<C: Searched, V: Search> FirstStage for Stage<C, V> {
     }
 }
 
-type Composition = (Arc<Graph>, Box<dyn FirstStage>);
+/// A graph, and what searches it.
+pub(crate) type Composition = (Arc<Graph>, Box<dyn FirstStage>);
 
 /// A codec and the searches that are compiled for it.
 trait Searched: Codes {
@@ -159,23 +160,31 @@ pub(crate) fn build(
 ) -> Result<Composition, IndexError> {
     let builder = crinoid_graph::versions::builder(recipe.graph())
         .map_err(|source| RecipeError::Unknown { module: "graph", source })?;
-    let build = |space: &dyn Space| Ok(Arc::new(builder.build(space, params, progress)?));
-    let built: Option<Arc<Graph>> = match recipe.space() == recipe.quant() {
-        true => None,
-        false => Some(with_codec!(recipe.space(), C => {
-            C::check(prepared, metric)?;
-            build(&*C::train(prepared, metric).space())
-        })?),
-    };
-    with_codec!(recipe.quant(), C => {
+    with_codec!(recipe.space(), C => {
         C::check(prepared, metric)?;
         let codes = Arc::new(C::train(prepared, metric));
-        let graph = match built {
-            Some(graph) => graph,
-            None => build(&*codes.space())?,
+        let graph = Arc::new(builder.build(&*codes.space(), params, progress)?);
+        let stage = match recipe.space() == recipe.quant() {
+            true => C::stage(recipe, &graph, codes)?,
+            false => {
+                drop(codes);
+                encode(recipe, &graph, prepared, metric)?
+            }
         };
-        let stage = C::stage(recipe, &graph, codes)?;
         Ok((graph, stage))
+    })
+}
+
+/// Encodes, and composes on a graph that there is.
+pub(crate) fn encode(
+    recipe: &Recipe,
+    graph: &Arc<Graph>,
+    prepared: &Vectors,
+    metric: Metric,
+) -> Result<Box<dyn FirstStage>, IndexError> {
+    with_codec!(recipe.quant(), C => {
+        C::check(prepared, metric)?;
+        C::stage(recipe, graph, Arc::new(C::train(prepared, metric)))
     })
 }
 
@@ -207,11 +216,11 @@ pub(crate) fn refiner(
     name: &str,
     documents: &Documents<'_>,
     metric: Metric,
-) -> Result<Box<dyn StoredRefiner>, IndexError> {
+) -> Result<Arc<dyn StoredRefiner>, IndexError> {
     match name {
-        NoRefiner::VERSION => Ok(Box::new(NoRefiner)),
-        Rescore::<Int8MaxAbs>::VERSION => Ok(Box::new(Rescore::int8(documents.prepared, metric))),
-        Rescore::<Float>::VERSION => Ok(Box::new(Rescore::float(documents.full, metric))),
+        NoRefiner::VERSION => Ok(Arc::new(NoRefiner)),
+        Rescore::<Int8MaxAbs>::VERSION => Ok(Arc::new(Rescore::int8(documents.prepared, metric))),
+        Rescore::<Float>::VERSION => Ok(Arc::new(Rescore::float(documents.full, metric))),
         name => Err(unknown("refine", crinoid_refine::versions::VERSIONS, name)),
     }
 }
@@ -223,10 +232,10 @@ pub(crate) fn load_refiner(
     state: &[u8],
     len: usize,
     (full, prepared): (usize, usize),
-) -> Result<Box<dyn StoredRefiner>, IndexError> {
+) -> Result<Arc<dyn StoredRefiner>, IndexError> {
     let prefix = section_prefix(name);
     match name {
-        NoRefiner::VERSION if state.is_empty() => Ok(Box::new(NoRefiner)),
+        NoRefiner::VERSION if state.is_empty() => Ok(Arc::new(NoRefiner)),
         NoRefiner::VERSION => Err(IndexError::Parts {
             path: container.path().to_owned(),
             part: "refiner",
@@ -234,11 +243,11 @@ pub(crate) fn load_refiner(
         }),
         Rescore::<Int8MaxAbs>::VERSION => {
             let codes = read_codes(container, "refiner", prefix, state, (len, prepared))?;
-            Ok(Box::new(Rescore::<Int8MaxAbs>::from_codes(codes)))
+            Ok(Arc::new(Rescore::<Int8MaxAbs>::from_codes(codes)))
         }
         Rescore::<Float>::VERSION => {
             let codes = read_codes(container, "refiner", prefix, state, (len, full))?;
-            Ok(Box::new(Rescore::<Float>::from_codes(codes)))
+            Ok(Arc::new(Rescore::<Float>::from_codes(codes)))
         }
         name => Err(unknown("refine", crinoid_refine::versions::VERSIONS, name)),
     }

@@ -28,6 +28,9 @@ pub enum IndexError {
     /// The codec cannot take these vectors.
     #[error(transparent)]
     Unsuitable(#[from] Unsuitable),
+    /// A query of the sample, on which codes are tried, cannot be answered.
+    #[error("the sample: {0}")]
+    Sample(#[from] SearchError),
     /// The graph could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),

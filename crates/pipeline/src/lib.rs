@@ -20,7 +20,7 @@ pub use container::{ContainerError, Placement};
 pub use error::{IndexError, SearchError};
 pub use filter::Filter;
 pub use fingerprint::{EmbeddingSpace, Fingerprint, Mismatch};
-pub use index::{BuildOptions, Index, IndexBytes};
+pub use index::{BuildOptions, Index, IndexBytes, LayoutTrial};
 pub use preset::Preset;
 pub use recipe::{Recipe, RecipeError};
 pub use retriever::{Answer, Blend, Hit, QueryVector, Request, Retriever, RetrieverError, Texts};

@@ -7,11 +7,15 @@ use std::{fmt, str::FromStr};
 /// The most refiners that can follow one another.
 pub const MAX_REFINERS: usize = 3;
 
+/// Stands for the codec in a recipe that leaves the choice to a trial.
+const AUTO: &str = "auto";
+
 /// One version of each module, written `quant/graph/search/refine`.
 ///
 /// The refine part may be a chain, coarse to fine: `sign@1/hnsw@1/heap@1/int8@1+float@1`. The quant
 /// part may be two codecs, in the order of their use: on the codes of the first the graph is built,
-/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@1/flat@2/float@1`.
+/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@1/flat@2/float@1`. Or it is `auto`:
+/// then [`Index::build`](crate::Index::build) tries codes on the data and keeps the fastest.
 ///
 /// ```
 /// use crinoid_pipeline::Recipe;
@@ -69,7 +73,7 @@ pub enum RecipeError {
 }
 
 impl Recipe {
-    /// The codec that is searched, `name@number`.
+    /// The codec that is searched, `name@number`, or `auto`.
     pub fn quant(&self) -> &str {
         &self.quant
     }
@@ -78,6 +82,11 @@ impl Recipe {
     /// recipe names another.
     pub fn space(&self) -> &str {
         self.space.as_deref().unwrap_or(&self.quant)
+    }
+
+    /// Whether the choice of codes is left to a trial on the data.
+    pub fn is_auto(&self) -> bool {
+        self.quant == AUTO
     }
 
     /// The quant part as it is written: one codec, or `space+quant`.
@@ -161,7 +170,10 @@ impl FromStr for Recipe {
             Some(_) => return Err(RecipeError::Codecs(quant.to_owned())),
             None => (None, quant),
         };
-        let codec = |name| known("quant", crinoid_quant::versions::VERSIONS, name);
+        let codec = |name| match name {
+            AUTO if space.is_none() => Ok(AUTO.to_owned()),
+            name => known("quant", crinoid_quant::versions::VERSIONS, name),
+        };
         let recipe = Self {
             space: space.map(codec).transpose()?,
             quant: codec(quant)?,
@@ -210,6 +222,7 @@ mod tests {
             "sq8@1/hnsw@1/pool@1/float@1",
             "sign@1/hnsw-closest@1/heap@1/int8@1+float@1",
             "sq8@1+int4@1/crinoid@1/flat@2/float@1",
+            "auto/crinoid@1/flat@2/float@1",
         ] {
             let recipe: Recipe = text.parse().unwrap();
             assert_eq!(recipe.to_string(), text);
@@ -225,6 +238,8 @@ mod tests {
         assert!(error("sq8@1/hnsw@1").contains("quant/graph/search/refine"));
         assert!(error("sq9@1/hnsw@1/pool@1/float@1").contains("known: float@1, sign@1"));
         assert!(error("sq8@1+sq8@1/hnsw@1/pool@1/none@1").contains("two different ones"));
+        assert!(error("sq8@1+auto/hnsw@1/pool@1/none@1").contains("known: float@1"));
+        assert!(error("auto+int4@1/hnsw@1/pool@1/none@1").contains("known: float@1"));
         assert!(error("sq8@1+a@1/hnsw@1/pool@1/none@1").contains("known: float@1"));
         assert!(error("sq8@1/hnsw@1/pool@1/none@1+float@1").contains("none@1 only alone"));
         assert!(error("sq8@1/hnsw@1/pool@1/int8@1+int8@1").contains("each once"));

@@ -7,7 +7,7 @@ use crinoid_quant::{Neighbor, Preparation};
 use crinoid_refine::{NoRefiner, Pool, Reason, RefinerQuery, StageReport, Stages};
 use crinoid_search::{Counters, SearchParams};
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 /// How many answers, and how much effort.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -252,7 +252,7 @@ struct Plan {
 
 impl Plan {
     /// Worked out from the last stage to the first: each must leave what the next may want to see.
-    fn new(index: &Index, options: &SearchOptions, refiners: &[Box<dyn StoredRefiner>]) -> Self {
+    fn new(index: &Index, options: &SearchOptions, refiners: &[Arc<dyn StoredRefiner>]) -> Self {
         let (n, coarse) = (index.graph().len(), index.is_coarse());
         let available = options.ef.max(options.k).min(n);
         let mut rules = [options.fine_pool; MAX_REFINERS];

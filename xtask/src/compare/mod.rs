@@ -46,7 +46,8 @@ pub(crate) struct Args {
     /// Answers per query.
     #[arg(long, default_value_t = 10)]
     k: usize,
-    /// A recipe of ours, with build parameters after a colon; repeat for more configurations.
+    /// A recipe of ours, with build parameters after a colon; repeat for more configurations
+    /// [default: the champions, and the champions with codes chosen by a trial].
     #[arg(long = "recipe", value_name = "RECIPE[:CONFIGURATION]")]
     recipes: Vec<String>,
     /// Only these peers (`none` for none); repeat for more.
@@ -81,6 +82,8 @@ pub(crate) struct Args {
 /// A system to start: its name, its command, and the configurations to try.
 struct Entry {
     system: String,
+    /// What its rows are called, before the configuration.
+    label: String,
     program: PathBuf,
     arguments: Vec<OsString>,
     configurations: Vec<Parameters>,
@@ -109,7 +112,7 @@ impl Args {
         let mut contenders = Vec::new();
         for entry in &entries {
             for build in &entry.configurations {
-                let label = label(&entry.system, build);
+                let label = label(&entry.label, build);
                 let preparations = Preparations {
                     vectors: bench.vectors().to_owned(),
                     build: build.clone(),
@@ -195,12 +198,14 @@ impl Args {
             own.entry(name).or_default().push(parameters(configuration)?);
         }
         let mut entries = Vec::new();
-        let default = [Recipe::default().to_string()];
+        let default =
+            [Recipe::default(), Recipe::default().with("quant", "auto")?].map(|r| r.to_string());
         let recipes = if self.recipes.is_empty() { &default[..] } else { &self.recipes };
         for given in recipes {
             let (recipe, configuration) = given.split_once(':').unwrap_or((given, ""));
             entries.push(Entry {
                 system: OURS.to_owned(),
+                label: recipe.to_owned(),
                 program: std::env::current_exe()?,
                 arguments: subject_arguments(recipe, &[]),
                 configurations: vec![parameters(configuration)?],
@@ -226,6 +231,7 @@ impl Args {
             entries.push(Entry {
                 program: absolute(&self.python).into(),
                 arguments: vec![scripts.clone().into_os_string(), one.name.clone().into()],
+                label: one.name.clone(),
                 system: one.name,
                 configurations,
             });
@@ -237,6 +243,7 @@ impl Args {
             let program = words.next().with_context(|| format!("`{given}` has no command"))?;
             entries.push(Entry {
                 system: name.to_owned(),
+                label: name.to_owned(),
                 program: absolute(program).into(),
                 arguments: words.map(absolute).collect(),
                 configurations: own.remove(name).unwrap_or_else(|| vec![Parameters::new()]),

@@ -73,7 +73,8 @@ pub(super) fn configurations_table(result: &ResultFile, contenders: &[Contender<
     header.extend(["best recall", "build s", "MB"].map(str::to_owned));
     let mut table = tables::numbers(header);
     for (subject, contender) in result.subjects.iter().zip(contenders) {
-        let mut row = vec![subject.label.clone()];
+        let chose = subject.chose.iter().map(|chose| format!(": {chose}"));
+        let mut row = vec![std::iter::once(subject.label.clone()).chain(chose).collect()];
         row.extend(subject.levels.iter().map(|level| number(level.qps)));
         row.extend(subject.levels.iter().map(|level| number(level.distances)));
         let best = contender.speeds().recalls.iter().copied().fold(0.0, f64::max);

@@ -70,6 +70,7 @@ pub fn subject(station: &Station<'_>, exam: &Exam, k: usize, speeds: &Speeds) ->
         bytes: station.built().bytes,
         parts: station.built().parts.clone(),
         digest: station.built().digest.clone(),
+        chose: station.built().chose.clone(),
         resident,
         peak,
         points,

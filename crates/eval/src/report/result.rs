@@ -116,6 +116,9 @@ pub struct SubjectResult {
     /// Digest of the index.
     #[serde(default)]
     pub digest: Option<String>,
+    /// What it settled on where it was left the choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chose: Option<String>,
     /// Resident bytes of the process after the build.
     #[serde(default)]
     pub resident: u64,

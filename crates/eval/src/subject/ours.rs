@@ -80,8 +80,9 @@ impl Ours {
         let parts = [("graph", bytes.graph), ("codes", bytes.codes), ("refine", bytes.refine)];
         let parts = parts.map(|(name, bytes)| (name.to_owned(), bytes as u64)).into();
         let digest = Some(format!("{:016x}", index.digest()));
+        let chose = self.recipe.is_auto().then(|| index.options().recipe.to_string());
         self.index = Some(index);
-        Built { bytes: bytes.total() as u64, parts, digest }
+        Built { bytes: bytes.total() as u64, parts, digest, chose }
     }
 }
 
@@ -92,7 +93,8 @@ impl System for Ours {
             name: format!("crinoid {}", self.recipe),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             isa: format!("{:?}", Level::current()).to_lowercase(),
-            deterministic: true,
+            // The same build may choose other codes next time.
+            deterministic: !self.recipe.is_auto(),
             counters: true,
             latencies: true,
             stores: true,

@@ -178,6 +178,9 @@ pub struct Built {
     /// A digest of the index.
     #[serde(default)]
     pub digest: Option<String>,
+    /// What the system settled on where it was left the choice, e.g. a recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chose: Option<String>,
 }
 
 /// What a search cost, summed over its queries.

@@ -135,8 +135,8 @@ pub struct Recovery {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CollectionOptions {
-    /// How segments are built. The recipe must end with `float@1`: answers of several segments are
-    /// merged by their true distances.
+    /// How segments are built. The recipe must name its codes, which all segments share, and end with
+    /// `float@1`: answers of several segments are merged by their true distances.
     pub build: BuildOptions,
     /// Unsealed rows at which a segment is made of them; until then they are scanned.
     pub seal_rows: usize,
@@ -158,6 +158,9 @@ impl CollectionOptions {
         let last = self.build.recipe.refine().last();
         if last.is_none_or(|name| name != Rescore::<crinoid_quant::codec::Float>::VERSION) {
             return fail("recipe", "the last refiner must be float@1");
+        }
+        if self.build.recipe.is_auto() {
+            return fail("recipe", "the codes must be named: all segments have the same");
         }
         if dim == 0 {
             return Err(VectorError::NoDimensions.into());

@@ -1,0 +1,215 @@
+//! From vectors and a recipe to an index.
+
+use super::{
+    Index, idle,
+    layout::{self, LayoutTrial, Questions},
+};
+use crate::{
+    compose::{self, Composition, Documents},
+    container::FORMAT,
+    error::IndexError,
+    fingerprint::{EmbeddingSpace, Fingerprint},
+    preset::check_truncation,
+    recipe::Recipe,
+    stored::StoredRefiner,
+};
+use crinoid_graph::{Copies, Params, Progress};
+use crinoid_quant::{Metric, Preparation, VectorError, Vectors};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, OnceLock};
+
+/// How an index is built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BuildOptions {
+    /// One version of each module; `auto` in the place of the codec leaves the choice of codes to a
+    /// trial.
+    pub recipe: Recipe,
+    /// What "close" means.
+    pub metric: Metric,
+    /// How many leading dimensions the search uses (Matryoshka); all where `None`. The float
+    /// refiner always uses all.
+    pub truncate: Option<usize>,
+    /// The graph builder's parameters.
+    pub graph: Params,
+    /// Who serves the embedding model; only recorded and compared.
+    pub provider: String,
+    /// The embedding model; only recorded and compared.
+    pub model: String,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            recipe: Recipe::default(),
+            metric: Metric::L2,
+            truncate: None,
+            graph: Params::default(),
+            provider: String::new(),
+            model: String::new(),
+        }
+    }
+}
+
+impl Index {
+    /// Encodes `vectors`, builds a graph over them, and composes a search, on the current rayon
+    /// pool. The answers' ids are row numbers. Rows that are the same vector once they are prepared
+    /// share one node, one code and one row of each refiner.
+    ///
+    /// Where the recipe's codec is `auto`, one graph is built, and the codes that are searched are
+    /// those with which rows of the data, as queries, were answered fastest at equal recall
+    /// ([`layout_trials`](Self::layout_trials)). The index names them in its
+    /// [`options`](Self::options), as if they had been asked for; naming them is also how the choice
+    /// is repeated. Below 4,096 rows bytes are chosen without a trial.
+    ///
+    /// # Errors
+    /// When the recipe cannot be composed, a vector has no direction under the cosine, the
+    /// truncation exceeds the dimension, a parameter is out of range, or `progress` breaks off.
+    pub fn build(
+        vectors: &Vectors,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Self, IndexError> {
+        Self::assemble(vectors, None, options, progress)
+    }
+
+    /// As [`build`](Self::build), with some queries like those that will come: a trial of codes asks
+    /// these instead of rows of the data. A few hundred are enough. Only `auto` needs them.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), and when a query of the sample cannot be compared with the vectors.
+    pub fn build_for(
+        vectors: &Vectors,
+        sample: &Vectors,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Self, IndexError> {
+        Self::assemble(vectors, Some(sample), options, progress)
+    }
+
+    fn assemble(
+        vectors: &Vectors,
+        sample: Option<&Vectors>,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Self, IndexError> {
+        let material = Material::new(vectors, options)?;
+        let Material { prepared, metric, preparation, .. } = &material;
+        let index = if options.recipe.is_auto() {
+            let whole = preparation.dim == preparation.input_dim;
+            let candidates = layout::candidates(&options.recipe, prepared, *metric, whole)?;
+            let questions = Questions::new(vectors, sample, options.metric)?;
+            let mut indexes: Vec<Self> = Vec::new();
+            for recipe in candidates {
+                let index = match indexes.first() {
+                    None => {
+                        let parts =
+                            compose::build(&recipe, prepared, *metric, &options.graph, progress)?;
+                        material.index(options, recipe, parts, &[])?
+                    }
+                    Some(first) => {
+                        let graph = first.graph.clone();
+                        let stage = compose::encode(&recipe, &graph, prepared, *metric)?;
+                        material.index(options, recipe, (graph, stage), &first.refiners)?
+                    }
+                };
+                indexes.push(index);
+                if questions.is_none() {
+                    break;
+                }
+            }
+            layout::fastest(indexes, questions.as_ref())?
+        } else {
+            let recipe = options.recipe.clone();
+            let parts = compose::build(&recipe, prepared, *metric, &options.graph, progress)?;
+            material.index(options, recipe, parts, &[])?
+        };
+        // What cannot be encoded should fail here, not when it is saved.
+        index.sections()?;
+        Ok(index)
+    }
+
+    /// How the layouts did between which `auto` chose, the chosen one first. Empty where the recipe
+    /// named the codes, where there were too few rows for a trial, and in an index that was loaded:
+    /// times differ from one run to the next, and equal indexes should be equal files.
+    pub fn layout_trials(&self) -> &[LayoutTrial] {
+        &self.trials
+    }
+}
+
+/// The documents in the two forms that codecs and refiners are made from.
+struct Material {
+    preparation: Preparation,
+    /// The metric among prepared vectors.
+    metric: Metric,
+    full: Vectors,
+    prepared: Vectors,
+    copies: Option<Copies>,
+}
+
+impl Material {
+    fn new(vectors: &Vectors, options: &BuildOptions) -> Result<Self, IndexError> {
+        if vectors.dim() == 0 {
+            return Err(VectorError::NoDimensions.into());
+        }
+        let all = Preparation::new(options.metric, vectors.dim());
+        let preparation = match options.truncate {
+            Some(dim) => {
+                check_truncation(&options.model, dim)?;
+                all.truncated(dim)?
+            }
+            None => all,
+        };
+        let full = all.apply_all(vectors)?;
+        let prepared = match preparation == all {
+            true => full.clone(),
+            false => preparation.apply_all(vectors)?,
+        };
+        let copies = Copies::of(&full);
+        let [full, prepared] = match &copies {
+            Some(copies) => [full, prepared].map(|vectors| copies.distinct(&vectors)),
+            None => [full, prepared],
+        };
+        Ok(Self { preparation, metric: preparation.prepared_metric(), full, prepared, copies })
+    }
+
+    /// The index of `recipe`, with those refiners of `known` that it names.
+    fn index(
+        &self,
+        options: &BuildOptions,
+        recipe: Recipe,
+        (graph, stage): Composition,
+        known: &[Arc<dyn StoredRefiner>],
+    ) -> Result<Index, IndexError> {
+        let documents = Documents { full: &self.full, prepared: &self.prepared };
+        let refiner = |name: &String| match known.iter().find(|one| one.version() == name) {
+            Some(known) => Ok(known.clone()),
+            None => compose::refiner(name, &documents, self.metric),
+        };
+        let refiners = recipe.refine().iter().map(refiner).collect::<Result<Vec<_>, _>>()?;
+        let codes = stage.parts()?;
+        let preparation = self.preparation;
+        let fingerprint = Fingerprint {
+            space: EmbeddingSpace::new(&options.provider, &options.model, preparation.input_dim),
+            truncation: preparation.dim,
+            metric: options.metric,
+            centroid: codes.digest_of(&["center", "mean", "centroids"]),
+            rotation: compose::rotation(&recipe, &codes),
+            recipe: recipe.clone(),
+            format: FORMAT,
+        };
+        drop(codes);
+        Ok(Index {
+            options: BuildOptions { recipe, ..options.clone() },
+            preparation,
+            fingerprint,
+            graph,
+            copies: self.copies.clone(),
+            stage,
+            refiners,
+            trials: Vec::new(),
+            digest: OnceLock::new(),
+            idle: idle(),
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! The index as one file: written atomically, mapped when it is opened.
+
+use super::{BuildOptions, Index, idle};
+use crate::{
+    compose,
+    container::{Container, ContainerError, FORMAT, Placement, Sections, meta, publish},
+    error::{IndexError, PartProblem},
+    fingerprint::Fingerprint,
+};
+use crinoid_graph::{Copies, Graph, Params, adjacency::GraphMeta};
+use crinoid_quant::{Preparation, VectorError, codes::Arrays};
+use serde::{Deserialize, Serialize};
+use std::{path::Path, sync::OnceLock};
+
+/// The section with everything small.
+const META: &str = "meta";
+
+/// Prefix of the sections that say which rows are the same vector; a file without copies has none.
+const COPIES: &str = "copies";
+
+/// The small state of a stored index.
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    fingerprint: Fingerprint,
+    len: u64,
+    /// The builder's parameters as JSON, in which a parameter that is new in a later version
+    /// is simply absent.
+    params: String,
+    graph: GraphMeta,
+    codes: Vec<u8>,
+    refiners: Vec<Vec<u8>>,
+}
+
+impl Index {
+    /// The sections of the index's file.
+    pub(super) fn sections(&self) -> Result<Sections<'_>, IndexError> {
+        let codes = self.stage.parts()?;
+        let refiners =
+            self.refiners.iter().map(|refiner| refiner.parts()).collect::<Result<Vec<_>, _>>()?;
+        let (graph, adjacency) = self.graph.parts();
+        let params = serde_json::to_string(&self.options.graph)
+            .map_err(|error| IndexError::Encode(error.to_string()))?;
+        let meta = Meta {
+            fingerprint: self.fingerprint.clone(),
+            len: self.len() as u64,
+            params,
+            graph,
+            codes: codes.meta.clone(),
+            refiners: refiners.iter().map(|parts| parts.meta.clone()).collect(),
+        };
+        let mut sections = Sections::new();
+        sections.push(META, meta::encode(&meta).map_err(IndexError::Encode)?);
+        for (name, bytes) in adjacency {
+            sections.push(format!("graph.{name}"), bytes);
+        }
+        for (name, bytes) in self.copies.iter().flat_map(Copies::parts) {
+            sections.push(format!("{COPIES}.{name}"), bytes);
+        }
+        codes.into_sections("codes", &mut sections);
+        for (refiner, parts) in self.refiners.iter().zip(refiners) {
+            parts.into_sections(compose::section_prefix(refiner.version()), &mut sections);
+        }
+        Ok(sections)
+    }
+
+    /// Writes the index to `path`, atomically: a reader, or whoever comes after a crash, finds
+    /// the old file or the new one. Equal indexes give equal files, byte for byte.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IndexError> {
+        Ok(publish(path.as_ref(), &self.sections()?)?)
+    }
+
+    /// Opens an index by mapping it into memory, after verifying all of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged, or was written by another version.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, IndexError> {
+        Self::load_to(path, Placement::Mapped)
+    }
+
+    /// As [`load`](Self::load), with a say in where codes and graph live. Float rows stay in the
+    /// page cache in either case, and only those that are re-scored are read.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_to(path: impl AsRef<Path>, placement: Placement) -> Result<Self, IndexError> {
+        let is_hot = |section: &str| !section.starts_with("float.");
+        Self::from_container(&Container::open(path.as_ref(), placement, is_hot)?)
+    }
+
+    fn from_container(container: &Container) -> Result<Self, IndexError> {
+        let meta: Meta = container.meta(META)?;
+        let path = || container.path().to_owned();
+        let fail = |part, why| IndexError::Parts { path: path(), part, why };
+        let Fingerprint { space, truncation, metric, recipe, format, .. } = &meta.fingerprint;
+        if !(1..=FORMAT).contains(format) {
+            let (found, known) = (*format, FORMAT);
+            return Err(ContainerError::Format { path: path(), found, known }.into());
+        }
+        if space.dimension == 0 {
+            return Err(VectorError::NoDimensions.into());
+        }
+        let preparation = Preparation::new(*metric, space.dimension).truncated(*truncation)?;
+        let params: Params = serde_json::from_str(&meta.params)
+            .map_err(|error| fail("parameters", PartProblem::Meta(error.to_string())))?;
+
+        let mut lookup = |name: &str| container.get(&format!("graph.{name}"));
+        let graph = Graph::from_parts(&meta.graph, &mut Arrays::new(&mut lookup))
+            .map_err(|error| fail("graph", error.into()))?;
+        let copies = match container.get(&format!("{COPIES}.starts")) {
+            Some(_) => {
+                let mut lookup = |name: &str| container.get(&format!("{COPIES}.{name}"));
+                let (nodes, len) = (graph.len(), meta.len as usize);
+                let copies = Copies::from_parts(&mut Arrays::new(&mut lookup), nodes, len);
+                Some(copies.map_err(|error| fail("copies", error.into()))?)
+            }
+            None if graph.len() as u64 == meta.len => None,
+            None => {
+                let (got, want) = (graph.len(), meta.len as usize);
+                let what = "its number of nodes";
+                return Err(fail("graph", PartProblem::Disagrees { what, got, want }));
+            }
+        };
+        let (graph, stage) = compose::load(recipe, container, graph, &meta.codes, preparation.dim)?;
+        if meta.refiners.len() != recipe.refine().len() {
+            let (got, want) = (meta.refiners.len(), recipe.refine().len());
+            let what = "the number of refiners";
+            return Err(fail("refiner", PartProblem::Disagrees { what, got, want }));
+        }
+        let dims = (preparation.input_dim, preparation.dim);
+        let refiners = recipe
+            .refine()
+            .iter()
+            .zip(&meta.refiners)
+            .map(|(name, state)| compose::load_refiner(name, container, state, graph.len(), dims))
+            .collect::<Result<Vec<_>, _>>()?;
+        let options = BuildOptions {
+            recipe: recipe.clone(),
+            metric: *metric,
+            truncate: (preparation.dim < preparation.input_dim).then_some(preparation.dim),
+            graph: params,
+            provider: space.provider.clone(),
+            model: space.model.clone(),
+        };
+        let fingerprint = meta.fingerprint;
+        let digest = OnceLock::from(container.digest());
+        let idle = idle();
+        let trials = Vec::new();
+        Ok(Self {
+            options,
+            preparation,
+            fingerprint,
+            graph,
+            copies,
+            stage,
+            refiners,
+            trials,
+            digest,
+            idle,
+        })
+    }
+}

@@ -1,0 +1,225 @@
+//! The index: built once, then searched, saved and loaded.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `build` | from vectors and a recipe to an index |
+//! | `layout` | which codes are searched, where the recipe leaves it to a trial |
+//! | `file` | the index as one file |
+
+mod build;
+mod file;
+mod layout;
+
+pub use build::BuildOptions;
+pub use layout::{LEVELS, LayoutTrial};
+
+use crate::{
+    compose::{self, FirstStage},
+    error::{IndexError, SearchError},
+    filter::Filter,
+    fingerprint::Fingerprint,
+    recipe::Recipe,
+    session::{SearchOptions, Session, Working},
+    stored::StoredRefiner,
+};
+use crinoid_graph::{Copies, Graph};
+use crinoid_quant::{Neighbor, Preparation};
+use crinoid_refine::NoRefiner;
+use crinoid_search::Bitmap;
+use crossbeam_queue::ArrayQueue;
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+/// The size of an index in memory, by part, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexBytes {
+    /// The adjacency.
+    pub graph: usize,
+    /// The codes that the search measures against.
+    pub codes: usize,
+    /// What the refiners measure against.
+    pub refine: usize,
+    /// Which rows are copies of which.
+    pub copies: usize,
+}
+
+impl IndexBytes {
+    /// All parts together.
+    pub const fn total(&self) -> usize {
+        self.graph + self.codes + self.refine + self.copies
+    }
+}
+/// A frozen set of vectors that answers nearest-neighbour queries.
+///
+/// Built from vectors and a [`Recipe`]; a pure function of both, whatever the number of threads, unless
+/// the recipe leaves the choice of codes to a trial.
+/// Searches take `&self`, so any number of threads may share an index.
+///
+/// ```
+/// use crinoid_pipeline::{BuildOptions, Index};
+/// use crinoid_quant::Vectors;
+///
+/// let rows: Vec<[f32; 2]> = (0..100).map(|i| [i as f32, (i % 10) as f32]).collect();
+/// let index = Index::build(&Vectors::from_rows(&rows)?, &BuildOptions::default(), &())?;
+/// let answers = index.search(&[42.0, 2.0], 3)?;
+/// assert_eq!((answers[0].id, answers[0].distance), (42, 0.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Index {
+    options: BuildOptions,
+    preparation: Preparation,
+    fingerprint: Fingerprint,
+    graph: Arc<Graph>,
+    /// The rows that each node stands for; `None` where every row has its own.
+    copies: Option<Copies>,
+    stage: Box<dyn FirstStage>,
+    refiners: Vec<Arc<dyn StoredRefiner>>,
+    trials: Vec<LayoutTrial>,
+    digest: OnceLock<u64>,
+    /// Working memory that [`search`](Self::search) left behind for its next call.
+    idle: ArrayQueue<Working>,
+}
+
+impl Index {
+    /// This index as if it had been built with `recipe`: the same codes and graph under any search,
+    /// with some or all of its refiners in any order. Nothing is built again.
+    ///
+    /// # Errors
+    /// [`IndexError::Absent`] where the recipe asks for other codes, another graph, or a refiner
+    /// that the index does not have.
+    pub fn with_recipe(self, recipe: &Recipe) -> Result<Self, IndexError> {
+        let own = &self.options.recipe;
+        let absent = |wanted: &str| IndexError::Absent { wanted: wanted.to_owned() };
+        for (own, wanted) in [
+            (own.quant(), recipe.quant()),
+            (own.space(), recipe.space()),
+            (own.graph(), recipe.graph()),
+        ] {
+            if own != wanted {
+                return Err(absent(wanted));
+            }
+        }
+        let mut spare = self.refiners;
+        let mut refiners: Vec<Arc<dyn StoredRefiner>> = Vec::new();
+        for wanted in recipe.refine() {
+            let place = spare.iter().position(|refiner| refiner.version() == wanted);
+            match (place, wanted.as_str()) {
+                (Some(place), _) => refiners.push(spare.swap_remove(place)),
+                (None, NoRefiner::VERSION) => refiners.push(Arc::new(NoRefiner)),
+                (None, wanted) => return Err(absent(wanted)),
+            }
+        }
+        let stage = self.stage.recompose(recipe, &self.graph)?;
+        let options = BuildOptions { recipe: recipe.clone(), ..self.options };
+        let fingerprint = Fingerprint { recipe: recipe.clone(), ..self.fingerprint };
+        let digest = OnceLock::new();
+        Ok(Self { options, fingerprint, stage, refiners, digest, ..self })
+    }
+
+    /// A session: a thread's working memory for searching this index without allocating.
+    pub fn session(&self) -> Session<'_> {
+        Session::new(self, Working::default())
+    }
+
+    /// The `k` nearest vectors, closest first, with a default effort (`ef = max(4 k, 100)`).
+    ///
+    /// # Errors
+    /// When the query cannot be compared with the index, or `k` is 0.
+    pub fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, SearchError> {
+        let mut answers = Vec::new();
+        let mut session = Session::new(self, self.idle.pop().unwrap_or_default());
+        let result = session.search(query, &SearchOptions::for_k(k), &mut answers);
+        // A full queue means that enough memory lies idle already.
+        let _ = self.idle.push(session.into_working());
+        result.map(|_| answers)
+    }
+
+    /// The filter that admits those rows for which `admits` holds, for
+    /// [`Session::search_filtered`].
+    pub fn filter(&self, admits: impl Fn(u32) -> bool) -> Filter {
+        Filter::new(Bitmap::from_fn(self.len(), admits), self.copies())
+    }
+
+    /// A digest of all bytes of the index's file: equal digests, equal files.
+    pub fn digest(&self) -> u64 {
+        // Neither can fail: the sections were laid out once when the index was built.
+        let compute = || self.sections().ok().and_then(|sections| sections.digest().ok());
+        *self.digest.get_or_init(|| compute().unwrap_or_default())
+    }
+
+    /// The size in memory, by part.
+    pub fn bytes(&self) -> IndexBytes {
+        IndexBytes {
+            graph: self.graph.bytes(),
+            codes: self.stage.parts().map_or(0, |parts| parts.bytes()),
+            refine: self.refiners.iter().map(|refiner| refiner.bytes()).sum(),
+            copies: self.copies.iter().flat_map(Copies::parts).map(|(_, bytes)| bytes.len()).sum(),
+        }
+    }
+
+    /// The graph, for diagnostics. Its nodes are the distinct vectors.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// How the index was built.
+    pub fn options(&self) -> &BuildOptions {
+        &self.options
+    }
+
+    /// What has to agree between this index and whatever is used with it.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// How many vectors.
+    pub fn len(&self) -> usize {
+        self.copies.as_ref().map_or(self.graph.len(), Copies::len)
+    }
+
+    /// Whether there is no vector.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Dimension of the vectors and queries as they come in.
+    pub fn dim(&self) -> usize {
+        self.fingerprint.space.dimension
+    }
+
+    pub(crate) fn is_coarse(&self) -> bool {
+        compose::is_coarse(&self.options.recipe)
+    }
+
+    /// The rows that each node stands for, where there are copies.
+    pub fn copies(&self) -> Option<&Copies> {
+        self.copies.as_ref()
+    }
+
+    pub(crate) fn preparation(&self) -> &Preparation {
+        &self.preparation
+    }
+
+    pub(crate) fn stage(&self) -> &dyn FirstStage {
+        &*self.stage
+    }
+
+    pub(crate) fn refiners(&self) -> &[Arc<dyn StoredRefiner>] {
+        &self.refiners
+    }
+}
+
+/// Room for as many working memories as threads could use at once.
+fn idle() -> ArrayQueue<Working> {
+    ArrayQueue::new(std::thread::available_parallelism().map_or(4, usize::from) * 2)
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (len, dim) = (self.len(), self.dim());
+        write!(f, "Index({}, {len} x {dim}, {})", self.options.recipe, self.options.metric)
+    }
+}
