@@ -177,9 +177,9 @@ impl Task<'_> {
             for ef in [10, 20, 50, 100] {
                 let found = search_all(&engine, &self.queries, &SearchParams::new(K, ef));
                 let hits: usize = found
-                    .iter()
-                    .zip(&truth)
-                    .map(|((found, _), (truth, _))| {
+                    .rows()
+                    .zip(truth.rows())
+                    .map(|(found, truth)| {
                         let kth = truth.last().map_or(0.0, |n| n.distance);
                         found.iter().filter(|n| n.distance <= kth).count()
                     })

@@ -172,7 +172,11 @@ fn batches_are_what_single_calls_return_at_any_number_of_threads() {
     for threads in [1, 2, 3] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let batch = pool.install(|| search_all(&set.engine, &set.queries, &params));
-        assert!(batch.iter().map(|(found, _)| found).eq(&single));
+        assert!(batch.rows().eq(single.iter().map(Vec::as_slice)));
+        let nothing =
+            pool.install(|| search_all(&set.engine, &set.queries, &SearchParams::new(0, 30)));
+        assert_eq!(nothing.len(), set.queries.len());
+        assert!(nothing.rows().all(<[_]>::is_empty));
     }
 }
 
