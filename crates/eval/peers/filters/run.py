@@ -1,6 +1,6 @@
 """Filtered search, ours beside peers, in turns: recall@10 against the exact answer among the admitted rows, and queries per second.
 
-    run.py BASE.fbin QUERIES.fbin l2|cosine FOLDER --ours COMMAND --headers COMMAND [--passes N]
+    run.py BASE.fbin QUERIES.fbin l2|cosine FOLDER --ours COMMAND --headers COMMAND [--passes N] [--shares S,...]
 
 Each system is a child that builds or opens its index, says `ready`, and then answers two requests with `ok`:
 `filter PATH` (a byte per row, 1 where it is admitted) and `search EF PATH` (all queries one by one, k = 10,
@@ -121,6 +121,7 @@ def main():
     for name in ("base", "queries", "metric", "folder", "--ours", "--headers"):
         parser.add_argument(name)
     parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--shares", default=",".join(map(str, SHARES)))
     args = parser.parse_args()
     data = [args.base, args.queries, args.metric]
     kept = lambda name: os.path.join(args.folder, f"filters-{os.path.basename(args.base)}-{name}")
@@ -133,7 +134,7 @@ def main():
     children = [Child(name, command) for name, command in commands.items()]
     base, queries = read(args.base, args.metric), read(args.queries, args.metric)
     mask, answers = kept("mask"), kept("answers")
-    for share in SHARES:
+    for share in map(float, args.shares.split(",")):
         admitted = np.random.default_rng(7).random(len(base)) < share
         admitted.astype("u1").tofile(mask)
         limits = truth(base, queries, np.flatnonzero(admitted))
