@@ -171,7 +171,7 @@ pub enum DatabaseError {
 }
 
 /// The seed database: candidates written by hand that went through the loop on real data, with
-/// their scores; `exemplars/README.md` says how. The contents of a file for [`Database::open`].
+/// their scores; `exemplars/README.md` says how. The contents of a database file.
 pub const SEED: &str = include_str!("../exemplars/seed.jsonl");
 
 /// The database: an append-only journal and its records in memory.
@@ -207,6 +207,20 @@ impl Database {
         let mut database = Self { journal, records: Vec::new(), damaged: contents.damaged };
         contents.records.into_iter().for_each(|exemplar| database.remember(exemplar));
         database
+    }
+
+    /// Adds what is missing of the [`SEED`], so that the first prompt already shows what was tried. An
+    /// exemplar that was measured here stays as it is.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sow(&mut self) -> Result<(), DatabaseError> {
+        for exemplar in journal::parse::<Exemplar>(SEED.as_bytes()).records {
+            if !self.records.iter().any(|known| known.digest == exemplar.digest) {
+                self.insert(exemplar)?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds an exemplar, on disk first. Without a file behind it ([`Database::read`]) it is kept
@@ -357,11 +371,9 @@ mod tests {
 
     #[test]
     fn the_seed_database_is_intact_and_every_source_in_it_passes_the_scan() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db.jsonl");
-        std::fs::write(&path, SEED).unwrap();
-        let database = Database::read(&path).unwrap();
-        assert_eq!(database.damaged(), []);
+        let mut database = Database::read(Path::new("/nonexistent/db")).unwrap();
+        assert_eq!(journal::parse::<Exemplar>(SEED.as_bytes()).damaged, []);
+        database.sow().unwrap();
         for module in [Module::Graph, Module::Search, Module::Refine] {
             let best = database.best(module).unwrap();
             assert!(database.sample(module, true, 0.1, 3, Stream::new(1)).len() >= 2);
@@ -372,6 +384,28 @@ mod tests {
             assert_eq!(exemplar.digest, exemplar.form.digest(exemplar.module));
             assert_eq!(crate::candidate::scan(source, Default::default()), []);
         }
+    }
+
+    #[test]
+    fn sowing_adds_what_is_missing_and_leaves_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.jsonl");
+        let seeds = journal::parse::<Exemplar>(SEED.as_bytes()).records;
+        let again = Exemplar { fitness: 1.5, ..seeds[1].clone() };
+        let mut database = Database::open(&path).unwrap();
+        database.insert(again.clone()).unwrap();
+        database.sow().unwrap();
+        drop(database);
+        // A second time nothing is added, and one that a crash cut off comes back.
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+        let mut database = Database::open(&path).unwrap();
+        assert_eq!(database.exemplars().len(), seeds.len() - 1);
+        database.sow().unwrap();
+        database.sow().unwrap();
+        assert_eq!(database.exemplars().len(), seeds.len());
+        assert_eq!(database.find(&again.digest).unwrap(), &again);
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
     }
 
     #[test]

@@ -159,7 +159,8 @@ pub fn line<T: Serialize>(record: &T) -> Result<String, serde_json::Error> {
     Ok(format!("{HEAD}{:016x}{MIDDLE}{json}}}\n", xxh3_64(json.as_bytes())))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Contents<T> {
+/// Reads the bytes of a journal.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Contents<T> {
     let mut contents = Contents { records: Vec::new(), damaged: Vec::new() };
     let mut rest = bytes;
     let mut number = 0;

@@ -49,11 +49,17 @@ pub trait Judge {
     /// When the laboratory fails, not the candidate.
     fn judge(&mut self, module: Module, form: &Form) -> Result<Judgement, JudgeError>;
 
-    /// The full gate: held-out queries, and data sets that were not rewarded.
+    /// The full gate: held-out queries, and data sets that were not rewarded. `watch` is told how
+    /// far it is.
     ///
     /// # Errors
     /// When the laboratory fails, not the candidate.
-    fn gate(&mut self, module: Module, form: &Form) -> Result<GateResult, JudgeError>;
+    fn gate(
+        &mut self,
+        module: Module,
+        form: &Form,
+        watch: &mut dyn FnMut(&str),
+    ) -> Result<GateResult, JudgeError>;
 
     /// Makes a candidate the champion, for this module's later rounds and the next modules.
     ///

@@ -220,6 +220,10 @@ pub(crate) fn refiner(
     match name {
         NoRefiner::VERSION => Ok(Arc::new(NoRefiner)),
         Rescore::<Int8MaxAbs>::VERSION => Ok(Arc::new(Rescore::int8(documents.prepared, metric))),
+        Rescore::<Half>::VERSION => {
+            Half::check(documents.full, metric)?;
+            Ok(Arc::new(Rescore::half(documents.full, metric)))
+        }
         Rescore::<Float>::VERSION => Ok(Arc::new(Rescore::float(documents.full, metric))),
         name => Err(unknown("refine", crinoid_refine::versions::VERSIONS, name)),
     }
@@ -244,6 +248,10 @@ pub(crate) fn load_refiner(
         Rescore::<Int8MaxAbs>::VERSION => {
             let codes = read_codes(container, "refiner", prefix, state, (len, prepared))?;
             Ok(Arc::new(Rescore::<Int8MaxAbs>::from_codes(codes)))
+        }
+        Rescore::<Half>::VERSION => {
+            let codes = read_codes(container, "refiner", prefix, state, (len, full))?;
+            Ok(Arc::new(Rescore::<Half>::from_codes(codes)))
         }
         Rescore::<Float>::VERSION => {
             let codes = read_codes(container, "refiner", prefix, state, (len, full))?;

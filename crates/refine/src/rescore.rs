@@ -1,4 +1,4 @@
-//! `int8@1` and `float@1`: measuring candidates against finer codes.
+//! `int8@1`, `half@1` and `float@1`: measuring candidates against finer codes.
 
 use crate::{
     refiner::{Refiner, RefinerQuery, Scratch, Side},
@@ -6,7 +6,7 @@ use crate::{
 };
 use crinoid_quant::{
     Codes, Isa, Level, Metric, Neighbor, Scorer, Vectors,
-    codec::{Float, Int8MaxAbs},
+    codec::{Float, Half, Int8MaxAbs},
     isa::{self, OnIsa},
     key,
 };
@@ -20,9 +20,10 @@ const BATCH: usize = 8;
 
 /// A refiner that measures queries against the codes of `C`.
 ///
-/// `int8@1` is a `Rescore<Int8MaxAbs>` over the prepared vectors, `float@1` a `Rescore<Float>`
-/// over all dimensions. Its distances are those of `C`: for `Float` the true squared L2,
-/// `-<q, x>`, or `2 - 2 cos(q, x)`.
+/// `int8@1` is a `Rescore<Int8MaxAbs>` over the prepared vectors, `half@1` and `float@1` are a
+/// `Rescore<Half>` and a `Rescore<Float>` over all dimensions. Its distances are those of `C`: for
+/// `Float` the true squared L2, `-<q, x>`, or `2 - 2 cos(q, x)`; for `Half` those of the rows rounded
+/// to 11 significant bits.
 pub struct Rescore<C> {
     codes: C,
     side: Side,
@@ -41,6 +42,23 @@ impl Rescore<Int8MaxAbs> {
     /// Measures against codes that exist already.
     pub fn from_codes(codes: Int8MaxAbs) -> Self {
         Self { codes, side: Side::Prepared, version: Self::VERSION }
+    }
+}
+
+impl Rescore<Half> {
+    /// The version of the half-precision refiner.
+    pub const VERSION: &'static str = "half@1";
+
+    /// Keeps all dimensions of `full` (of unit length under the cosine) as `f16`. Values beyond
+    /// 65,504, which [`Half::check`](Codes::check) finds, become infinite; those below 6e-5 lose
+    /// digits.
+    pub fn half(full: &Vectors, metric: Metric) -> Self {
+        Self::from_codes(Half::train(full, metric))
+    }
+
+    /// Measures against codes that exist already.
+    pub fn from_codes(codes: Half) -> Self {
+        Self { codes, side: Side::Full, version: Self::VERSION }
     }
 }
 

@@ -6,6 +6,7 @@ use crinoid_quant::Version;
 pub const VERSIONS: &[Version] = &[
     Version::new("none", 1, "keeps the order of the search", "reference"),
     Version::new("int8", 1, "per-vector max-abs int8 of the prepared vectors", "record, stage 2"),
+    Version::new("half", 1, "f16 in the true dimension", "evolve: f16 rows"),
     Version::new("float", 1, "f32 in the true dimension", "record, stage 2.5"),
 ];
 

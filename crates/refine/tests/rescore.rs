@@ -1,6 +1,6 @@
 //! Refiners against a naive re-scoring.
 
-use crinoid_quant::{Metric, Neighbor, Preparation, Vectors};
+use crinoid_quant::{Codes, Metric, Neighbor, Preparation, Vectors};
 use crinoid_refine::{
     NoRefiner, Reason, Refiner, RefinerQuery, RerankError, Reranker, Rescore, Scratch,
     ScriptedReranker, rerank::checked_scores,
@@ -58,6 +58,22 @@ proptest! {
             let truth = naive(metric, &raw_query, raw.row(answer.id as usize));
             prop_assert!((f64::from(answer.distance) - truth).abs() < 1e-4 * dim as f64);
         }
+
+        // Half the bytes: the same of rows that are rounded to 11 bits.
+        let half = Rescore::half(&full, preparation.prepared_metric());
+        prop_assert!(half.bytes() <= refiner.bytes() / 2 + 4 * n);
+        let mut candidates: Vec<_> = ids.iter().map(|&id| Neighbor::new(id, 0.0)).collect();
+        let report = half.refine(&query, keep, &mut Scratch::default(), &mut candidates);
+        prop_assert_eq!((report.missing, report.left), (1, keep.min(ids.len())));
+        prop_assert!(candidates.is_sorted());
+        let mut rounded = vec![0.0; dim];
+        for answer in candidates.iter().filter(|answer| answer.id != 77) {
+            half.codes().decode(answer.id, &mut rounded);
+            let row = full.row(answer.id as usize);
+            prop_assert!(row.iter().zip(&rounded).all(|(x, r)| (x - r).abs() <= x.abs() / 2048.0 + 6e-8));
+            let truth = naive(preparation.prepared_metric(), query.full, &rounded);
+            prop_assert!((f64::from(answer.distance) - truth).abs() < 1e-4 * dim as f64);
+        }
     }
 }
 
@@ -68,6 +84,7 @@ fn equal_fine_scores_are_ordered_by_id_and_missing_rows_come_last() {
     let mut scratch = Scratch::default();
     for refiner in [
         Box::new(Rescore::float(&vectors, Metric::L2)) as Box<dyn Refiner>,
+        Box::new(Rescore::half(&vectors, Metric::L2)),
         Box::new(Rescore::int8(&vectors, Metric::L2)),
     ] {
         let mut candidates: Vec<_> =

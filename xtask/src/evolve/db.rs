@@ -42,11 +42,20 @@ pub(super) struct Place {
     pub(super) db: PathBuf,
 }
 
+impl Place {
+    /// What is there, and the seed database's exemplars where nobody has measured them again.
+    fn read(&self) -> anyhow::Result<Database> {
+        let mut database = Database::read(&self.db)?;
+        database.sow()?;
+        Ok(database)
+    }
+}
+
 impl Db {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::List(place) => {
-                let database = Database::read(&place.db)?;
+                let database = place.read()?;
                 let mut all: Vec<&Exemplar> = database.exemplars().iter().collect();
                 all.sort_by(|a, b| a.module.cmp(&b.module).then(a.fitness.total_cmp(&b.fitness)));
                 let mut table = Table::new();
@@ -78,7 +87,7 @@ impl Db {
                 }
             }
             Self::Show { digest, place } => {
-                let database = Database::read(&place.db)?;
+                let database = place.read()?;
                 let exemplar = database.find(&digest)?;
                 println!("digest   {}\nmodule   {}", exemplar.digest, exemplar.module);
                 println!("fitness  {:.4} against {}", exemplar.fitness, exemplar.champion);
@@ -95,12 +104,12 @@ impl Db {
                 println!("\n{}\n\n{}", exemplar.note, exemplar.form.text());
             }
             Self::Diff { old, new, place } => {
-                let database = Database::read(&place.db)?;
+                let database = place.read()?;
                 let (old, new) = (database.find(&old)?, database.find(&new)?);
                 print!("{}", diff::lines(&old.form.text(), &new.form.text()));
             }
             Self::Export { folder, place } => {
-                let database = Database::read(&place.db)?;
+                let database = place.read()?;
                 std::fs::create_dir_all(&folder)?;
                 for exemplar in database.exemplars() {
                     if let Form::Code(code) = &exemplar.form {

@@ -70,17 +70,21 @@ impl Ground {
         Ok(start)
     }
 
-    pub(super) fn lab(&self) -> anyhow::Result<Lab> {
-        let folder = PathBuf::from("target/evolve");
-        std::fs::create_dir_all(&folder)?;
-        let folder = std::fs::canonicalize(folder)?;
-        let mut yards = Vec::new();
+    /// What candidates are measured on, ready.
+    pub(super) fn yards(&self) -> anyhow::Result<Vec<Yard>> {
+        let folder = folder()?;
         let all = self.data.iter().map(|name| (name, true));
-        for (name, rewarded) in all.chain(self.also.iter().map(|name| (name, false))) {
+        let all = all.chain(self.also.iter().map(|name| (name, false)));
+        let yard = |(name, rewarded): (&String, bool)| {
             let data = Dataset::load(name)?;
             let short = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
-            yards.push(Yard::new(short, data, rewarded, self.k.max(GATE_K), &folder)?);
-        }
+            Ok(Yard::new(short, data, rewarded, self.k.max(GATE_K), &folder)?)
+        };
+        all.map(yard).collect()
+    }
+
+    pub(super) fn lab<'a>(&self, yards: &'a [Yard]) -> anyhow::Result<Lab<'a>> {
+        let folder = folder()?;
         let workspace = std::env::current_dir()?;
         let workshop = Workshop {
             folder: folder.clone(),
@@ -89,7 +93,7 @@ impl Ground {
             rules: Rules { allow_unsafe: self.allow_unsafe },
         };
         let rig = (std::env::current_exe()?, vec!["evolve".into(), "subject".into()]);
-        let mut lab = Lab::new(yards, rig, workshop, &folder, self.start()?);
+        let mut lab = Lab::new(yards, rig, workshop, &folder, self.start()?)?;
         lab.protocol.k = self.k;
         lab.protocol.gate_budget = Duration::from_secs_f64(self.gate_seconds.max(0.0));
         lab.protocol.pairs = self.pairs;
@@ -98,4 +102,11 @@ impl Ground {
         lab.sandbox = Sandbox { memory: self.memory << 30, network, ..Sandbox::default() };
         Ok(lab)
     }
+}
+
+/// Where everything is kept that measurements need.
+fn folder() -> anyhow::Result<PathBuf> {
+    let folder = PathBuf::from("target/evolve");
+    std::fs::create_dir_all(&folder)?;
+    Ok(std::fs::canonicalize(folder)?)
 }

@@ -17,7 +17,7 @@ pub(crate) use reward::RewardArgs;
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
 use crinoid_evolve::campaign::{Campaign, CampaignError, Report, Settings};
-use crinoid_evolve::exemplar::{Database, SEED};
+use crinoid_evolve::exemplar::Database;
 use crinoid_evolve::judge::Judge;
 use crinoid_evolve::knobs::{Grpo, Policy};
 use crinoid_evolve::lab::{Lab, Setup};
@@ -161,24 +161,19 @@ impl Run {
 
     fn run(self) -> anyhow::Result<ExitCode> {
         let modules = self.modules()?;
-        if !self.place.db.exists() {
-            // A new database begins with what others have found out.
-            if let Some(folder) = self.place.db.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            std::fs::write(&self.place.db, SEED)?;
-        }
         let mut database = Database::open(&self.place.db)?;
+        database.sow()?;
         for damaged in database.damaged() {
             eprintln!("{}: line {}: {}", self.place.db.display(), damaged.line, damaged.why);
         }
         eprintln!("getting {} ready ...", self.ground.data.join(", "));
-        let mut lab = self.ground.lab()?;
+        let yards = self.ground.yards()?;
+        let mut lab = self.ground.lab(&yards)?;
         let report = self.campaign(&modules, &mut lab, &mut database, false)?;
         let mut text = tables(&report);
         if self.proposer == Kind::Knobs && !self.no_control {
             eprintln!("the control: random search with as many candidates ...");
-            let mut fresh = self.ground.lab()?;
+            let mut fresh = self.ground.lab(&yards)?;
             let mut kept = Database::read(Path::new(""))?;
             for (at, module) in modules.iter().enumerate() {
                 let control = self.campaign(&[*module], &mut fresh, &mut kept, true)?;
@@ -196,7 +191,7 @@ impl Run {
     fn campaign(
         &self,
         modules: &[Module],
-        lab: &mut Lab,
+        lab: &mut Lab<'_>,
         database: &mut Database,
         control: bool,
     ) -> anyhow::Result<Report> {
@@ -237,7 +232,7 @@ impl Run {
             contracts::space(*module, &start)?;
         }
         let total = self.rounds * self.group * modules.len() as u32;
-        let mut watch = Progress { done: 0, total, best: 0.0 };
+        let mut watch = Progress::of(total);
         let result = Campaign {
             settings,
             folder,

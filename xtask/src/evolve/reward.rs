@@ -1,6 +1,7 @@
 //! `cargo xtask reward`: one candidate judged.
 
 use super::ground::Ground;
+use crate::bar::Bar;
 use anyhow::Context;
 use crinoid_evolve::Module;
 use crinoid_evolve::exemplar::Form;
@@ -41,7 +42,8 @@ impl RewardArgs {
         } else {
             Ok(text)
         };
-        let mut lab = self.ground.lab()?;
+        let yards = self.ground.yards()?;
+        let mut lab = self.ground.lab(&yards)?;
         let (judgement, form) = match parsed {
             Ok(code) => {
                 let form = Form::Code(code);
@@ -54,7 +56,10 @@ impl RewardArgs {
         };
         let reward = judgement.reward();
         let gate = match &form {
-            Some(form) if self.gate && reward > 0.0 => Some(lab.gate(self.module, form)?),
+            Some(form) if self.gate && reward > 0.0 => {
+                let bar = Bar::spin("gate");
+                Some(lab.gate(self.module, form, &mut |what| bar.label(format!("gate: {what}")))?)
+            }
             _ => None,
         };
         if self.json {

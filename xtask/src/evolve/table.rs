@@ -1,5 +1,6 @@
 //! What a campaign tells people: a line per candidate, Table 4, and whether the policy learnt.
 
+use crate::bar::Bar;
 use anyhow::Context;
 use comfy_table::{Table, presets};
 use crinoid_eval::stats::{Interval, Resampling, bca_mean};
@@ -9,9 +10,17 @@ use crinoid_evolve::exemplar::{Form, GateResult};
 
 /// One line per candidate on stderr.
 pub(super) struct Progress {
-    pub(super) done: u32,
-    pub(super) total: u32,
-    pub(super) best: f64,
+    done: u32,
+    total: u32,
+    best: f64,
+    /// While the gate is at work.
+    gate: Option<Bar>,
+}
+
+impl Progress {
+    pub(super) fn of(total: u32) -> Self {
+        Self { done: 0, total, best: 0.0, gate: None }
+    }
 }
 
 impl Watch for Progress {
@@ -34,7 +43,12 @@ impl Watch for Progress {
         );
     }
 
+    fn gating(&mut self, what: &str) {
+        self.gate.get_or_insert_with(|| Bar::spin("gate")).label(format!("gate: {what}"));
+    }
+
     fn gated(&mut self, module: Module, digest: &str, result: &GateResult) {
+        self.gate = None;
         eprintln!("gate: {module} {}: {} ({})", &digest[..12], result.verdict, result.why);
     }
 }

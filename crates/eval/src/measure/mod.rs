@@ -3,6 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `exam.rs` | [`Exam`]: the queries asked; [`Grader`]: what the answers are worth |
+//! | `observation.rs` | [`Observation`]: what a subject answers at one effort |
 //! | `station.rs` | [`Station`]: a subject with an index, asked again and again, held to its answers |
 //! | `fresh.rs` | [`Fresh`]: queries that nobody can have looked up |
 //! | `sweep.rs` | [`Sweep`]: which efforts are worth measuring |
@@ -12,6 +13,7 @@
 mod exam;
 mod fresh;
 mod league;
+mod observation;
 mod rounds;
 mod station;
 mod sweep;
@@ -19,8 +21,9 @@ mod sweep;
 pub use exam::{Exam, Grader, Grades};
 pub use fresh::Fresh;
 pub use league::{Contender, Standing, league_round, standings};
+pub use observation::Observation;
 pub use rounds::{Pair, Rung, Side, Step, curve, round};
-pub use station::{Observation, Pass, Preparations, Station};
+pub use station::{Pass, Preparations, Station};
 pub use sweep::{Sweep, sweep};
 
 use crate::{metrics::MetricError, subject::Fault};

@@ -1,12 +1,18 @@
 //! A subject with an index, asked again and again and held to its answers.
 
-use super::{Exam, Fresh, Grader, Grades, MeasureError};
+use super::{Exam, Fresh, Grader, MeasureError, Observation};
 use crate::{
-    metrics::{Latency, mean},
-    subject::{Built, Driver, Fault, Hello, Launch, Parameters, Timed, Work},
+    metrics::Latency,
+    subject::{Built, Driver, Fault, Hello, Launch, Parameters, Timed},
 };
 use crinoid_quant::Vectors;
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    cell::{RefCell, RefMut},
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
 
 /// How to get a subject ready.
 #[derive(Clone, Debug)]
@@ -23,41 +29,6 @@ pub struct Preparations {
     pub seed: u64,
 }
 
-/// What a subject answers at one effort: the same however often it is asked, if it is
-/// deterministic.
-#[derive(Clone, Debug, Default)]
-pub struct Observation {
-    /// Answers per query.
-    pub k: usize,
-    /// The effort.
-    pub ef: usize,
-    /// What the answers are worth.
-    pub grades: Grades,
-    /// Work per query, where it is counted.
-    pub work: Option<[f64; 2]>,
-    /// Answers that were missing.
-    pub gaps: usize,
-    ids: Vec<u32>,
-    total: Option<Work>,
-}
-
-impl Observation {
-    /// Mean recall.
-    pub fn recall(&self) -> f64 {
-        mean(&self.grades.recall)
-    }
-
-    /// Hops per query.
-    pub fn hops(&self) -> Option<f64> {
-        self.work.map(|[hops, _]| hops)
-    }
-
-    /// Distance evaluations per query.
-    pub fn distances(&self) -> Option<f64> {
-        self.work.map(|[_, distances]| distances)
-    }
-}
-
 /// One timed pass over an exam.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pass {
@@ -72,7 +43,9 @@ pub struct Station<'a> {
     label: String,
     launch: Launch,
     preparations: Preparations,
-    driver: Driver,
+    hello: Hello,
+    /// One process, of one station or of several that ask it for different things.
+    driver: Rc<RefCell<Driver>>,
     grader: Grader<'a>,
     /// The index as a file, once it was asked for.
     stored: Option<PathBuf>,
@@ -96,18 +69,63 @@ impl<'a> Station<'a> {
         preparations: &Preparations,
         grader: Grader<'a>,
     ) -> Result<Self, MeasureError> {
+        let started = build(launch, preparations, &grader);
+        Self::new(label.into(), launch, preparations, grader, None, started)
+    }
+
+    /// As [`start`](Self::start), but begins with the index in the file `kept`. Where there is no such
+    /// file the index is built, and kept there for others if the subject [stores](Hello::stores) it.
+    ///
+    /// # Errors
+    /// Whatever the subject does wrong; [`Fault::File`] where the index cannot be kept.
+    pub fn start_with(
+        label: impl Into<String>,
+        launch: &Launch,
+        preparations: &Preparations,
+        grader: Grader<'a>,
+        kept: &Path,
+    ) -> Result<Self, MeasureError> {
         let label = label.into();
-        let blame = |fault| MeasureError::Fault { subject: label.clone(), fault };
-        let (driver, Timed { value: built, elapsed: build_time }) =
-            build(launch, preparations, &grader).map_err(blame)?;
+        if kept.exists() {
+            let rows = grader.data().base.len();
+            let started = open(launch, kept, rows);
+            let kept = Some(kept.to_owned());
+            return Self::new(label, launch, preparations, grader, kept, started);
+        }
+        let mut station = Self::start(label, launch, preparations, grader)?;
+        if station.hello.stores {
+            // It may only write in its own folder, and never half a file where others look.
+            let draft = launch.folder.join("index");
+            let saved = station.driver().save(&draft);
+            saved.map_err(|fault| station.blame(fault))?;
+            let fault = |source| Fault::File { path: kept.to_owned(), source };
+            std::fs::rename(&draft, kept).map_err(|error| station.blame(fault(error)))?;
+            station.stored = Some(kept.to_owned());
+        }
+        Ok(station)
+    }
+
+    fn new(
+        label: String,
+        launch: &Launch,
+        preparations: &Preparations,
+        grader: Grader<'a>,
+        stored: Option<PathBuf>,
+        started: Result<(Driver, Timed<Built>), Fault>,
+    ) -> Result<Self, MeasureError> {
+        let (driver, Timed { value: built, elapsed: build_time }) = match started {
+            Ok(started) => started,
+            Err(fault) => return Err(MeasureError::Fault { subject: label, fault }),
+        };
         let (resident, peak) = driver.memory();
         Ok(Self {
             label,
             launch: launch.clone(),
             preparations: preparations.clone(),
-            driver,
+            hello: driver.hello().clone(),
+            driver: Rc::new(RefCell::new(driver)),
             grader,
-            stored: None,
+            stored,
             built,
             build_time,
             resident,
@@ -118,32 +136,51 @@ impl<'a> Station<'a> {
         })
     }
 
+    /// A second station at the same process and index, which searches with other parameters: where
+    /// the process lies in memory is then the same for both, and nothing has to be started.
+    pub fn beside(&self, label: impl Into<String>, search: Parameters) -> Self {
+        Self {
+            label: label.into(),
+            launch: self.launch.clone(),
+            preparations: Preparations { search, ..self.preparations.clone() },
+            hello: self.hello.clone(),
+            driver: Rc::clone(&self.driver),
+            stored: self.stored.clone(),
+            built: self.built.clone(),
+            seen: BTreeMap::new(),
+            passes: 0,
+            changes: 0,
+            ..*self
+        }
+    }
+
     /// Replaces the process by a new one with the same index.
     ///
     /// Where the system happens to put a process in memory makes it faster or slower by a per cent
     /// or two for as long as it lives, so two processes say nothing about a smaller difference
     /// between two programs. The index travels in a file where the subject can
-    /// [store](Hello::stores) it, and is built again where it cannot.
+    /// [store](Hello::stores) it, and is built again where it cannot. A process that is
+    /// [shared](Self::beside) stays: its place says nothing about one side more than about the other.
     ///
     /// # Errors
     /// Whatever the subject does wrong; [`Fault::Digest`] when it is another index.
     pub fn restart(&mut self) -> Result<(), MeasureError> {
-        if self.stored.is_none() && self.hello().stores {
+        if Rc::strong_count(&self.driver) > 1 {
+            return Ok(());
+        }
+        if self.stored.is_none() && self.hello.stores {
             let path = self.launch.folder.join("index");
-            self.driver.save(&path).map_err(|fault| self.blame(fault))?;
+            let saved = self.driver().save(&path);
+            saved.map_err(|fault| self.blame(fault))?;
             self.stored = Some(path);
         }
         let started = match &self.stored {
-            Some(path) => Driver::launch(&self.launch).and_then(|mut driver| {
-                let opened = driver.open(path, self.rows())?;
-                Ok((driver, opened.value))
-            }),
-            None => build(&self.launch, &self.preparations, &self.grader)
-                .map(|(driver, built)| (driver, built.value)),
+            Some(path) => open(&self.launch, path, self.rows()),
+            None => build(&self.launch, &self.preparations, &self.grader),
         };
         let (driver, built) = started.map_err(|fault| self.blame(fault))?;
-        self.same_index(&built)?;
-        let before = std::mem::replace(&mut self.driver, driver);
+        self.same_index(&built.value)?;
+        let before = self.driver.replace(driver);
         before.stop().map_err(|fault| self.blame(fault))
     }
 
@@ -160,7 +197,7 @@ impl<'a> Station<'a> {
 
     /// What it said about itself.
     pub fn hello(&self) -> &Hello {
-        self.driver.hello()
+        &self.hello
     }
 
     /// What it built.
@@ -180,7 +217,7 @@ impl<'a> Station<'a> {
 
     /// Whether its searches run on a core of their own.
     pub fn pinned(&self) -> bool {
-        self.driver.pinned()
+        self.driver().pinned()
     }
 
     /// Passes in which a subject that does not claim to be deterministic answered otherwise than
@@ -251,15 +288,15 @@ impl<'a> Station<'a> {
         self.passes += 1;
         let mut params = self.preparations.search.clone();
         params.insert("ef".to_owned(), ef.into());
-        let asked = self.driver.search(exam.queries(), &order, k, &params, latencies);
+        let asked = self.driver().search(exam.queries(), &order, k, &params, latencies);
         let Timed { value: answers, elapsed } = asked.map_err(|fault| self.blame(fault))?;
         let seconds = elapsed.as_secs_f64();
         let key = (exam.name(), k, ef);
         let (ids, total) = (answers.ids, answers.searched.counters);
         if let Some(seen) = self.seen.get(&key) {
-            match differs(seen, &ids, total, k, exam) {
+            match seen.differs(&ids, total, exam) {
                 None => {}
-                Some(_) if !self.driver.hello().deterministic => self.changes += 1,
+                Some(_) if !self.hello.deterministic => self.changes += 1,
                 Some(fault) => return Err(self.blame(fault)),
             }
         } else {
@@ -323,7 +360,7 @@ impl<'a> Station<'a> {
         let mut params = self.preparations.search.clone();
         params.insert("ef".to_owned(), ef.into());
         let order: Vec<u32> = (0..queries.len() as u32).collect();
-        let asked = self.driver.search(queries, &order, k, &params, false);
+        let asked = self.driver().search(queries, &order, k, &params, false);
         let Timed { value, elapsed } = asked.map_err(|fault| self.blame(fault))?;
         Ok((value.ids, elapsed.as_secs_f64()))
     }
@@ -342,14 +379,14 @@ impl<'a> Station<'a> {
     /// [`Fault::Digest`], or whatever else the subject does wrong.
     pub fn rebuild(&mut self) -> Result<(), MeasureError> {
         let Preparations { build, threads, seed, .. } = &self.preparations;
-        let built = self.driver.build(build, *threads, *seed);
+        let built = self.driver().build(build, *threads, *seed);
         let built = built.map_err(|fault| self.blame(fault))?.value;
         self.same_index(&built)
     }
 
     fn same_index(&self, built: &Built) -> Result<(), MeasureError> {
         match (&self.built.digest, &built.digest) {
-            (Some(before), Some(after)) if before != after && self.hello().deterministic => {
+            (Some(before), Some(after)) if before != after && self.hello.deterministic => {
                 let (before, after) = (before.clone(), after.clone());
                 Err(self.blame(Fault::Digest { before, after }))
             }
@@ -357,18 +394,31 @@ impl<'a> Station<'a> {
         }
     }
 
-    /// Has it exit.
+    /// Has it exit, unless another station is at the same process.
     ///
     /// # Errors
     /// When it does not.
     pub fn stop(self) -> Result<(), MeasureError> {
         let Self { label, driver, .. } = self;
-        driver.stop().map_err(|fault| MeasureError::Fault { subject: label, fault })
+        let Some(driver) = Rc::into_inner(driver) else { return Ok(()) };
+        let stopped = driver.into_inner().stop();
+        stopped.map_err(|fault| MeasureError::Fault { subject: label, fault })
+    }
+
+    fn driver(&self) -> RefMut<'_, Driver> {
+        self.driver.borrow_mut()
     }
 
     fn blame(&self, fault: Fault) -> MeasureError {
         MeasureError::Fault { subject: self.label.clone(), fault }
     }
+}
+
+/// A process with an index from a file.
+fn open(launch: &Launch, index: &Path, rows: usize) -> Result<(Driver, Timed<Built>), Fault> {
+    let mut driver = Driver::launch(launch)?;
+    let opened = driver.open(index, rows)?;
+    Ok((driver, opened))
 }
 
 /// A process that has loaded and built.
@@ -384,20 +434,4 @@ fn build(
     let Preparations { build, threads, seed, .. } = preparations;
     let built = driver.build(build, *threads, *seed)?;
     Ok((driver, built))
-}
-
-fn differs(
-    seen: &Observation,
-    ids: &[u32],
-    total: Option<Work>,
-    k: usize,
-    exam: &Exam,
-) -> Option<Fault> {
-    let ef = seen.ef;
-    if seen.ids != ids {
-        let first = seen.ids.iter().zip(ids).position(|(before, now)| before != now);
-        let query = first.map(|at| exam.rows()[at / k] as usize);
-        return Some(Fault::Nondeterministic { what: "an answer", ef, query });
-    }
-    (seen.total != total).then_some(Fault::Nondeterministic { what: "a counter", ef, query: None })
 }

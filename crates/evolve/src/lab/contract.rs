@@ -1,6 +1,6 @@
 //! The contract stage: tiny and odd data sets, asked twice.
 
-use super::{Lab, Setup, Trouble, blame, lab_error};
+use super::{Lab, Setup, Trouble, lab_error};
 use crate::random::Stream;
 use crate::reward::Failure;
 use crinoid_eval::data::bin;
@@ -26,15 +26,13 @@ fn odd(name: &'static str, base: Vec<f32>, dim: usize, metric: Metric) -> Result
         // The zero vector is a query like any other under L2.
         queries[..dim].fill(0.0);
     }
-    let vectors = |values: Vec<f32>| {
-        Vectors::new(values.as_slice(), dim).map_err(|error| Trouble::Lab(lab_error(error)))
-    };
+    let vectors = |values: Vec<f32>| Vectors::new(values.as_slice(), dim).map_err(lab_error);
     Ok(Odd { name, base: vectors(base)?, queries: vectors(queries)?, metric })
 }
 
 /// Checks a candidate with code: it answers odd sets, the same way twice, finds at least what the
 /// published versions find there, and builds the same index with one and two threads.
-pub(super) fn check(lab: &mut Lab, setup: &Setup) -> Result<(), Trouble> {
+pub(super) fn check(lab: &mut Lab<'_>, setup: &Setup) -> Result<(), Trouble> {
     let mut zeros = scatter(300, 5, 4);
     zeros[..50].fill(0.0);
     let sets = [
@@ -45,14 +43,14 @@ pub(super) fn check(lab: &mut Lab, setup: &Setup) -> Result<(), Trouble> {
         odd("inner product", scatter(200, 9, 5), 9, Metric::InnerProduct)?,
         odd("cosine, 1500 vectors", scatter(1500, 20, 6), 20, Metric::Cosine)?,
     ];
-    let mut candidate = Driver::launch(&lab.launch(setup)?).map_err(blame)?;
+    let mut candidate = Driver::launch(&lab.launch(setup)?)?;
     let plain = Setup { code: Default::default(), ..setup.clone() };
     let reference = Setup { search: pool_only(&plain.search), build: Parameters::new(), ..plain };
-    let mut champion = Driver::launch(&lab.launch(&reference)?).map_err(blame)?;
-    let path = lab.folder.join(format!("odd-{}-{}.fbin", std::process::id(), lab.started));
+    let mut champion = Driver::launch(&lab.launch(&reference)?)?;
+    let path = lab.folder.join(format!("odd-{}.fbin", std::process::id()));
     let result = sets.iter().try_for_each(|set| {
-        bin::write_vectors(&path, &set.base).map_err(|error| Trouble::Lab(lab_error(error)))?;
-        let absolute = std::fs::canonicalize(&path).map_err(|e| Trouble::Lab(lab_error(e)))?;
+        bin::write_vectors(&path, &set.base).map_err(lab_error)?;
+        let absolute = std::fs::canonicalize(&path).map_err(lab_error)?;
         one(&mut candidate, &mut champion, set, setup, &reference, &absolute)
             .map_err(|trouble| with_name(trouble, set.name))
     });
@@ -90,9 +88,9 @@ fn one(
     let drivers =
         [(champion, &reference.build, &reference.search), (candidate, &setup.build, &setup.search)];
     for (who, (driver, build, search)) in drivers.into_iter().enumerate() {
-        driver.load(path, set.metric, shape).map_err(blame)?;
+        driver.load(path, set.metric, shape)?;
         for threads in [1, 2] {
-            let built = driver.build(build, threads, 42).map_err(blame)?;
+            let built = driver.build(build, threads, 42)?;
             if who == 1 {
                 digests.push(built.value.digest);
             }
@@ -101,7 +99,7 @@ fn one(
             let mut params = search.clone();
             params.append(&mut effort(ef));
             let answers = driver.search(&set.queries, &order, 10, &params, false);
-            answers.map(|answers| answers.value).map_err(blame)
+            Ok(answers?.value)
         };
         let first = ask(40, [0, 1, 2, 3, 4, 5])?;
         // Something else in between, then the same in another order.

@@ -1,47 +1,34 @@
 //! The full gate for a finalist: that of `crinoid-eval`, on held-out queries in rounds of new
 //! processes, on every data set.
 
-use super::{Lab, Setup, Trouble, Yard, blame, lab_error};
+use super::{CANDIDATE, CHAMPION, Lab, Protocol, Setup, Trouble};
 use crate::exemplar::{Form, GateResult};
 use crate::judge::JudgeError;
 use crate::module::Module;
-use crinoid_eval::gate::{Conclusion, Looks, Outcome, Phase, Terms, Trial};
-use crinoid_eval::measure::{MeasureError, Pair, Preparations, Station};
+use crinoid_eval::gate::{Conclusion, Looks, Outcome, Phase, Stage, Terms, Trial};
+use crinoid_eval::measure::{Pair, Side};
 use crinoid_eval::stats::Interval;
-use crinoid_eval::subject::Launch;
-
-const CHAMPION: &str = "the champion";
 
 /// Ships when `crinoid-eval`'s latency phase, which asks for what candidates are rewarded for,
 /// ships on every rewarded data set, and when no other set is shown to suffer, in speed at matched
-/// recall or by more recall than that phase allows.
-pub(super) fn gate(lab: &mut Lab, module: Module, form: &Form) -> Result<GateResult, JudgeError> {
+/// recall or by more recall than that phase allows. The first set that objects ends it.
+pub(super) fn gate(
+    lab: &mut Lab<'_>,
+    module: Module,
+    form: &Form,
+    watch: &mut dyn FnMut(&str),
+) -> Result<GateResult, JudgeError> {
     let setup = lab.champion.with(module, form)?;
-    let champion = lab.champion.clone();
     let (mut data, mut why) = (Vec::new(), Vec::new());
-    let mut verdict = Outcome::Ship;
-    for yard in 0..lab.yards.len() {
-        let mut launch = |setup: &Setup| match lab.launch(setup) {
-            Ok(launch) => Ok(Ok(launch)),
-            Err(Trouble::Candidate(failure)) => Ok(Err(failure.to_string())),
-            Err(Trouble::Lab(error)) => Err(error),
-        };
-        let launches = Pair { a: launch(&champion)?, b: launch(&setup)? };
-        data.push(format!("{} (held-out)", lab.yards[yard].name));
-        let conclusion = match launches {
-            Pair { a: Ok(a), b: Ok(b) } => {
-                measure(lab, &lab.yards[yard], Pair { a: &champion, b: &setup }, Pair { a, b })?
-            }
-            Pair { a: Err(why), .. } => return Err(JudgeError(format!("{CHAMPION}: {why}"))),
-            Pair { b: Err(why), .. } => Err(why),
-        };
-        let yard = &lab.yards[yard];
-        let conclusion = match conclusion {
+    for (at, yard) in lab.yards.iter().enumerate() {
+        data.push(format!("{} (held-out)", yard.name));
+        let conclusion = match measure(lab, at, &setup, watch) {
             Ok(conclusion) => conclusion,
-            Err(broken) => {
-                let why = format!("{}: {broken}", yard.name);
+            Err(Trouble::Candidate(failure)) => {
+                let why = format!("{}: {failure}", yard.name);
                 return Ok(result(Outcome::Broken, data, why));
             }
+            Err(Trouble::Lab(error)) => return Err(error),
         };
         why.push(format!("{}: {}", yard.name, words(&conclusion)));
         let here = match yard.rewarded {
@@ -49,63 +36,56 @@ pub(super) fn gate(lab: &mut Lab, module: Module, form: &Form) -> Result<GateRes
             false if suffers(&conclusion) => Outcome::DontShip,
             false => Outcome::Ship,
         };
-        verdict = match (verdict, here) {
-            (Outcome::DontShip, _) | (_, Outcome::DontShip) => Outcome::DontShip,
-            (Outcome::Ship, here) => here,
-            (before, _) => before,
-        };
+        if here != Outcome::Ship {
+            // No other set could make up for it.
+            return Ok(result(here, data, why.join("; ")));
+        }
     }
-    Ok(result(verdict, data, why.join("; ")))
+    Ok(result(Outcome::Ship, data, why.join("; ")))
 }
 
 fn result(outcome: Outcome, data: Vec<String>, why: String) -> GateResult {
     GateResult { verdict: outcome.words().to_owned(), data, why }
 }
 
-/// One trial; `Ok(Err(_))` is what the candidate did wrong.
+/// One trial.
 fn measure(
-    lab: &Lab,
-    yard: &Yard,
-    setups: Pair<&Setup>,
-    launches: Pair<Launch>,
-) -> Result<Result<Conclusion, String>, JudgeError> {
+    lab: &mut Lab<'_>,
+    at: usize,
+    setup: &Setup,
+    watch: &mut dyn FnMut(&str),
+) -> Result<Conclusion, Trouble> {
+    let yards = lab.yards;
+    let yard = &yards[at];
     let rows = yard.data.base.len();
+    let Protocol { k, gate_k, gate_budget: budget, seed, .. } = lab.protocol;
     let trial = Trial {
         practice: yard.practice.clone(),
         held_out: yard.held_out.clone(),
-        k: lab.protocol.k.min(rows),
-        gate_k: lab.protocol.gate_k.min(rows).min(yard.truth.k()),
+        k: k.min(rows),
+        gate_k: gate_k.min(rows).min(yard.truth.k()),
         gate_ef: None,
         phase: Phase::Latency,
         terms: Terms::default(),
-        budget: lab.protocol.gate_budget,
+        budget,
         looks: Looks::default(),
-        seed: lab.protocol.seed,
+        seed,
     };
-    let grader = yard.grader()?;
-    let start = |label: &str, setup: &Setup, launch: &Launch| {
-        let preparations = Preparations {
-            vectors: yard.vectors.clone(),
-            build: setup.build.clone(),
-            search: setup.search.clone(),
-            threads: lab.protocol.threads,
-            seed: lab.protocol.seed,
-        };
-        Station::start(label, launch, &preparations, grader)
-    };
-    let run = || {
-        let mut a = start(CHAMPION, setups.a, &launches.a)?;
-        let mut b = start("the candidate", setups.b, &launches.b)?;
-        trial.run(Pair { a: &mut a, b: &mut b }, &mut |_| {})
-    };
-    match run() {
-        Ok(conclusion) => Ok(Ok(conclusion)),
-        Err(MeasureError::Fault { subject, fault }) if subject != CHAMPION => match blame(fault) {
-            Trouble::Candidate(failure) => Ok(Err(failure.to_string())),
-            Trouble::Lab(error) => Err(error),
-        },
-        Err(error) => Err(lab_error(error)),
-    }
+    watch(&format!("{}: building", yard.name));
+    // The champion's fault is the laboratory's.
+    let mut a = lab.station(CHAMPION, &lab.champion.clone(), at).map_err(Trouble::ours)?;
+    let mut b = lab.station(CANDIDATE, setup, at)?;
+    let conclusion = trial.run(Pair { a: &mut a, b: &mut b }, &mut |stage| match stage {
+        Stage::Swept { side, ef, recall } => {
+            let whose = if side == Side::A { CHAMPION } else { CANDIDATE };
+            watch(&format!("{}: {whose} at ef {ef}: recall {recall:.4}", yard.name));
+        }
+        Stage::Round { done, of } => {
+            watch(&format!("{}: round {done} of at most {of}", yard.name));
+        }
+        _ => {}
+    })?;
+    Ok(conclusion)
 }
 
 /// Whether a data set shows a loss.

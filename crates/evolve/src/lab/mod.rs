@@ -1,29 +1,43 @@
 //! The laboratory: takes candidates through their stages and measures them against the champion.
 //!
-//! token scan -> compile -> contract (`contract.rs`) -> recall at equal ef and measured reward on
-//! the practice queries (`bout.rs`) -> for finalists, the gate of `crinoid-eval` on held-out queries
-//! and on data sets that were not rewarded (`gate.rs`). Every stage fails fast, so that a bad candidate costs
-//! little. Champion and candidate run in the same rig and are timed by the driver, from outside,
-//! in turns; a candidate with code runs in the sandbox.
+//! token scan -> compile -> contract -> recall at equal ef and measured reward on the practice
+//! queries -> for finalists, the gate of `crinoid-eval` on held-out queries and on data sets that were
+//! not rewarded. Every stage fails fast, so that a bad candidate costs little. Champion and candidate
+//! run in the same rig and are timed by the driver, from outside, in turns; a candidate with code runs
+//! in the sandbox.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `yard.rs` | [`Yard`]: a data set to measure on |
+//! | `setup.rs` | [`Setup`]: what is measured, code and parameters |
+//! | `shelf.rs` | indexes kept as files |
+//! | `contract.rs` | tiny and odd data sets, asked twice |
+//! | `bout.rs` | champion and candidate in turns: the reward |
+//! | `gate.rs` | the full gate |
 
 mod bout;
 mod contract;
 mod gate;
+mod setup;
+mod shelf;
+mod yard;
 
-pub use bout::{Bout, Entrant};
+pub use setup::Setup;
+pub use yard::Yard;
 
-use crate::candidate::{PackageError, Sandbox, SandboxError, Workshop};
-use crate::exemplar::{Form, GateResult, Value};
+use crate::candidate::{PackageError, Sandbox, Workshop};
+use crate::exemplar::{Form, GateResult};
 use crate::judge::{Judge, JudgeError, Judgement};
 use crate::module::Module;
 use crate::reward::{self, Failure};
-use crinoid_eval::data::{Dataset, bin};
-use crinoid_eval::measure::{Exam, Grader};
-use crinoid_eval::subject::{Driver, Fault, Launch, Limits, Parameters};
-use crinoid_eval::truth::{self, Truth};
+use bout::{Bout, Rules};
+use crinoid_eval::measure::{Exam, MeasureError, Pair, Preparations, Station};
+use crinoid_eval::subject::{Fault, Launch, Limits, Parameters};
+use shelf::Shelf;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -63,147 +77,37 @@ impl Default for Protocol {
     }
 }
 
-/// A data set to measure on.
-pub struct Yard {
-    name: String,
-    data: Dataset,
-    truth: Truth,
-    practice: Exam,
-    held_out: Exam,
-    vectors: PathBuf,
-    rewarded: bool,
-}
+/// What the two sides are called where one of them is to blame.
+const CHAMPION: &str = "the champion";
+const CANDIDATE: &str = "the candidate";
 
-impl Yard {
-    /// Gets a data set ready: exact truth of `k` neighbours (cached in `folder`), queries split in
-    /// halves, and the base vectors written out without the truth. `rewarded`: whether it counts
-    /// for the reward, or only for the gate.
-    ///
-    /// # Errors
-    /// When the truth cannot be computed, the files not written, or there are too few queries.
-    pub fn new(
-        name: &str,
-        data: Dataset,
-        rewarded: bool,
-        k: usize,
-        folder: &Path,
-    ) -> Result<Self, JudgeError> {
-        let truth =
-            truth::Cache::new(folder.join("truth")).truth(&data, k, &()).map_err(lab_error)?;
-        let (practice, held_out) = Exam::split(&data, 0.5, 7).map_err(lab_error)?;
-        let vectors = folder.join(format!("{name}.base.fbin"));
-        std::fs::create_dir_all(folder).map_err(lab_error)?;
-        bin::write_vectors(&vectors, &data.base).map_err(lab_error)?;
-        let vectors = std::fs::canonicalize(&vectors).map_err(lab_error)?;
-        Ok(Self { name: name.to_owned(), data, truth, practice, held_out, vectors, rewarded })
-    }
+/// Where subjects have their folders, named by the process that started them and a number.
+const SUBJECTS: &str = "subjects";
 
-    /// Its name in scores.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn grader(&self) -> Result<Grader<'_>, JudgeError> {
-        Grader::new(&self.data, &self.truth).map_err(lab_error)
-    }
-}
-
-/// A champion or a candidate: code for some modules, parameters for the others.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Setup {
-    /// Source by module; empty for published versions only.
-    pub code: BTreeMap<Module, String>,
-    /// Build parameters.
-    pub build: Parameters,
-    /// Search parameters beside `ef`.
-    pub search: Parameters,
-}
-
-impl Setup {
-    /// The published champions. (The default is where GLASS stands, and where the paper began.)
-    pub fn champions() -> Self {
-        let named = |place: &str, version: &str| (place.to_owned(), version.into());
-        Self {
-            code: BTreeMap::new(),
-            build: [
-                named("graph", crinoid_graph::CHAMPION),
-                named("refine", crinoid_refine::versions::CHAMPION),
-            ]
-            .into(),
-            search: [named("search", crinoid_search::versions::CHAMPION)].into(),
-        }
-    }
-
-    /// This setup with `form` in the place of `module`.
-    ///
-    /// # Errors
-    /// When knobs are given for a module that has none here.
-    pub fn with(&self, module: Module, form: &Form) -> Result<Self, JudgeError> {
-        let mut setup = self.clone();
-        match (form, module) {
-            (Form::Code(source), Module::Graph | Module::Search | Module::Refine) => {
-                setup.code.insert(module, source.clone());
-                if module == Module::Search {
-                    // Knobs belong to the search that they were declared by.
-                    setup.search.retain(|name, _| name == "pool");
-                }
-                if module == Module::Graph {
-                    setup.build.remove("graph");
-                }
-            }
-            (Form::Knobs(knobs), Module::Graph | Module::Search | Module::Refine) => {
-                let (build, search): (Vec<_>, Vec<_>) = parameters(knobs)
-                    .partition(|(name, _)| module == Module::Graph || name == "refine");
-                setup.build.extend(build);
-                setup.search.extend(search);
-            }
-            (_, Module::Quant) => {
-                return Err(JudgeError("the rig has no place for another codec yet".to_owned()));
-            }
-        }
-        Ok(setup)
-    }
-
-    /// Whether both are served by the same program from the same index.
-    fn shares_index(&self, other: &Self) -> bool {
-        self.code == other.code && self.build == other.build
-    }
-}
-
-fn parameters(
-    knobs: &BTreeMap<String, Value>,
-) -> impl Iterator<Item = (String, serde_json::Value)> {
-    knobs.iter().map(|(name, value)| {
-        let value = match value {
-            Value::Switch(value) => (*value).into(),
-            Value::Whole(value) => (*value).into(),
-            Value::Real(value) => (*value).into(),
-            Value::Word(value) => value.as_str().into(),
-        };
-        (name.clone(), value)
-    })
-}
+/// How many this process has started, for whatever laboratory.
+static STARTED: AtomicU64 = AtomicU64::new(0);
 
 /// Judges on real measurements.
-pub struct Lab {
+pub struct Lab<'a> {
     /// How measurements are made.
     pub protocol: Protocol,
     /// Where candidates with code are compiled.
     pub workshop: Workshop,
     /// What such candidates may use.
     pub sandbox: Sandbox,
-    yards: Vec<Yard>,
+    yards: &'a [Yard],
     /// The program that serves the rig with published versions in it.
     rig: (PathBuf, Vec<OsString>),
+    /// Of that program.
+    rig_digest: u64,
     folder: PathBuf,
+    shelf: Shelf,
     origin: Setup,
     champion: Setup,
-    /// The champion's subject on each yard.
-    running: BTreeMap<usize, Driver>,
-    efforts: BTreeMap<(usize, &'static str), Vec<usize>>,
+    /// The champion's station on each yard.
+    running: BTreeMap<usize, Station<'a>>,
     /// What was compiled, by source.
     programs: BTreeMap<BTreeMap<Module, String>, PathBuf>,
-    started: u64,
 }
 
 /// Why a setup does not run: the candidate's fault, or the laboratory's.
@@ -218,45 +122,72 @@ impl From<JudgeError> for Trouble {
     }
 }
 
+impl From<MeasureError> for Trouble {
+    fn from(error: MeasureError) -> Self {
+        match error {
+            MeasureError::Fault { subject, fault } if subject != CHAMPION => fault.into(),
+            error => Self::Lab(lab_error(error)),
+        }
+    }
+}
+
+/// A fault of the candidate as its failure, unless the laboratory is to blame.
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Spawn { .. } | Fault::File { .. } => Self::Lab(lab_error(fault)),
+            Fault::Nondeterministic { .. } => {
+                Self::Candidate(Failure::Determinism(fault.to_string()))
+            }
+            other => Self::Candidate(Failure::Interface(other.to_string())),
+        }
+    }
+}
+
+impl Trouble {
+    /// Of the champion: nobody's fault but the laboratory's.
+    fn ours(self) -> JudgeError {
+        match self {
+            Self::Lab(error) => error,
+            Self::Candidate(failure) => JudgeError(format!("{CHAMPION}: {failure}")),
+        }
+    }
+}
+
 fn lab_error(error: impl std::fmt::Display) -> JudgeError {
     JudgeError(error.to_string())
 }
 
-/// A fault as the candidate's failure, or as the laboratory's.
-fn blame(fault: Fault) -> Trouble {
-    match fault {
-        Fault::Spawn { .. } | Fault::File { .. } => Trouble::Lab(lab_error(fault)),
-        Fault::Nondeterministic { .. } => {
-            Trouble::Candidate(Failure::Determinism(fault.to_string()))
-        }
-        other => Trouble::Candidate(Failure::Interface(other.to_string())),
-    }
-}
-
-impl Lab {
-    /// A laboratory in `folder` (emptied of earlier subjects' files as needed). `rig` is the
-    /// program, with its arguments, that serves [`Rig::new`](crate::rig::Rig::new).
+impl<'a> Lab<'a> {
+    /// A laboratory in `folder`, from which it removes what subjects of processes that are no more have
+    /// left. `rig` is the program, with its arguments, that serves
+    /// [`Rig::new`](crate::rig::Rig::new).
+    ///
+    /// # Errors
+    /// When that program cannot be read.
     pub fn new(
-        yards: Vec<Yard>,
+        yards: &'a [Yard],
         rig: (PathBuf, Vec<OsString>),
         workshop: Workshop,
         folder: &Path,
         champion: Setup,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, JudgeError> {
+        let program = std::fs::read(&rig.0).map_err(lab_error)?;
+        remove_left_behind(&folder.join(SUBJECTS));
+        Ok(Self {
             protocol: Protocol::default(),
             workshop,
             sandbox: Sandbox::default(),
             yards,
             rig,
+            rig_digest: xxh3_64(&program),
             folder: folder.to_owned(),
+            shelf: Shelf::new(folder),
             origin: champion.clone(),
             champion,
             running: BTreeMap::new(),
-            efforts: BTreeMap::new(),
             programs: BTreeMap::new(),
-            started: 0,
-        }
+        })
     }
 
     /// What the data sets are called, those that are rewarded first.
@@ -273,31 +204,34 @@ impl Lab {
         if setup.code.is_empty() {
             return Ok(self.rig.clone());
         }
-        if let Some(program) = self.programs.get(&setup.code) {
-            let wrapped = self.sandbox.wrap(program, &[]);
-            return wrapped.map_err(|error: SandboxError| Trouble::Lab(lab_error(error)));
-        }
-        let package = self.workshop.build(&setup.code).map_err(|error| match error {
-            PackageError::Forbidden(_) => Trouble::Candidate(Failure::Forbidden(error.to_string())),
-            PackageError::Compile(_) | PackageError::Slow(_) => {
-                Trouble::Candidate(Failure::Compile(error.to_string()))
+        let program = match self.programs.get(&setup.code) {
+            Some(program) => program.clone(),
+            None => {
+                let package = self.workshop.build(&setup.code).map_err(|error| match error {
+                    PackageError::Forbidden(_) => {
+                        Trouble::Candidate(Failure::Forbidden(error.to_string()))
+                    }
+                    PackageError::Compile(_) | PackageError::Slow(_) => {
+                        Trouble::Candidate(Failure::Compile(error.to_string()))
+                    }
+                    other => Trouble::Lab(lab_error(other)),
+                })?;
+                self.programs.insert(setup.code.clone(), package.program.clone());
+                package.program
             }
-            other => Trouble::Lab(lab_error(other)),
-        })?;
-        self.programs.insert(setup.code.clone(), package.program.clone());
-        let wrapped = self.sandbox.wrap(&package.program, &[]);
-        wrapped.map_err(|error: SandboxError| Trouble::Lab(lab_error(error)))
+        };
+        Ok(self.sandbox.wrap(&program, &[]).map_err(lab_error)?)
     }
 
     /// How the program of a setup is started, in a new folder of its own.
     fn launch(&mut self, setup: &Setup) -> Result<Launch, Trouble> {
         let (program, arguments) = self.program(setup)?;
-        self.started += 1;
-        let folder = self.folder.join(format!("subjects/{}-{}", std::process::id(), self.started));
-        std::fs::create_dir_all(&folder).map_err(|error| Trouble::Lab(lab_error(error)))?;
+        let number = STARTED.fetch_add(1, Relaxed);
+        let folder = self.folder.join(format!("{SUBJECTS}/{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).map_err(lab_error)?;
         // A candidate may run as nobody, and writes its answers here.
         open_to_all(&folder);
-        let folder = std::fs::canonicalize(&folder).map_err(|e| Trouble::Lab(lab_error(e)))?;
+        let folder = std::fs::canonicalize(&folder).map_err(lab_error)?;
         Ok(Launch {
             program,
             arguments,
@@ -315,134 +249,74 @@ impl Lab {
         })
     }
 
-    /// Starts a setup on a yard with an index: a kept one, or one that it builds. Also its folder.
-    fn start(&mut self, setup: &Setup, yard: usize) -> Result<(Driver, PathBuf), Trouble> {
+    /// Starts a setup on a yard, with the index that is kept of it or one that it builds.
+    fn station(&mut self, label: &str, setup: &Setup, yard: usize) -> Result<Station<'a>, Trouble> {
         let launch = self.launch(setup)?;
-        let mut driver = Driver::launch(&launch).map_err(blame)?;
-        let rows = self.yards[yard].data.base.len();
-        let index = self.index(setup, yard)?;
-        if index.exists() {
-            driver.open(&index, rows).map_err(blame)?;
-        } else {
-            let yard = &self.yards[yard];
-            let shape = (rows, yard.data.dim());
-            driver.load(&yard.vectors, yard.data.metric, shape).map_err(blame)?;
-            let Protocol { threads, seed, .. } = self.protocol;
-            driver.build(&setup.build, threads, seed).map_err(blame)?;
-        }
-        Ok((driver, launch.folder))
-    }
-
-    /// Where the index that a setup builds on a yard is kept, if it was: named by all that it
-    /// depends on, so that it serves the candidates and the campaign that goes on tomorrow.
-    fn index(&self, setup: &Setup, yard: usize) -> Result<PathBuf, JudgeError> {
-        let program = std::fs::read(&self.rig.0).map_err(lab_error)?;
-        let yard = &self.yards[yard];
+        let yards = self.yards;
+        let yard = &yards[yard];
+        let Protocol { threads, seed, .. } = self.protocol;
+        // All that an index depends on.
         let name = format!(
-            "{:x} {:x} {:?} {:?} {}",
-            xxh3_64(&program),
-            truth::digest(yard.data.metric, &yard.data.base, &yard.data.queries),
+            "{:x} {:x} {:?} {:?} {seed}",
+            self.rig_digest,
+            yard.digest,
             setup.build,
             setup.code.get(&Module::Graph),
-            self.protocol.seed
         );
-        Ok(self.folder.join(format!("indexes/{:016x}", xxh3_64(name.as_bytes()))))
+        let kept = self.shelf.place(xxh3_64(name.as_bytes()))?;
+        let preparations = Preparations {
+            vectors: yard.vectors.clone(),
+            build: setup.build.clone(),
+            search: setup.search.clone(),
+            threads,
+            seed,
+        };
+        Ok(Station::start_with(label, &launch, &preparations, yard.grader()?, &kept)?)
     }
 
-    /// The champion's running subject on a yard, and the efforts at which it is measured there.
-    fn champion_on(&mut self, yard: usize, exam: Which) -> Result<Vec<usize>, JudgeError> {
-        let ours = |trouble: Trouble| match trouble {
-            Trouble::Lab(error) => error,
-            Trouble::Candidate(failure) => JudgeError(format!("the champion: {failure}")),
-        };
-        if !self.running.contains_key(&yard) {
-            let setup = self.champion.clone();
-            let (mut driver, folder) = self.start(&setup, yard).map_err(ours)?;
-            let index = self.index(&setup, yard)?;
-            if !index.exists() {
-                let draft = folder.join("index");
-                driver.save(&draft).map_err(|fault| ours(blame(fault)))?;
-                std::fs::create_dir_all(self.folder.join("indexes")).map_err(lab_error)?;
-                std::fs::rename(&draft, &index).map_err(lab_error)?;
-            }
-            self.running.insert(yard, driver);
-        }
-        if let Some(known) = self.efforts.get(&(yard, exam.name())) {
-            return Ok(known.clone());
-        }
-        let Some(driver) = self.running.get_mut(&yard) else {
-            return Err(JudgeError("no champion is running".to_owned()));
-        };
-        let efforts = bout::efforts(
-            driver,
-            &self.champion.search,
-            &self.yards[yard],
-            exam.of(&self.yards[yard]),
-            &self.protocol,
-        )
-        .map_err(|failure| ours(Trouble::Candidate(failure)))?;
-        self.efforts.insert((yard, exam.name()), efforts.clone());
-        Ok(efforts)
-    }
-
-    /// Measures `setup` against the champion on one yard: `pairs` interleaved pairs.
+    /// Measures `setup` against the champion on one yard; `tolerance` of lost recall at equal ef.
     fn bout(
         &mut self,
         setup: &Setup,
         yard: usize,
         exam: Which,
-        pairs: usize,
+        tolerance: Option<f64>,
     ) -> Result<Bout, Trouble> {
-        let efforts = self.champion_on(yard, exam)?;
+        // With the same program and index it shares the champion's process: no start, and the same
+        // place in memory for both, which is worth a per cent or two.
         let shares = setup.shares_index(&self.champion);
-        let mut own = if shares { None } else { Some(self.start(setup, yard)?.0) };
-        let champion_search = self.champion.search.clone();
-        let Some(champion) = self.running.get_mut(&yard) else {
-            return Err(Trouble::Lab(JudgeError("no champion is running".to_owned())));
+        let own = match shares {
+            true => None,
+            false => Some(self.station(CANDIDATE, setup, yard)?),
         };
-        let yard_ref = &self.yards[yard];
-        let result = bout::run(
-            champion,
-            own.as_mut(),
-            [&champion_search, &setup.search],
-            yard_ref,
-            exam.of(yard_ref),
-            &efforts,
-            pairs,
-            &self.protocol,
-        );
-        match result {
-            Ok(bout) => Ok(bout),
-            Err((Entrant::Candidate, failure)) => {
-                if shares {
-                    // It broke the process that it shared with the champion.
-                    self.running.remove(&yard);
-                }
-                Err(Trouble::Candidate(failure))
-            }
-            Err((Entrant::Champion, failure)) => {
-                Err(Trouble::Lab(JudgeError(format!("the champion: {failure}"))))
-            }
+        let mut champion = match self.running.remove(&yard) {
+            Some(running) => running,
+            None => self.station(CHAMPION, &self.champion.clone(), yard)?,
+        };
+        let mut candidate = own.unwrap_or_else(|| champion.beside(CANDIDATE, setup.search.clone()));
+        let Protocol { k, pairs, .. } = self.protocol;
+        let rules = Rules { k, pairs, tolerance, suspect: !setup.code.is_empty() };
+        let pair = Pair { a: &mut champion, b: &mut candidate };
+        let result = bout::run(pair, exam.of(&self.yards[yard]), &rules);
+        if result.is_ok() || !shares {
+            // Otherwise it may have broken the process that both are in.
+            self.running.insert(yard, champion);
         }
-    }
-
-    /// Starts and ends a candidate's program on tiny odd data sets: stage "contract".
-    fn contract(&mut self, setup: &Setup) -> Result<(), Trouble> {
-        contract::check(self, setup)
+        result
     }
 
     fn judged(&mut self, module: Module, form: &Form) -> Result<Judgement, Trouble> {
         let setup = self.champion.with(module, form)?;
         if matches!(form, Form::Code(_)) {
-            self.contract(&setup)?;
+            contract::check(self, &setup)?;
         }
         let mut scores = BTreeMap::new();
         for yard in 0..self.yards.len() {
             if !self.yards[yard].rewarded {
                 continue;
             }
-            let bout = self.bout(&setup, yard, Which::Practice, self.protocol.pairs)?;
-            bout.check_recall(self.protocol.tolerance).map_err(Trouble::Candidate)?;
+            let tolerance = Some(self.protocol.tolerance);
+            let bout = self.bout(&setup, yard, Which::Practice, tolerance)?;
             let score = reward::score(&bout.log_ratios, bout.reward);
             let score = score.filter(|score| score.lower > 0.0 && score.reward > 0.0);
             let Some(score) = score else {
@@ -463,17 +337,23 @@ enum Which {
 }
 
 impl Which {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Practice => "practice",
-            Self::HeldOut => "held-out",
-        }
-    }
-
     fn of(self, yard: &Yard) -> &Exam {
         match self {
             Self::Practice => &yard.practice,
             Self::HeldOut => &yard.held_out,
+        }
+    }
+}
+
+/// Removes the folders of subjects whose driver is gone, killed perhaps.
+fn remove_left_behind(subjects: &Path) {
+    let Ok(entries) = std::fs::read_dir(subjects) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let driver = name.to_str().and_then(|name| Some(name.split_once('-')?.0));
+        if driver.is_some_and(|driver| !Path::new("/proc").join(driver).exists()) {
+            // Where this fails, disk space is lost and nothing else.
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
@@ -484,7 +364,7 @@ fn open_to_all(folder: &Path) {
     let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777));
 }
 
-impl Judge for Lab {
+impl Judge for Lab<'_> {
     fn champion(&self) -> String {
         if self.champion == Setup::default() {
             return "rig".to_owned();
@@ -511,14 +391,18 @@ impl Judge for Lab {
         }
     }
 
-    fn gate(&mut self, module: Module, form: &Form) -> Result<GateResult, JudgeError> {
-        gate::gate(self, module, form)
+    fn gate(
+        &mut self,
+        module: Module,
+        form: &Form,
+        watch: &mut dyn FnMut(&str),
+    ) -> Result<GateResult, JudgeError> {
+        gate::gate(self, module, form, watch)
     }
 
     fn adopt(&mut self, module: Module, form: &Form) -> Result<(), JudgeError> {
         self.champion = self.champion.with(module, form)?;
         self.running.clear();
-        self.efforts.clear();
         Ok(())
     }
 
@@ -531,12 +415,7 @@ impl Judge for Lab {
                 1.0
             } else {
                 let origin = self.origin.clone();
-                let bout = self.bout(&origin, yard, Which::HeldOut, self.protocol.pairs).map_err(
-                    |trouble| match trouble {
-                        Trouble::Lab(error) => error,
-                        Trouble::Candidate(failure) => lab_error(failure),
-                    },
-                )?;
+                let bout = self.bout(&origin, yard, Which::HeldOut, None).map_err(Trouble::ours)?;
                 reward::median(&bout.log_ratios).map_or(1.0, |ratio| (-ratio).exp())
             };
             standing.insert(self.yards[yard].name.clone(), ratio);

@@ -64,6 +64,10 @@ impl Proposer for Learner {
         Ok(Completion { text, usage: Usage::default() })
     }
 
+    fn is_champion(&self, completion: &str) -> bool {
+        self.read(completion) == Some(self.space.current())
+    }
+
     fn learn(&mut self, group: &[Earned<'_>]) {
         let Some(grpo) = self.grpo else { return };
         let drawn = group.iter().filter_map(|one| Some((self.read(one.completion)?, one.reward)));

@@ -96,6 +96,11 @@ pub trait Proposer {
     /// [`ProposerError`] says whether asking again makes sense.
     fn propose(&mut self, request: &Request<'_>) -> Result<Completion, ProposerError>;
 
+    /// Whether an answer changes nothing: what it describes is the starting point.
+    fn is_champion(&self, _completion: &str) -> bool {
+        false
+    }
+
     /// Told once per group what its members earned, in order. Must depend on nothing else, so
     /// that a resumed campaign replays it.
     fn learn(&mut self, _group: &[Earned<'_>]) {}

@@ -4,8 +4,8 @@ use super::{PLAIN, compose, refusal};
 use crate::tuned::Tuned;
 use crinoid_eval::subject::{Parameters, Refusal, RefusalKind, only};
 use crinoid_graph::Graph;
-use crinoid_quant::codec::Sq8;
-use crinoid_quant::{Metric, Vectors};
+use crinoid_quant::codec::{Half, Sq8};
+use crinoid_quant::{Codes, Metric, Vectors};
 use crinoid_refine::{NoRefiner, Refiner, Rescore};
 use crinoid_search::{Crinn, Discovery, Engine, Flat, Flat2, Heap, Pool, Search};
 use serde_json::Value;
@@ -89,10 +89,14 @@ pub(super) fn refiner(
 ) -> Result<Box<dyn Refiner>, Refusal> {
     match name {
         "float@1" => Ok(Box::new(Rescore::float(full, metric))),
+        "half@1" => match Half::check(full, metric) {
+            Ok(()) => Ok(Box::new(Rescore::half(full, metric))),
+            Err(error) => Err(refusal(RefusalKind::Build, error)),
+        },
         "int8@1" => Ok(Box::new(Rescore::int8(full, metric))),
         "none@1" => Ok(Box::new(NoRefiner)),
         other => {
-            let known = "float@1, int8@1, none@1";
+            let known = "float@1, half@1, int8@1, none@1";
             Err(refusal(RefusalKind::Params, format!("no refiner `{other}` (known: {known})")))
         }
     }

@@ -4,20 +4,34 @@
 //! not in the journal is a pure function of it: policies are replayed from the rewards, prompts
 //! from the database and the seed. A campaign that was killed at any moment therefore goes on
 //! where it stopped; at most the candidate at hand is judged again.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `tape.rs` | the events and their journal |
+//! | `rollouts.rs` | [`Rollout`]: what trainers read |
+//! | `finalists.rs` | who is put to the gate |
+
+mod finalists;
+mod rollouts;
+mod tape;
+
+pub use rollouts::Rollout;
+pub use tape::trials;
 
 use crate::answer;
 use crate::exemplar::{Database, DatabaseError, Exemplar, Form, GateResult, Value};
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::JournalError;
 use crate::judge::{Judge, JudgeError, Judgement};
-use crate::knobs::advantages;
 use crate::module::Module;
 use crate::prompt::Task;
 use crate::proposer::{Completion, Earned, Proposer, ProposerError, Request, Usage};
 use crate::random::Stream;
 use crate::reward::{Failure, Smoother};
+use finalists::finalists;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use tape::{Event, Place, Tape};
 
 /// The settings of a campaign. They are written down when it begins; resuming with others is an
 /// error.
@@ -68,34 +82,6 @@ pub struct Trial {
     pub judgement: Judgement,
     /// Tokens paid.
     pub usage: Usage,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Event {
-    Began(Settings),
-    Tried(Trial),
-    Gated { module: Module, digest: String, result: GateResult },
-    Ended { module: Module, adopted: Option<Form>, standing: BTreeMap<String, f64> },
-    Stood(BTreeMap<String, f64>),
-}
-
-/// A line of rollouts.jsonl.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rollout {
-    /// Rollouts of one group share a prompt and are normalised together.
-    pub group: String,
-    /// The prompt.
-    pub prompt: String,
-    /// The answer.
-    pub completion: String,
-    /// The reward; 0 for whatever failed.
-    pub reward: f64,
-    /// Normalised by running mean and deviation, clipped to 1.5 deviations.
-    pub smoothed: f64,
-    /// Group-normalised smoothed reward (equation 2).
-    pub normalised: f64,
 }
 
 /// What became of one module.
@@ -149,6 +135,8 @@ pub enum CampaignError {
 pub trait Watch {
     /// A trial was judged.
     fn tried(&mut self, trial: &Trial);
+    /// How far the gate is.
+    fn gating(&mut self, what: &str);
     /// The gate has answered.
     fn gated(&mut self, module: Module, digest: &str, result: &GateResult);
 }
@@ -156,6 +144,7 @@ pub trait Watch {
 /// Watches nothing.
 impl Watch for () {
     fn tried(&mut self, _trial: &Trial) {}
+    fn gating(&mut self, _what: &str) {}
     fn gated(&mut self, _module: Module, _digest: &str, _result: &GateResult) {}
 }
 
@@ -177,35 +166,13 @@ pub struct Campaign<'a> {
     pub watch: &'a mut dyn Watch,
 }
 
-/// The journal of events, read up to a point and written from there on.
-struct Tape {
-    journal: Journal,
-    past: std::vec::IntoIter<Event>,
-}
-
-impl Tape {
-    /// The next thing that happened before, if it is of the kind looked for.
-    fn replay<T>(&mut self, pick: impl FnOnce(&Event) -> Option<T>) -> Option<T> {
-        let found = pick(self.past.as_slice().first()?);
-        if found.is_some() {
-            self.past.next();
-        }
-        found
-    }
-
-    fn record(&mut self, event: &Event) -> Result<(), JournalError> {
-        self.journal.append(event)
-    }
-}
-
 impl Campaign<'_> {
     /// Runs the campaign, or what is left of it, to its end.
     ///
     /// # Errors
     /// See [`CampaignError`]; all that was judged so far is kept.
     pub fn run(&mut self) -> Result<Report, CampaignError> {
-        let (journal, contents) = Journal::open::<Event>(&self.folder.join("journal.jsonl"))?;
-        let mut tape = Tape { journal, past: contents.records.into_iter() };
+        let mut tape = Tape::open(&self.folder)?;
         match tape.replay(|event| match event {
             Event::Began(settings) => Some(settings.clone()),
             _ => None,
@@ -245,7 +212,13 @@ impl Campaign<'_> {
         let first = report.trials.len();
         for round in 0..self.settings.rounds {
             let stream = Stream::new(self.settings.seed).fork(module as u64).fork(round.into());
-            let (prompt, parents) = self.prompt(module, proposer.writes_code(), stream, None);
+            // The same for a whole group, as equation 2 wants it, even where the group was begun before
+            // a kill and the database has grown since.
+            let begun = tape.upcoming(Place { module, round, index: 0, attempt: 0 });
+            let (prompt, parents) = match begun {
+                Some(trial) => (trial.prompt.clone(), trial.parents.clone()),
+                None => self.prompt(module, proposer.writes_code(), stream, None),
+            };
             let mut group: Vec<Trial> = Vec::new();
             for index in 0..self.settings.group {
                 let mut feedback = None;
@@ -280,12 +253,12 @@ impl Campaign<'_> {
                 .map(|(trial, &reward)| Earned { completion: &trial.completion, reward })
                 .collect();
             proposer.learn(&earned);
-            self.write_rollouts(module, round, &group, &rewards, &smoothed)?;
+            rollouts::write(&self.folder, &group, &rewards, &smoothed)?;
         }
-        self.end(module, &report.trials[first..], tape)
+        self.end(module, &*proposer, &report.trials[first..], tape)
     }
 
-    /// The prompt of a round: the same for a whole group, as equation 2 wants it.
+    /// The prompt of a round, and the digests of the exemplars in it.
     fn prompt(
         &self,
         module: Module,
@@ -376,12 +349,14 @@ impl Campaign<'_> {
     fn end(
         &mut self,
         module: Module,
+        proposer: &dyn Proposer,
         trials: &[Trial],
         tape: &mut Tape,
     ) -> Result<Outcome, CampaignError> {
         let mut gated: Vec<(String, GateResult)> = Vec::new();
         let mut adopted = None;
-        for (digest, _) in finalists(trials, self.settings.finalists) {
+        let changes = |completion: &str| !proposer.is_champion(completion);
+        for digest in finalists(trials, self.settings.finalists, changes) {
             let Ok(exemplar) = self.database.find(&digest).cloned() else { continue };
             let result = match tape.replay(|event| match event {
                 Event::Gated { digest: of, result, .. } if *of == digest => Some(result.clone()),
@@ -389,7 +364,8 @@ impl Campaign<'_> {
             }) {
                 Some(result) => result,
                 None => {
-                    let result = self.judge.gate(module, &exemplar.form)?;
+                    let mut watch = |what: &str| self.watch.gating(what);
+                    let result = self.judge.gate(module, &exemplar.form, &mut watch)?;
                     let gate = Some(result.clone());
                     self.database.insert(Exemplar { gate, ..exemplar.clone() })?;
                     let event =
@@ -424,50 +400,6 @@ impl Campaign<'_> {
         };
         Ok(Outcome { module, adopted, gated, standing })
     }
-
-    /// Appends a group to rollouts.jsonl, once: a group that is there already is left alone.
-    fn write_rollouts(
-        &self,
-        module: Module,
-        round: u32,
-        group: &[Trial],
-        rewards: &[f64],
-        smoothed: &[f64],
-    ) -> Result<(), CampaignError> {
-        let path = self.folder.join("rollouts.jsonl");
-        let name = format!("{module}-r{round:02}");
-        let normalised = advantages(smoothed);
-        let lines: Vec<Rollout> = group
-            .iter()
-            .enumerate()
-            .map(|(at, trial)| Rollout {
-                group: name.clone(),
-                prompt: trial.prompt.clone(),
-                completion: trial.completion.clone(),
-                reward: rewards[at],
-                smoothed: smoothed[at],
-                normalised: normalised[at],
-            })
-            .collect();
-        append_group(&path, &name, &lines)
-            .map_err(|source| JournalError::Io { path: path.clone(), source }.into())
-    }
-}
-
-/// Where in a campaign a trial stands.
-#[derive(Clone, Copy)]
-struct Place {
-    module: Module,
-    round: u32,
-    index: u32,
-    attempt: u32,
-}
-
-impl Place {
-    fn is_of(self, trial: &Trial) -> bool {
-        (trial.module, trial.round, trial.index, trial.attempt)
-            == (self.module, self.round, self.index, self.attempt)
-    }
 }
 
 /// An answer as a candidate, and the design in the proposer's words.
@@ -496,65 +428,5 @@ fn title(design: &str) -> String {
     line.trim_start_matches(['.', ')', ' ']).chars().take(80).collect()
 }
 
-/// The candidates with the best mean reward, each once, best first, of those that were faster than
-/// the champion on average; a candidate that was drawn more often is judged by all its
-/// measurements, and every one by an imaginary measurement more in which it equals the champion: of
-/// many that were measured once, the luckiest would win.
-fn finalists(trials: &[Trial], count: usize) -> Vec<(String, f64)> {
-    let mut all: BTreeMap<&String, Vec<&Judgement>> = BTreeMap::new();
-    for trial in trials {
-        if let Some(digest) = &trial.digest {
-            all.entry(digest).or_default().push(&trial.judgement);
-        }
-    }
-    let sum = |all: &[&Judgement], of: fn(&Judgement) -> f64| all.iter().map(|one| of(one)).sum();
-    let mut best: Vec<(String, f64)> = Vec::new();
-    for (digest, all) in all {
-        let ratio: f64 = sum(&all, Judgement::ratio);
-        let reward: f64 = sum(&all, Judgement::reward);
-        if ratio > all.len() as f64 {
-            best.push((digest.clone(), (reward + 1.0) / (all.len() + 1) as f64));
-        }
-    }
-    best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    best.truncate(count);
-    best
-}
-
-/// Plain JSON lines, for other people's programs: no checksums, but the same care for a torn end.
-fn append_group(path: &Path, name: &str, lines: &[Rollout]) -> std::io::Result<()> {
-    let old = std::fs::read_to_string(path).unwrap_or_default();
-    let whole = &old[..old.rfind('\n').map_or(0, |end| end + 1)];
-    let of_group = |line: &&str| {
-        serde_json::from_str::<Rollout>(line).is_ok_and(|rollout| rollout.group == name)
-    };
-    if whole.lines().filter(of_group).count() == lines.len() && whole.len() == old.len() {
-        return Ok(());
-    }
-    let mut text: String =
-        whole.lines().filter(|line| !of_group(line)).map(|line| format!("{line}\n")).collect();
-    for line in lines {
-        text.push_str(&serde_json::to_string(line)?);
-        text.push('\n');
-    }
-    let draft = path.with_extension("jsonl.new");
-    std::fs::write(&draft, text)?;
-    std::fs::rename(draft, path)
-}
-
-/// The trials of a campaign that is over or under way, without running it.
-///
-/// # Errors
-/// When the journal cannot be read.
-pub fn trials(folder: &Path) -> Result<Vec<Trial>, JournalError> {
-    let contents = journal::read::<Event>(&folder.join("journal.jsonl"))?;
-    let tried = contents.records.into_iter().filter_map(|event| match event {
-        Event::Tried(trial) => Some(trial),
-        _ => None,
-    });
-    Ok(tried.collect())
-}
-
 #[cfg(test)]
-#[path = "campaign_tests.rs"]
 mod tests;

@@ -1,7 +1,9 @@
 use super::*;
 use crate::exemplar::Score;
+use crate::journal;
 use crate::knobs::{Grpo, Knob, Policy, Space};
 use crate::proposer::Learner;
+use std::path::Path;
 
 /// Judges knobs by a formula, and dies on demand.
 struct Formula {
@@ -43,7 +45,12 @@ impl Judge for Formula {
         Ok(Judgement { scores: BTreeMap::from([("f".to_owned(), score)]), failure: None })
     }
 
-    fn gate(&mut self, _: Module, form: &Form) -> Result<GateResult, JudgeError> {
+    fn gate(
+        &mut self,
+        _: Module,
+        form: &Form,
+        _: &mut dyn FnMut(&str),
+    ) -> Result<GateResult, JudgeError> {
         let verdict = if Self::value(form) > self.champion { "ship" } else { "don't ship" };
         Ok(GateResult { verdict: verdict.into(), data: vec![], why: String::new() })
     }
