@@ -126,6 +126,17 @@ pub enum CampaignError {
     /// The proposer will not answer again.
     #[error("the proposer: {0}")]
     Proposer(String),
+    /// The folder's campaign was begun by a program with other knobs or another policy.
+    #[error(
+        "{folder}: `{name}` was proposed by a policy that this program does not have; choose another \
+         folder, or remove it"
+    )]
+    Diverged {
+        /// The campaign.
+        folder: PathBuf,
+        /// The first proposal that differs.
+        name: String,
+    },
     /// The folder holds another campaign.
     #[error("{0} holds a campaign with other settings; choose another folder, or remove it")]
     Settings(PathBuf),
@@ -285,17 +296,24 @@ impl Campaign<'_> {
         stream: Stream,
         tape: &mut Tape,
     ) -> Result<Trial, CampaignError> {
+        let Place { module, round, index, attempt } = place;
+        let name = format!("{module}-r{round:02}-i{index}-a{attempt}");
+        let stream = stream.fork(u64::from(index) << 32 | u64::from(attempt));
+        let request = Request { prompt, name: &name, stream };
         if let Some(trial) = tape.replay(|event| match event {
             Event::Tried(trial) if place.is_of(trial) => Some(trial.clone()),
             _ => None,
         }) {
+            // A policy over knobs proposes the same again, or it is not the one that was killed.
+            if !proposer.writes_code()
+                && proposer.propose(&request).is_ok_and(|again| again.text != trial.completion)
+            {
+                return Err(CampaignError::Diverged { folder: self.folder.clone(), name });
+            }
             self.watch.tried(&trial);
             return Ok(trial);
         }
-        let Place { module, round, index, attempt } = place;
-        let name = format!("{module}-r{round:02}-i{index}-a{attempt}");
-        let stream = stream.fork(u64::from(index) << 32 | u64::from(attempt));
-        let answer = proposer.propose(&Request { prompt, name: &name, stream });
+        let answer = proposer.propose(&request);
         let (completion, judgement, form) = match answer {
             Err(ProposerError::Fatal(why)) => return Err(CampaignError::Proposer(why)),
             Err(error) => {

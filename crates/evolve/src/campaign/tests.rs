@@ -168,6 +168,20 @@ fn other_settings_are_refused() {
     assert!(matches!(run(folder.path(), None).0, Err(CampaignError::Settings(_))));
 }
 
+#[test]
+fn a_policy_that_would_have_proposed_otherwise_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), Some(30)).0.unwrap_err();
+    let path = folder.path().join("journal.jsonl");
+    let mut events = journal::read::<Event>(&path).unwrap().records;
+    let Some(Event::Tried(trial)) = events.get_mut(20) else { panic!("{events:?}") };
+    trial.completion = trial.completion.replace("\"b\":", "\"b\": 1");
+    let text: String = events.iter().map(|event| journal::line(event).unwrap()).collect();
+    std::fs::write(&path, text).unwrap();
+    let error = run(folder.path(), None).0.unwrap_err();
+    assert!(matches!(error, CampaignError::Diverged { .. }), "{error}");
+}
+
 /// Answers from a list.
 struct Script(std::vec::IntoIter<&'static str>);
 

@@ -38,7 +38,7 @@ pub struct Workshop {
 pub struct Package {
     /// The program that serves it as a subject.
     pub program: PathBuf,
-    /// How long compilation took.
+    /// How long compilation took; no time where the program was kept.
     pub compiled_in: Duration,
 }
 
@@ -70,19 +70,28 @@ const MESSAGES: usize = 6000;
 
 impl Workshop {
     /// Scans and compiles one program out of `sources`, at most one per module; the rig's own
-    /// versions take the other places.
+    /// versions take the other places. `against` is a digest of all that it is compiled against: the
+    /// program is kept, and serves again as long as sources and digest are the same.
     ///
     /// # Errors
     /// What the scan or the compiler objects to, or that the machine does not cooperate.
-    pub fn build(&self, sources: &BTreeMap<Module, String>) -> Result<Package, PackageError> {
+    pub fn build(
+        &self,
+        sources: &BTreeMap<Module, String>,
+        against: u64,
+    ) -> Result<Package, PackageError> {
         let findings: Vec<Finding> =
             sources.values().flat_map(|source| scan::scan(source, self.rules)).collect();
         if !findings.is_empty() {
             return Err(PackageError::Forbidden(findings));
         }
-        let all: String = sources.iter().map(|(m, source)| format!("{m}\0{source}\0")).collect();
+        let mut all: String = sources.iter().map(|(m, code)| format!("{m}\0{code}\0")).collect();
+        all.push_str(&format!("{:x} {:?}", against, self.rules));
         let folder = self.folder.join(format!("candidates/{:016x}", xxh3_64(all.as_bytes())));
         let program = folder.join("subject");
+        if program.exists() {
+            return Ok(Package { program, compiled_in: Duration::ZERO });
+        }
         self.write(&folder, sources)?;
         let target = self.folder.join("build");
         // One at a time: all programs have the same name until they are kept.
@@ -112,9 +121,11 @@ impl Workshop {
             Some(true) => {
                 // The shared build folder has room for one program: keep this one.
                 let built = target.join("release/runner");
-                // A copy: the linker writes the next candidate into the very same file.
-                let _ = fs::remove_file(&program);
-                fs::copy(&built, &program).map_err(io_error(&program))?;
+                // A copy: the linker writes the next candidate into the very same file. And a whole one,
+                // for whoever finds it.
+                let draft = folder.join("subject.new");
+                let kept = fs::copy(&built, &draft).and_then(|_| fs::rename(&draft, &program));
+                kept.map_err(io_error(&program))?;
                 Ok(Package { program, compiled_in: start.elapsed() })
             }
             Some(false) => Err(PackageError::Compile(shorten(&messages, &folder))),

@@ -28,6 +28,8 @@ pub(super) struct Rules {
     pub(super) tolerance: Option<f64>,
     /// Whether the candidate might keep answers or know them.
     pub(super) suspect: bool,
+    /// How often each pair goes over the efforts; of all passes the fastest counts.
+    pub(super) repeats: usize,
 }
 
 /// Measures interleaved pairs: rounds of `crinoid-eval`, of which each begins with new processes,
@@ -60,7 +62,7 @@ pub(super) fn run(
     };
     let (mut log_ratios, mut rewards) = (Vec::new(), Vec::new());
     for number in 0..rules.pairs {
-        let steps = round(&mut stations, exam, &rungs, number, 1)?;
+        let steps = round(&mut stations, exam, &rungs, number, rules.repeats)?;
         let areas = Pair { a: area(&steps, Side::A), b: area(&steps, Side::B) };
         log_ratios.push((areas.b / areas.a).ln());
         rewards.push(areas.b);

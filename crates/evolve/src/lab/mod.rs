@@ -98,7 +98,7 @@ pub struct Lab<'a> {
     yards: &'a [Yard],
     /// The program that serves the rig with published versions in it.
     rig: (PathBuf, Vec<OsString>),
-    /// Of that program.
+    /// Of that program: it holds what candidates are compiled against, and what builds indexes.
     rig_digest: u64,
     folder: PathBuf,
     shelf: Shelf,
@@ -207,15 +207,17 @@ impl<'a> Lab<'a> {
         let program = match self.programs.get(&setup.code) {
             Some(program) => program.clone(),
             None => {
-                let package = self.workshop.build(&setup.code).map_err(|error| match error {
-                    PackageError::Forbidden(_) => {
-                        Trouble::Candidate(Failure::Forbidden(error.to_string()))
-                    }
-                    PackageError::Compile(_) | PackageError::Slow(_) => {
-                        Trouble::Candidate(Failure::Compile(error.to_string()))
-                    }
-                    other => Trouble::Lab(lab_error(other)),
-                })?;
+                let package = self.workshop.build(&setup.code, self.rig_digest).map_err(
+                    |error| match error {
+                        PackageError::Forbidden(_) => {
+                            Trouble::Candidate(Failure::Forbidden(error.to_string()))
+                        }
+                        PackageError::Compile(_) | PackageError::Slow(_) => {
+                            Trouble::Candidate(Failure::Compile(error.to_string()))
+                        }
+                        other => Trouble::Lab(lab_error(other)),
+                    },
+                )?;
                 self.programs.insert(setup.code.clone(), package.program.clone());
                 package.program
             }
@@ -295,7 +297,9 @@ impl<'a> Lab<'a> {
         };
         let mut candidate = own.unwrap_or_else(|| champion.beside(CANDIDATE, setup.search.clone()));
         let Protocol { k, pairs, .. } = self.protocol;
-        let rules = Rules { k, pairs, tolerance, suspect: !setup.code.is_empty() };
+        // Going over the efforts takes a fraction of what the starts take, if there are any.
+        let repeats = if shares { 1 } else { 4 };
+        let rules = Rules { k, pairs, tolerance, suspect: !setup.code.is_empty(), repeats };
         let pair = Pair { a: &mut champion, b: &mut candidate };
         let result = bout::run(pair, exam.of(&self.yards[yard]), &rules);
         if result.is_ok() || !shares {

@@ -90,7 +90,8 @@ pub trait Proposer {
     /// [`answer`](crate::answer); otherwise they are JSON objects of knob values.
     fn writes_code(&self) -> bool;
 
-    /// One answer.
+    /// One answer. Of knob values, a function of the request and of what was learnt before: a resumed
+    /// campaign asks again and compares.
     ///
     /// # Errors
     /// [`ProposerError`] says whether asking again makes sense.
