@@ -7,7 +7,7 @@ mod common;
 use common::{clustered, exact, options, recall};
 use crinoid_graph::{BuildError, Progress};
 use crinoid_pipeline::{BuildOptions, Index, IndexError, Placement, SearchError, SearchOptions};
-use crinoid_quant::{Metric, Neighbor, VectorError, Vectors};
+use crinoid_quant::{Metric, Neighbor, VectorError, Vectors, codes::Unsuitable};
 use crinoid_refine::{Pool, Reason};
 use std::ops::ControlFlow;
 
@@ -72,6 +72,16 @@ fn vectors_that_cannot_be_indexed_are_refused_by_row() {
         ),
         Err(IndexError::Unsuitable(_))
     ));
+    // Halves end at 65,504, wherever in the recipe they are.
+    rows[4][1] = 7e4;
+    for recipe in ["half@1/hnsw@1/pool@1/none@1", "sq8@1/hnsw@1/pool@1/half@1"] {
+        let large = Vectors::from_rows(&rows).unwrap();
+        let built = Index::build(&large, &options(recipe, Metric::L2), &());
+        assert!(matches!(
+            built,
+            Err(IndexError::Unsuitable(Unsuitable::TooLarge { row: 4, dim: 1, .. }))
+        ));
+    }
     let mut narrow = options(DEFAULT, Metric::L2);
     narrow.graph.m = 1;
     assert!(matches!(Index::build(&zero, &narrow, &()), Err(IndexError::Build(_))));

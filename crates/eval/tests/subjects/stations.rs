@@ -9,7 +9,7 @@ use crinoid_eval::{
         round, sweep,
     },
     reward::REWARD,
-    subject::{Fault, Parameters},
+    subject::{Fault, Launch, Parameters},
     truth::exact,
 };
 use crinoid_quant::Metric;
@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("stations::knowing_the_truth_is_noticed", knowing_the_truth_is_noticed),
     ("stations::boasting_is_noticed", boasting_is_noticed),
     ("stations::another_digest_is_noticed", another_digest_is_noticed),
+    ("stations::an_index_is_built_once_and_kept", an_index_is_built_once_and_kept),
+    ("stations::two_stations_at_one_process", two_stations_at_one_process),
     ("stations::a_duel_of_equals_has_equal_recalls_and_work", a_duel_of_equals),
 ];
 
@@ -45,14 +47,18 @@ impl Room {
         file
     }
 
-    fn station(&self, manner: &str) -> Station<'_> {
-        let file = self.file();
+    fn ready(&self, manner: &str) -> (Launch, Preparations, Grader<'_>) {
+        let vectors = self.file();
         let grader = Grader::new(&self.data, &self.truth).unwrap();
         let folder = self.folder.path().join(manner);
         std::fs::create_dir_all(&folder).unwrap();
-        let launch = hostile::launch(&folder, manner);
         let (build, search) = (Parameters::new(), Parameters::new());
-        let preparations = Preparations { vectors: file, build, search, threads: 1, seed: 1 };
+        let preparations = Preparations { vectors, build, search, threads: 1, seed: 1 };
+        (hostile::launch(&folder, manner), preparations, grader)
+    }
+
+    fn station(&self, manner: &str) -> Station<'_> {
+        let (launch, preparations, grader) = self.ready(manner);
         Station::start(manner, &launch, &preparations, grader).unwrap()
     }
 }
@@ -129,6 +135,46 @@ fn another_digest_is_noticed() {
         }
         station.stop().unwrap();
     }
+}
+
+fn an_index_is_built_once_and_kept() {
+    let room = Room::new(300);
+    let exam = Exam::all(&room.data);
+    let kept = room.folder.path().join("kept");
+    let (launch, preparations, grader) = room.ready("stores");
+    let start = || Station::start_with("stores", &launch, &preparations, grader, &kept).unwrap();
+    let mut first = start();
+    assert!(first.built().bytes > 0 && kept.exists());
+    let recall = first.observe(&exam, 5, 8).unwrap().recall();
+    let mut second = start();
+    assert_eq!((second.built().bytes, &second.built().digest), (0, &first.built().digest));
+    assert_eq!(second.observe(&exam, 5, 8).unwrap().recall(), recall);
+    second.restart().unwrap();
+    second.pass(&exam, 5, 8, false).unwrap();
+    // One that does not store builds, and leaves nothing behind.
+    let absent = room.folder.path().join("absent");
+    let (launch, preparations, grader) = room.ready("good");
+    Station::start_with("good", &launch, &preparations, grader, &absent).unwrap();
+    assert!(!absent.exists());
+}
+
+fn two_stations_at_one_process() {
+    let room = Room::new(300);
+    let exam = Exam::all(&room.data);
+    // Its counters tell how often the process was asked.
+    let mut one = room.station("other-counters");
+    let hops = |station: &mut Station<'_>| station.observe(&exam, 5, 8).unwrap().hops().unwrap();
+    let first = hops(&mut one);
+    let mut other = one.beside("the other", Parameters::new());
+    assert!(hops(&mut other) > first);
+    one.restart().unwrap();
+    let error = one.pass(&exam, 5, 8, false).unwrap_err();
+    assert!(matches!(error, MeasureError::Fault { subject, .. } if subject == "other-counters"));
+    other.stop().unwrap();
+    // Alone again, it begins anew.
+    one.restart().unwrap();
+    one.pass(&exam, 5, 8, false).unwrap();
+    one.stop().unwrap();
 }
 
 fn a_duel_of_equals() {

@@ -52,6 +52,7 @@ pub(crate) const MANNERS: &[&str] = &[
     "refuses",
     "looks-for-truth",
     "reads-truth",
+    "stores",
 ];
 
 /// Runs as a subject until the driver says stop.
@@ -121,7 +122,7 @@ impl System for Toy {
             deterministic: !self.is("admits-chance"),
             counters: true,
             latencies: true,
-            stores: false,
+            stores: self.is("stores"),
         }
     }
 
@@ -164,6 +165,19 @@ impl System for Toy {
         let changing = if self.is("other-digest") { self.builds } else { 0 };
         let digest = Some(format!("{seed}-{changing}"));
         Ok(Built { bytes: 4 * self.order.len() as u64, digest, ..Built::default() })
+    }
+
+    fn save(&self, path: &Path) -> Result<(), Refusal> {
+        let (base, _) = self.base.as_ref().unwrap();
+        bin::write_vectors(path, base).map_err(|e| Refusal::new(RefusalKind::Store, e))
+    }
+
+    /// An index that was not built says so: it has no bytes.
+    fn open(&mut self, path: &Path) -> Result<Built, Refusal> {
+        let rows = bin::read::<f32>(path).map_err(|e| Refusal::new(RefusalKind::Store, e))?;
+        let base = Vectors::new(rows.values, rows.dim).unwrap();
+        self.load(base, Metric::L2)?;
+        Ok(Built { digest: Some("1-0".into()), ..Built::default() })
     }
 
     fn search(&mut self, asked: &Asked<'_>, found: &mut Found) -> Result<(), Refusal> {

@@ -32,7 +32,7 @@ fn odd(name: &'static str, base: Vec<f32>, dim: usize, metric: Metric) -> Result
 
 /// Checks a candidate with code: it answers odd sets, the same way twice, finds at least what the
 /// published versions find there, and builds the same index with one and two threads.
-pub(super) fn check(lab: &mut Lab<'_>, setup: &Setup) -> Result<(), Trouble> {
+pub(super) fn check(lab: &Lab<'_>, setup: &Setup) -> Result<(), Trouble> {
     let mut zeros = scatter(300, 5, 4);
     zeros[..50].fill(0.0);
     let sets = [

@@ -13,7 +13,7 @@ use crinoid_eval::stats::Interval;
 /// ships on every rewarded data set, and when no other set is shown to suffer, in speed at matched
 /// recall or by more recall than that phase allows. The first set that objects ends it.
 pub(super) fn gate(
-    lab: &mut Lab<'_>,
+    lab: &Lab<'_>,
     module: Module,
     form: &Form,
     watch: &mut dyn FnMut(&str),
@@ -50,13 +50,12 @@ fn result(outcome: Outcome, data: Vec<String>, why: String) -> GateResult {
 
 /// One trial.
 fn measure(
-    lab: &mut Lab<'_>,
+    lab: &Lab<'_>,
     at: usize,
     setup: &Setup,
     watch: &mut dyn FnMut(&str),
 ) -> Result<Conclusion, Trouble> {
-    let yards = lab.yards;
-    let yard = &yards[at];
+    let yard = &lab.yards[at];
     let rows = yard.data.base.len();
     let Protocol { k, gate_k, gate_budget: budget, seed, .. } = lab.protocol;
     let trial = Trial {
@@ -73,7 +72,7 @@ fn measure(
     };
     watch(&format!("{}: building", yard.name));
     // The champion's fault is the laboratory's.
-    let mut a = lab.station(CHAMPION, &lab.champion.clone(), at).map_err(Trouble::ours)?;
+    let mut a = lab.station(CHAMPION, &lab.champion, at).map_err(Trouble::ours)?;
     let mut b = lab.station(CANDIDATE, setup, at)?;
     let conclusion = trial.run(Pair { a: &mut a, b: &mut b }, &mut |stage| match stage {
         Stage::Swept { side, ef, recall } => {

@@ -106,8 +106,6 @@ pub struct Lab<'a> {
     champion: Setup,
     /// The champion's station on each yard.
     running: BTreeMap<usize, Station<'a>>,
-    /// What was compiled, by source.
-    programs: BTreeMap<BTreeMap<Module, String>, PathBuf>,
 }
 
 /// Why a setup does not run: the candidate's fault, or the laboratory's.
@@ -186,7 +184,6 @@ impl<'a> Lab<'a> {
             origin: champion.clone(),
             champion,
             running: BTreeMap::new(),
-            programs: BTreeMap::new(),
         })
     }
 
@@ -200,33 +197,23 @@ impl<'a> Lab<'a> {
     }
 
     /// The program that serves a setup.
-    fn program(&mut self, setup: &Setup) -> Result<(PathBuf, Vec<OsString>), Trouble> {
+    fn program(&self, setup: &Setup) -> Result<(PathBuf, Vec<OsString>), Trouble> {
         if setup.code.is_empty() {
             return Ok(self.rig.clone());
         }
-        let program = match self.programs.get(&setup.code) {
-            Some(program) => program.clone(),
-            None => {
-                let package = self.workshop.build(&setup.code, self.rig_digest).map_err(
-                    |error| match error {
-                        PackageError::Forbidden(_) => {
-                            Trouble::Candidate(Failure::Forbidden(error.to_string()))
-                        }
-                        PackageError::Compile(_) | PackageError::Slow(_) => {
-                            Trouble::Candidate(Failure::Compile(error.to_string()))
-                        }
-                        other => Trouble::Lab(lab_error(other)),
-                    },
-                )?;
-                self.programs.insert(setup.code.clone(), package.program.clone());
-                package.program
+        let built = self.workshop.build(&setup.code, self.rig_digest);
+        let package = built.map_err(|error| match error {
+            PackageError::Forbidden(_) => Trouble::Candidate(Failure::Forbidden(error.to_string())),
+            PackageError::Compile(_) | PackageError::Slow(_) => {
+                Trouble::Candidate(Failure::Compile(error.to_string()))
             }
-        };
-        Ok(self.sandbox.wrap(&program, &[]).map_err(lab_error)?)
+            other => Trouble::Lab(lab_error(other)),
+        })?;
+        Ok(self.sandbox.wrap(&package.program, &[]).map_err(lab_error)?)
     }
 
     /// How the program of a setup is started, in a new folder of its own.
-    fn launch(&mut self, setup: &Setup) -> Result<Launch, Trouble> {
+    fn launch(&self, setup: &Setup) -> Result<Launch, Trouble> {
         let (program, arguments) = self.program(setup)?;
         let number = STARTED.fetch_add(1, Relaxed);
         let folder = self.folder.join(format!("{SUBJECTS}/{}-{number}", std::process::id()));
@@ -252,10 +239,9 @@ impl<'a> Lab<'a> {
     }
 
     /// Starts a setup on a yard, with the index that is kept of it or one that it builds.
-    fn station(&mut self, label: &str, setup: &Setup, yard: usize) -> Result<Station<'a>, Trouble> {
+    fn station(&self, label: &str, setup: &Setup, yard: usize) -> Result<Station<'a>, Trouble> {
         let launch = self.launch(setup)?;
-        let yards = self.yards;
-        let yard = &yards[yard];
+        let yard = &self.yards[yard];
         let Protocol { threads, seed, .. } = self.protocol;
         // All that an index depends on.
         let name = format!(
@@ -293,7 +279,7 @@ impl<'a> Lab<'a> {
         };
         let mut champion = match self.running.remove(&yard) {
             Some(running) => running,
-            None => self.station(CHAMPION, &self.champion.clone(), yard)?,
+            None => self.station(CHAMPION, &self.champion, yard)?,
         };
         let mut candidate = own.unwrap_or_else(|| champion.beside(CANDIDATE, setup.search.clone()));
         let Protocol { k, pairs, .. } = self.protocol;
@@ -302,8 +288,9 @@ impl<'a> Lab<'a> {
         let rules = Rules { k, pairs, tolerance, suspect: !setup.code.is_empty(), repeats };
         let pair = Pair { a: &mut champion, b: &mut candidate };
         let result = bout::run(pair, exam.of(&self.yards[yard]), &rules);
-        if result.is_ok() || !shares {
-            // Otherwise it may have broken the process that both are in.
+        let broken = matches!(result, Err(Trouble::Candidate(Failure::Interface(_))));
+        if !(shares && broken) {
+            // Otherwise it has broken the process that both are in.
             self.running.insert(yard, champion);
         }
         result
