@@ -200,9 +200,35 @@ impl Proposer for Script {
     }
 }
 
+const GOOD: &str = "## Performance Analysis\nx\n## Algorithm Design\n1. Wider beams\n## Code\n```rust\nfn longer() {}\n```\n";
+
+#[test]
+fn a_group_keeps_its_prompt_over_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |dies_at| {
+        let mut database = Database::open(&folder.path().join("db.jsonl")).unwrap();
+        Campaign {
+            settings: Settings { modules: vec![Module::Search], rounds: 2, group: 3, ..settings() },
+            folder: folder.path().to_owned(),
+            database: &mut database,
+            judge: &mut Formula { judged: 0, dies_at, champion: 1.0 },
+            tasks: &task,
+            proposer: &mut |_| Box::new(Script(vec![GOOD; 6].into_iter())),
+            watch: &mut (),
+        }
+        .run()
+    };
+    // By then the first answer is an exemplar, which the group's prompt did not show.
+    run(Some(1)).unwrap_err();
+    let trials = run(None).unwrap().trials;
+    let prompts: Vec<&str> = trials.iter().map(|trial| trial.prompt.as_str()).collect();
+    assert_eq!((prompts[1], prompts[2]), (prompts[0], prompts[0]));
+    assert!(trials[0].parents.is_empty() && trials[3].parents.len() == 1);
+    assert_ne!(prompts[3], prompts[0]);
+}
+
 #[test]
 fn what_was_wrong_is_told_back_and_mended() {
-    const GOOD: &str = "## Performance Analysis\nx\n## Algorithm Design\n1. Wider beams\n## Code\n```rust\nfn longer() {}\n```\n";
     let folder = tempfile::tempdir().unwrap();
     let mut database = Database::open(&folder.path().join("db.jsonl")).unwrap();
     let report = Campaign {
