@@ -323,6 +323,7 @@ mod tests {
                     .map(|(name, bytes)| (name.to_owned(), bytes))
                     .into(),
                 digest: Some("9f3a...".to_owned()),
+                chose: None,
             }),
             Reply::Stop,
             Reply::Error(Refusal::new(

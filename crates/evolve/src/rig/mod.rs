@@ -137,6 +137,7 @@ impl Rig {
             bytes: parts.iter().map(|(_, bytes)| *bytes as u64).sum(),
             parts: parts.map(|(name, bytes)| (name.to_owned(), bytes as u64)).into(),
             digest: Some(format!("{:016x}", graph.digest())),
+            chose: None,
         };
         if let Some(loaded) = &mut self.loaded {
             loaded.index = Some(Made { graph: Arc::new(graph), refine, refiner });
