@@ -209,13 +209,18 @@ impl Database {
         database
     }
 
+    /// What is in the [`SEED`].
+    fn seeds() -> Self {
+        Self::new(None, journal::parse(SEED.as_bytes()))
+    }
+
     /// Adds what is missing of the [`SEED`], so that the first prompt already shows what was tried. An
     /// exemplar that was measured here stays as it is.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn sow(&mut self) -> Result<(), DatabaseError> {
-        for exemplar in journal::parse::<Exemplar>(SEED.as_bytes()).records {
+        for exemplar in Self::seeds().records {
             if !self.records.iter().any(|known| known.digest == exemplar.digest) {
                 self.insert(exemplar)?;
             }
@@ -372,8 +377,9 @@ mod tests {
     #[test]
     fn the_seed_database_is_intact_and_every_source_in_it_passes_the_scan() {
         let mut database = Database::read(Path::new("/nonexistent/db")).unwrap();
-        assert_eq!(journal::parse::<Exemplar>(SEED.as_bytes()).damaged, []);
+        assert_eq!(Database::seeds().damaged(), []);
         database.sow().unwrap();
+        assert_eq!(database.exemplars(), Database::seeds().exemplars());
         for module in [Module::Graph, Module::Search, Module::Refine] {
             let best = database.best(module).unwrap();
             assert!(database.sample(module, true, 0.1, 3, Stream::new(1)).len() >= 2);
@@ -390,7 +396,7 @@ mod tests {
     fn sowing_adds_what_is_missing_and_leaves_the_rest() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db.jsonl");
-        let seeds = journal::parse::<Exemplar>(SEED.as_bytes()).records;
+        let seeds = Database::seeds().records;
         let again = Exemplar { fitness: 1.5, ..seeds[1].clone() };
         let mut database = Database::open(&path).unwrap();
         database.insert(again.clone()).unwrap();

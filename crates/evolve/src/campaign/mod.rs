@@ -266,7 +266,8 @@ impl Campaign<'_> {
             proposer.learn(&earned);
             rollouts::write(&self.folder, &group, &rewards, &smoothed)?;
         }
-        self.end(module, &*proposer, &report.trials[first..], tape)
+        let before = report.outcomes.last().map_or(&report.start, |last| &last.standing);
+        self.end(module, &*proposer, &report.trials[first..], before, tape)
     }
 
     /// The prompt of a round, and the digests of the exemplars in it.
@@ -363,12 +364,14 @@ impl Campaign<'_> {
         Ok(trial)
     }
 
-    /// Puts the best candidates to the full gate; the first that ships becomes the champion.
+    /// Puts the best candidates to the full gate; the first that ships becomes the champion, whose
+    /// standing was `before`.
     fn end(
         &mut self,
         module: Module,
         proposer: &dyn Proposer,
         trials: &[Trial],
+        before: &BTreeMap<String, f64>,
         tape: &mut Tape,
     ) -> Result<Outcome, CampaignError> {
         let mut gated: Vec<(String, GateResult)> = Vec::new();
@@ -409,7 +412,11 @@ impl Campaign<'_> {
         }) {
             Some(standing) => standing,
             None => {
-                let standing = self.judge.standing()?;
+                let standing = match &adopted {
+                    Some(_) => self.judge.standing()?,
+                    // A second measurement of the same would pass for a gain, or a loss.
+                    None => before.clone(),
+                };
                 let event =
                     Event::Ended { module, adopted: adopted.clone(), standing: standing.clone() };
                 tape.record(&event)?;
