@@ -14,7 +14,8 @@ use crinoid_quant::Vectors;
 const QUERIES: usize = 128;
 
 /// How far the queries of each set lie from the data set's, where its k-th neighbour lies at 1.
-const STEPS: [f32; 5] = [0.5, 0.4, 0.6, 0.45, 0.55];
+const STEPS: [f32; 13] =
+    [0.5, 0.4, 0.6, 0.45, 0.55, 0.35, 0.65, 0.42, 0.58, 0.48, 0.52, 0.38, 0.62];
 
 /// Queries, and how far their k-th neighbours are.
 #[derive(Clone, Debug)]
