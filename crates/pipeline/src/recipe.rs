@@ -7,15 +7,17 @@ use std::{fmt, str::FromStr};
 /// The most refiners that can follow one another.
 pub const MAX_REFINERS: usize = 3;
 
-/// Stands for the codec in a recipe that leaves the choice to a trial.
-const AUTO: &str = "auto";
+/// Stands for a part of a recipe that is left to a trial.
+pub(crate) const AUTO: &str = "auto";
 
 /// One version of each module, written `quant/graph/search/refine`.
 ///
 /// The refine part may be a chain, coarse to fine: `sign@1/hnsw@1/heap@1/int8@1+float@1`. The quant
 /// part may be two codecs, in the order of their use: on the codes of the first the graph is built,
-/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@1/flat@2/float@1`. Or it is `auto`:
-/// then [`Index::build`](crate::Index::build) tries codes on the data and keeps the fastest.
+/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@1/flat@2/float@1`.
+///
+/// The quant part, the search part, or both may be `auto`: then [`Index::build`](crate::Index::build)
+/// tries what there is on the data and keeps the fastest. `auto` alone is `auto/crinoid@1/auto/float@1`.
 ///
 /// ```
 /// use crinoid_pipeline::Recipe;
@@ -84,9 +86,9 @@ impl Recipe {
         self.space.as_deref().unwrap_or(&self.quant)
     }
 
-    /// Whether the choice of codes is left to a trial on the data.
+    /// Whether something is left to a trial on the data.
     pub fn is_auto(&self) -> bool {
-        self.quant == AUTO
+        self.quant == AUTO || self.search == AUTO
     }
 
     /// The quant part as it is written: one codec, or `space+quant`.
@@ -99,7 +101,7 @@ impl Recipe {
         &self.graph
     }
 
-    /// The search, `name@number`.
+    /// The search, `name@number`, or `auto`.
     pub fn search(&self) -> &str {
         &self.search
     }
@@ -155,6 +157,9 @@ impl FromStr for Recipe {
     type Err = RecipeError;
 
     fn from_str(text: &str) -> Result<Self, RecipeError> {
+        if text.trim() == AUTO {
+            return Self::default().with("quant", AUTO)?.with("search", AUTO);
+        }
         let parts: Vec<&str> = text.trim().split('/').collect();
         let &[quant, graph, search, refine] = parts.as_slice() else {
             return Err(RecipeError::Parts(text.to_owned()));
@@ -178,7 +183,10 @@ impl FromStr for Recipe {
             space: space.map(codec).transpose()?,
             quant: codec(quant)?,
             graph: known("graph", crinoid_graph::versions::VERSIONS, graph)?,
-            search: known("search", crinoid_search::versions::VERSIONS, search)?,
+            search: match search {
+                AUTO => AUTO.to_owned(),
+                search => known("search", crinoid_search::versions::VERSIONS, search)?,
+            },
             refine: chain
                 .into_iter()
                 .map(|part| known("refine", crinoid_refine::versions::VERSIONS, part))
@@ -223,11 +231,13 @@ mod tests {
             "sign@1/hnsw-closest@1/heap@1/int8@1+float@1",
             "sq8@1+int4@1/crinoid@1/flat@2/float@1",
             "auto/crinoid@1/flat@2/float@1",
+            "int4@1/crinoid@1/auto/float@1",
         ] {
             let recipe: Recipe = text.parse().unwrap();
             assert_eq!(recipe.to_string(), text);
         }
         assert_eq!(Recipe::default().to_string().parse(), Ok(Recipe::default()));
+        assert_eq!("auto".parse::<Recipe>().unwrap().to_string(), "auto/crinoid@1/auto/float@1");
         let heap = Recipe::default().with("search", "heap@1").unwrap();
         assert_eq!(heap.to_string(), "sq8@2/crinoid@1/heap@1/float@1");
     }

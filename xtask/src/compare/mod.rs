@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 10)]
     k: usize,
     /// A recipe of ours, with build parameters after a colon; repeat for more configurations
-    /// [default: the champions, and the champions with codes chosen by a trial].
+    /// [default: the champions, and `auto`].
     #[arg(long = "recipe", value_name = "RECIPE[:CONFIGURATION]")]
     recipes: Vec<String>,
     /// Only these peers (`none` for none); repeat for more.
@@ -198,8 +198,7 @@ impl Args {
             own.entry(name).or_default().push(parameters(configuration)?);
         }
         let mut entries = Vec::new();
-        let default =
-            [Recipe::default(), Recipe::default().with("quant", "auto")?].map(|r| r.to_string());
+        let default = [Recipe::default().to_string(), "auto".to_owned()];
         let recipes = if self.recipes.is_empty() { &default[..] } else { &self.recipes };
         for given in recipes {
             let (recipe, configuration) = given.split_once(':').unwrap_or((given, ""));

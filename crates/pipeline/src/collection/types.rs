@@ -135,8 +135,8 @@ pub struct Recovery {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CollectionOptions {
-    /// How segments are built. The recipe must name its codes, which all segments share, and end with
-    /// `float@1`: answers of several segments are merged by their true distances.
+    /// How segments are built. The recipe must leave nothing to a trial, since all segments share it, and end
+    /// with `float@1`: answers of several segments are merged by their true distances.
     pub build: BuildOptions,
     /// Unsealed rows at which a segment is made of them; until then they are scanned.
     pub seal_rows: usize,
@@ -160,7 +160,7 @@ impl CollectionOptions {
             return fail("recipe", "the last refiner must be float@1");
         }
         if self.build.recipe.is_auto() {
-            return fail("recipe", "the codes must be named: all segments have the same");
+            return fail("recipe", "nothing may be left to a trial: all segments have the same");
         }
         if dim == 0 {
             return Err(VectorError::NoDimensions.into());

@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BuildOptions {
-    /// One version of each module; `auto` in the place of the codec leaves the choice of codes to a
+    /// One version of each module; `auto` in the place of the codec or the search leaves it to a
     /// trial.
     pub recipe: Recipe,
     /// What "close" means.
@@ -56,11 +56,11 @@ impl Index {
     /// pool. The answers' ids are row numbers. Rows that are the same vector once they are prepared
     /// share one node, one code and one row of each refiner.
     ///
-    /// Where the recipe's codec is `auto`, one graph is built, and the codes that are searched are
-    /// those with which rows of the data, as queries, were answered fastest at equal recall
-    /// ([`layout_trials`](Self::layout_trials)). The index names them in its
-    /// [`options`](Self::options), as if they had been asked for; naming them is also how the choice
-    /// is repeated. Below 4,096 rows bytes are chosen without a trial.
+    /// Where the recipe's codec or search is `auto`, one graph is built, and what searches it is what
+    /// answered rows of the data, as queries, fastest at equal recall
+    /// ([`layout_trials`](Self::layout_trials)). The index names it in its
+    /// [`options`](Self::options), as if it had been asked for; naming it is also how the choice is
+    /// repeated. Below 4,096 rows bytes and `flat@2` are chosen without a trial.
     ///
     /// # Errors
     /// When the recipe cannot be composed, a vector has no direction under the cosine, the
@@ -73,8 +73,7 @@ impl Index {
         Self::assemble(vectors, None, options, progress)
     }
 
-    /// As [`build`](Self::build), with some queries like those that will come: a trial of codes asks
-    /// these instead of rows of the data. A few hundred are enough. Only `auto` needs them.
+    /// As [`build`](Self::build), with some queries like those that will come: a trial asks these instead of rows of the data. A few hundred are enough. Only `auto` needs them.
     ///
     /// # Errors
     /// As [`build`](Self::build), and when a query of the sample cannot be compared with the vectors.
@@ -109,7 +108,11 @@ impl Index {
                     }
                     Some(first) => {
                         let graph = first.graph.clone();
-                        let stage = compose::encode(&recipe, &graph, prepared, *metric)?;
+                        let codes = |one: &&Self| one.options.recipe.codecs() == recipe.codecs();
+                        let stage = match indexes.iter().find(codes) {
+                            Some(encoded) => encoded.stage.recompose(&recipe, &graph)?,
+                            None => compose::encode(&recipe, &graph, prepared, *metric)?,
+                        };
                         material.index(options, recipe, (graph, stage), &first.refiners)?
                     }
                 };
@@ -130,7 +133,7 @@ impl Index {
     }
 
     /// How the layouts did between which `auto` chose, the chosen one first. Empty where the recipe
-    /// named the codes, where there were too few rows for a trial, and in an index that was loaded:
+    /// left nothing open, where there were too few rows for a trial, and in an index that was loaded:
     /// times differ from one run to the next, and equal indexes should be equal files.
     pub fn layout_trials(&self) -> &[LayoutTrial] {
         &self.trials

@@ -1,13 +1,15 @@
-//! Which codes are searched, where the recipe leaves it open: timed on the data itself.
+//! Which codes are searched, and how, where the recipe leaves it open: timed on the data itself.
 //!
 //! No codes are fastest everywhere. Codes of 4 bits read half the cache lines of bytes and double the
 //! speed at 384 dimensions; at 128 their rescoring costs more than they save, and at 25 they cannot
-//! tell neighbours apart. So one graph is built on bytes, and who searches it is put to a trial.
+//! tell neighbours apart. Nor is one start enough everywhere: a set that falls apart into clusters
+//! needs more of them than the others can afford. So one graph is built, on bytes unless the codes are
+//! named, and who searches it is put to a trial.
 
 use super::Index;
 use crate::{
     error::{IndexError, SearchError},
-    recipe::{Recipe, RecipeError},
+    recipe::{AUTO, Recipe, RecipeError},
     session::{SearchOptions, Session},
 };
 use crinoid_quant::{
@@ -16,7 +18,7 @@ use crinoid_quant::{
     random,
 };
 use crinoid_refine::NoRefiner;
-use crinoid_search::{Engine, Exact, SearchParams};
+use crinoid_search::{Engine, Exact, Flat2, Flat3, Search, SearchParams};
 use rayon::prelude::*;
 use std::{sync::Arc, time::Instant};
 
@@ -46,21 +48,30 @@ pub struct LayoutTrial {
     pub queries_per_second: [Option<f64>; LEVELS.len()],
 }
 
-/// The layouts that come into question for these vectors, all on the graph of the first. `whole` says
-/// that nothing was truncated.
+/// The layouts that come into question for these vectors, all on the graph of the first: each codec
+/// with each search. `whole` says that nothing was truncated.
 pub(super) fn candidates(
     recipe: &Recipe,
     prepared: &Vectors,
     metric: Metric,
     whole: bool,
 ) -> Result<Vec<Recipe>, RecipeError> {
-    let exact = U8Exact::check(prepared, metric).is_ok();
-    let space = if exact { U8Exact::VERSION } else { Sq8Clipped::VERSION };
-    let bytes = recipe.with("quant", space)?;
-    let packed = recipe.with("quant", &format!("{space}+{}", Int4::VERSION))?;
-    // Distances that are exact already need no refiner.
-    let bytes = if exact && whole { bytes.with("refine", NoRefiner::VERSION)? } else { bytes };
-    Ok(vec![bytes, packed])
+    let mut layouts = vec![recipe.clone()];
+    if recipe.quant() == AUTO {
+        let exact = U8Exact::check(prepared, metric).is_ok();
+        let space = if exact { U8Exact::VERSION } else { Sq8Clipped::VERSION };
+        let bytes = recipe.with("quant", space)?;
+        let packed = recipe.with("quant", &format!("{space}+{}", Int4::VERSION))?;
+        // Distances that are exact already need no refiner.
+        let bytes = if exact && whole { bytes.with("refine", NoRefiner::VERSION)? } else { bytes };
+        layouts = vec![bytes, packed];
+    }
+    if recipe.search() != AUTO {
+        return Ok(layouts);
+    }
+    let searches = [Flat2::VERSION, Flat3::VERSION];
+    let all = searches.iter().flat_map(|search| layouts.iter().map(|of| of.with("search", search)));
+    all.collect()
 }
 
 /// What the layouts are asked, and what they should answer.
