@@ -17,7 +17,7 @@ use crinoid_quant::{
 };
 use crinoid_refine::{NoRefiner, Rescore};
 use crinoid_search::{
-    Adaptive, Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool, Search,
+    Adaptive, Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Flat3, Heap, Pool, Search,
 };
 use std::sync::Arc;
 
@@ -136,7 +136,11 @@ macro_rules! searched {
 }
 
 searched!(
-    Float, Sign, Sq8, Sq8Clipped, U8Exact, Int4, RecordAsymmetric, Rabitq<1>;
+    Float, Sq8, Sq8Clipped, U8Exact, Int4;
+    by (Heap, Pool, Flat, Flat2, Flat3, Crinn, Discovery, Adaptive)
+);
+searched!(
+    Sign, RecordAsymmetric, Rabitq<1>;
     by (Heap, Pool, Flat, Flat2, Crinn, Discovery, Adaptive)
 );
 searched!(Int8MaxAbs, Half, Int8Fixed, Rabitq<2>, Rabitq<4>, Rabitq<8>; by (Pool, Flat2));

@@ -17,7 +17,7 @@ use crinoid_quant::{
     key,
 };
 use crinoid_search::{
-    Adaptive, Composed, Counters, Crinn, Discovery, Engine, Flat, Flat2, Pool, Scratch,
+    Adaptive, Composed, Counters, Crinn, Discovery, Engine, Flat, Flat2, Flat3, Pool, Scratch,
     SearchParams, exact,
 };
 use std::{path::Path, sync::Arc, time::Instant};
@@ -200,12 +200,23 @@ fn composed<C: Codes>(search: &str, graph: Arc<Graph>, base: &Vectors) -> Result
         "adaptive@1" => Box::new(Composed::new(graph, codes, Adaptive::default())?),
         "flat@1" => Box::new(Composed::new(graph, codes, Flat::default())?),
         "flat@2" => Box::new(Composed::new(graph, codes, Flat2::default())?),
-        _ => match search.strip_prefix("flat@2:").map(str::parse) {
-            Some(Ok(slack)) => {
-                Box::new(Composed::new(graph, codes, Flat2 { slack, ..Flat2::default() })?)
+        "flat@3" => Box::new(Composed::new(graph, codes, Flat3::default())?),
+        _ => {
+            // flat@2:SLACK:ENTRIES:STARTS, some left empty.
+            let Some(options) = search.strip_prefix("flat@2:") else {
+                return Err(format!("search `{search}` does not race").into());
+            };
+            let mut version = Flat2::default();
+            for (place, text) in options.split(':').enumerate().filter(|(_, text)| !text.is_empty())
+            {
+                match place {
+                    0 => version.slack = text.parse()?,
+                    1 => version.entries = text.parse()?,
+                    _ => version.starts = text.parse()?,
+                }
             }
-            _ => return Err(format!("search `{search}` does not race").into()),
-        },
+            Box::new(Composed::new(graph, codes, version)?)
+        }
     })
 }
 

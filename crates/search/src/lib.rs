@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Engine`], [`Composed`] | what a query is put to; graph + codes + a search version |
 //! | [`Search`] | the trait of a search version, generic over SIMD level and scorer |
-//! | [`Heap`], [`Pool`], [`Crinn`], [`Discovery`], [`Adaptive`], [`Flat`], [`Flat2`] | the published versions, one file each |
+//! | [`Heap`], [`Pool`], [`Crinn`], [`Discovery`], [`Adaptive`], [`Flat`], [`Flat2`], [`Flat3`] | the published versions, one file each |
 //! | [`Scratch`], [`Beam`] | the working memory, reused from query to query |
 //! | [`exact`] | exact scan over codes ([`Exact`]) and over raw vectors |
 //! | [`filter`], [`Bitmap`], [`Living`] | search among some rows, tombstones |
@@ -34,6 +34,7 @@ pub mod exact;
 pub mod filter;
 pub mod flat;
 pub mod flat2;
+pub mod flat3;
 pub mod heap;
 pub mod linear_pool;
 pub mod living;
@@ -55,6 +56,7 @@ pub use engine::{Composed, Engine, EngineError, Scratch, Search};
 pub use exact::Exact;
 pub use flat::Flat;
 pub use flat2::Flat2;
+pub use flat3::Flat3;
 pub use heap::Heap;
 pub use living::Living;
 pub use params::SearchParams;

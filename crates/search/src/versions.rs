@@ -16,6 +16,7 @@ pub const VERSIONS: &[Version] = &[
         "flat@1 with bits for visited, a frontier in registers, a reach",
         "Crinoid",
     ),
+    Version::new("flat", 3, "flat@2 from 4 of 256 samples, for sets in clusters", "Crinoid"),
 ];
 
 /// The search that the default recipe uses.

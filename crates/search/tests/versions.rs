@@ -12,7 +12,7 @@ use crinoid_quant::{
     isa::Portable,
 };
 use crinoid_search::{
-    Adaptive, Composed, Counters, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool,
+    Adaptive, Composed, Counters, Crinn, Discovery, Engine, Exact, Flat, Flat2, Flat3, Heap, Pool,
     Scratch, SearchParams, versions,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -29,6 +29,7 @@ fn best_first<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engin
 fn all<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
     let mut all = engines(graph, codes);
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Flat2::default()).unwrap()));
+    all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Flat3::default()).unwrap()));
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Crinn::default()).unwrap()));
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Discovery::default()).unwrap()));
     all.push(Box::new(Composed::new(graph.clone(), codes.clone(), Adaptive::default()).unwrap()));

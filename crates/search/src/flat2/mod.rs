@@ -21,6 +21,9 @@ use std::ops::Range;
 /// duplicates for instance.
 const ISLAND: usize = 256;
 
+/// The most rows that a walk starts from.
+const MOST_STARTS: usize = 4;
+
 /// The search `flat@2`.
 #[derive(Clone, Copy, Debug)]
 pub struct Flat2 {
@@ -32,11 +35,14 @@ pub struct Flat2 {
     /// Nodes that are farther than the `k`-th best by this share of its distance, times
     /// `log2(ef / k)`, are of no interest. Infinity: all are.
     pub slack: f32,
+    /// From how many of the measured rows the walk starts, at most 4. The links of all of them are
+    /// followed, wherever the closest one leads.
+    pub starts: usize,
 }
 
 impl Default for Flat2 {
     fn default() -> Self {
-        Self { entries: 64, pipelined_from: 8, slack: 0.04 }
+        Self { entries: 64, pipelined_from: 8, slack: 0.04, starts: 1 }
     }
 }
 
@@ -80,13 +86,22 @@ impl Search for Flat2 {
         seen.begin(graph.len(), base.stride());
         frontier.reset(ef, base.stride());
         let start = entry::sampled(self.entries, graph, scorer, ids, keys, &mut counters);
+        let measured = self.entries.clamp(1, graph.len());
+        let mut starts = [key::unpack(start).1; MOST_STARTS];
+        let starts = &mut starts[..self.starts.clamp(1, MOST_STARTS.min(measured))];
+        if starts.len() > 1 {
+            starts.fill_with(|| take_closest(&ids[..measured], &mut keys[..measured]));
+        }
         let reach = Reach::new(params.k.min(ef), ef, self.slack);
         let mut walk = Walk { isa, base, scorer, frontier, seen, keys, reach };
-        walk.enter(key::unpack(start).1);
+        for &start in &*starts {
+            walk.enter(start);
+        }
+        walk.branch_out(&starts[1..], &mut counters);
         walk.run(ef >= self.pipelined_from, &mut counters);
         // Every node is reachable from the graph's entry, but perhaps not from the start: a walk that
         // ended among a few nodes goes on from there, however far that is.
-        let reached = counters.distances as usize - self.entries.clamp(1, graph.len());
+        let reached = counters.distances as usize - measured;
         if let Some(entry) = graph.entry_node()
             && reached < ef.min(ISLAND)
         {
@@ -99,6 +114,15 @@ impl Search for Flat2 {
         walk.frontier.write(found);
         counters
     }
+}
+
+/// The closest of the measured rows (ties: the first), which is then as far as can be.
+#[inline(always)]
+fn take_closest(ids: &[u32], keys: &mut [u32]) -> u32 {
+    let least = keys.iter().fold(u32::MAX, |least, &key| least.min(key));
+    let place = keys.iter().position(|&key| key == least).unwrap_or(0);
+    keys[place] = u32::MAX;
+    ids[place]
 }
 
 /// One walk over the base layer.
@@ -121,6 +145,22 @@ impl<I: Isa, S: Scorer> Walk<'_, I, S> {
             self.measure(window);
         }
         window.is_some()
+    }
+
+    /// Lets the neighbours of `nodes` in, whose lists and rows are waited for together.
+    #[inline(always)]
+    fn branch_out(&mut self, nodes: &[u32], counters: &mut Counters) {
+        let mut windows = [const { 0..0 }; MOST_STARTS];
+        for &node in nodes {
+            self.ask(node);
+        }
+        for (window, &node) in windows.iter_mut().zip(nodes) {
+            *window = self.gather(node);
+            counters.expanded(window.len());
+        }
+        for window in &windows[..nodes.len()] {
+            self.measure(window);
+        }
     }
 
     /// Walks until no node within reach is unexpanded.
@@ -174,11 +214,17 @@ impl<I: Isa, S: Scorer> Walk<'_, I, S> {
             return None;
         }
         let node = id(slot);
+        self.ask(node);
+        Some(node)
+    }
+
+    /// Asks for the list of `node`.
+    #[inline(always)]
+    fn ask(&self, node: u32) {
         let first = node as usize * self.base.stride();
         for line in 0..self.base.stride() / 16 {
             self.isa.prefetch(self.base.links(), first + 16 * line);
         }
-        Some(node)
     }
 
     /// The unseen neighbours of `node`, from now on seen; their rows are asked for.
