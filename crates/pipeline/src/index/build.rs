@@ -14,7 +14,7 @@ use crate::{
     stored::StoredRefiner,
 };
 use crinoid_graph::{Copies, Params, Progress};
-use crinoid_quant::{Metric, Preparation, VectorError, Vectors};
+use crinoid_quant::{Metric, Preparation, VectorError, Vectors, codes::Unsuitable};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
@@ -93,40 +93,11 @@ impl Index {
         progress: &dyn Progress,
     ) -> Result<Self, IndexError> {
         let material = Material::new(vectors, options)?;
-        let Material { prepared, metric, preparation, .. } = &material;
-        let index = if options.recipe.is_auto() {
-            let whole = preparation.dim == preparation.input_dim;
-            let candidates = layout::candidates(&options.recipe, prepared, *metric, whole)?;
-            let questions = Questions::new(vectors, sample, options.metric)?;
-            let mut indexes: Vec<Self> = Vec::new();
-            for recipe in candidates {
-                let index = match indexes.first() {
-                    None => {
-                        let parts =
-                            compose::build(&recipe, prepared, *metric, &options.graph, progress)?;
-                        material.index(options, recipe, parts, &[])?
-                    }
-                    Some(first) => {
-                        let graph = first.graph.clone();
-                        let codes = |one: &&Self| one.options.recipe.codecs() == recipe.codecs();
-                        let stage = match indexes.iter().find(codes) {
-                            Some(encoded) => encoded.stage.recompose(&recipe, &graph)?,
-                            None => compose::encode(&recipe, &graph, prepared, *metric)?,
-                        };
-                        material.index(options, recipe, (graph, stage), &first.refiners)?
-                    }
-                };
-                indexes.push(index);
-                if questions.is_none() {
-                    break;
-                }
-            }
-            layout::fastest(indexes, questions.as_ref())?
-        } else {
-            let recipe = options.recipe.clone();
-            let parts = compose::build(&recipe, prepared, *metric, &options.graph, progress)?;
-            material.index(options, recipe, parts, &[])?
+        let index = match options.recipe.is_auto() {
+            true => material.tried(vectors, sample, options, progress),
+            false => material.named(options.recipe.clone(), options, progress),
         };
+        let index = index.map_err(|error| material.by_row(error))?;
         // What cannot be encoded should fail here, not when it is saved.
         index.sections()?;
         Ok(index)
@@ -174,6 +145,55 @@ impl Material {
             None => [full, prepared],
         };
         Ok(Self { preparation, metric: preparation.prepared_metric(), full, prepared, copies })
+    }
+
+    /// The index of a recipe that leaves nothing open.
+    fn named(
+        &self,
+        recipe: Recipe,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Index, IndexError> {
+        let parts = compose::build(&recipe, &self.prepared, self.metric, &options.graph, progress)?;
+        self.index(options, recipe, parts, &[])
+    }
+
+    /// The fastest of the layouts that the recipe leaves open, all on one graph.
+    fn tried(
+        &self,
+        vectors: &Vectors,
+        sample: Option<&Vectors>,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Index, IndexError> {
+        let Self { prepared, metric, preparation, .. } = self;
+        let whole = preparation.dim == preparation.input_dim;
+        let questions = Questions::new(vectors, sample, options.metric)?;
+        let mut candidates =
+            layout::candidates(&options.recipe, prepared, *metric, whole)?.into_iter();
+        let first = candidates.next().map(|recipe| self.named(recipe, options, progress));
+        let mut indexes: Vec<Index> = first.into_iter().collect::<Result<_, _>>()?;
+        for recipe in candidates.take_while(|_| questions.is_some()) {
+            let (graph, refiners) = (indexes[0].graph.clone(), indexes[0].refiners.clone());
+            let encoded = indexes.iter().find(|one| one.options.recipe.codecs() == recipe.codecs());
+            let stage = match encoded {
+                Some(encoded) => encoded.stage.recompose(&recipe, &graph)?,
+                None => compose::encode(&recipe, &graph, prepared, *metric)?,
+            };
+            indexes.push(self.index(options, recipe, (graph, stage), &refiners)?);
+        }
+        layout::fastest(indexes, questions.as_ref())
+    }
+
+    /// `error` with the number of a row where it has that of a distinct vector.
+    fn by_row(&self, mut error: IndexError) -> IndexError {
+        use Unsuitable::{NotAByte, TooLarge};
+        if let (Some(copies), IndexError::Unsuitable(NotAByte { row, .. } | TooLarge { row, .. })) =
+            (&self.copies, &mut error)
+        {
+            *row = copies.rows(*row as u32)[0] as usize;
+        }
+        error
     }
 
     /// The index of `recipe`, with those refiners of `known` that it names.
