@@ -10,7 +10,8 @@ use crinoid_quant::{
     codec::{Float, Sq8},
 };
 use crinoid_search::{
-    Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Heap, Pool, Scratch, SearchParams,
+    Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Flat3, Heap, Pool, Scratch,
+    SearchParams,
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -82,6 +83,7 @@ fn no_allocation_in_steady_state() {
     check(&Composed::new(graph.clone(), bytes.clone(), Flat::default()).unwrap(), dim);
     check(&Composed::new(graph.clone(), float.clone(), Flat2::default()).unwrap(), dim);
     check(&Composed::new(graph.clone(), bytes.clone(), Flat2::default()).unwrap(), dim);
+    check(&Composed::new(graph.clone(), bytes.clone(), Flat3::default()).unwrap(), dim);
     check(&Composed::new(graph.clone(), bytes.clone(), Crinn::default()).unwrap(), dim);
     check(&Composed::new(graph.clone(), bytes.clone(), Discovery::default()).unwrap(), dim);
     check(&Exact::new(float), dim);
