@@ -6,6 +6,7 @@ use crate::lab::Setup;
 use crate::module::Module;
 use crate::prompt::Task;
 use crate::tuned::Tuned;
+use crinoid_search::{Flat2, Flat3, Search as _};
 
 /// The complete source of a candidate that does what the starting point does; `None` where code
 /// cannot be exchanged.
@@ -59,7 +60,8 @@ pub fn task(module: Module, allow_unsafe: bool) -> Task {
 pub fn space(module: Module, start: &Setup) -> Result<Space, SpaceError> {
     let knobs = match (module, start.search.get("search").and_then(|name| name.as_str())) {
         (Module::Search, None) => Tuned::knobs(),
-        (Module::Search, Some("flat@2")) => flat_knobs(),
+        (Module::Search, Some(Flat2::VERSION)) => flat_knobs(&Flat2::default()),
+        (Module::Search, Some(Flat3::VERSION)) => flat_knobs(&Flat3::default().0),
         (Module::Search, Some(_)) => return Err(none("search", "this version has none")),
         (Module::Graph, _) => graph_knobs(),
         (Module::Refine, _) => refine_knobs(),
@@ -99,13 +101,19 @@ fn graph_knobs() -> Vec<Knob> {
     ]
 }
 
-/// The public fields of `flat@2`.
-fn flat_knobs() -> Vec<Knob> {
-    let entries = Value::wholes(&[8, 16, 32, 64, 128, 256]);
+/// The public fields of `flat@2`, which are those of `flat@3`, with what `flat` does as the current
+/// values.
+fn flat_knobs(flat: &Flat2) -> Vec<Knob> {
+    let (entries, starts) = (Value::wholes(&[8, 16, 32, 64, 128, 256]), Value::wholes(&[1, 2, 4]));
     let pipelined = Value::wholes(&[8, 16, 32, 64, 1 << 20]);
     let slack = Value::reals(&[0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.16]);
+    let at = |values: &[Value], now: usize| {
+        values.iter().position(|value| *value == Value::Whole(now as i64)).unwrap_or(0)
+    };
+    let (entered, started) = (at(&entries, flat.entries), at(&starts, flat.starts));
     vec![
-        Knob::new("entries", "rows measured to find the start", entries, 3),
+        Knob::new("entries", "rows measured to find the start", entries, entered),
+        Knob::new("starts", "how many of them the walk starts from", starts, started),
         Knob::new("pipelined_from", "ef from which three hops are in flight", pipelined, 0),
         Knob::new("slack", "how far beyond the k-th best nodes are of interest", slack, 3),
     ]
@@ -138,7 +146,12 @@ mod tests {
         }
         assert!(space(Module::Quant, &Setup::default()).is_err());
         let flat = space(Module::Search, &Setup::champions()).unwrap();
-        assert_eq!(flat.values(&flat.current())["entries"], Value::Whole(64));
+        let flat2 = flat.values(&flat.current());
+        assert_eq!((&flat2["entries"], &flat2["starts"]), (&Value::Whole(64), &Value::Whole(1)));
+        let search = [("search".to_owned(), Flat3::VERSION.into())].into();
+        let wider = Setup { search, ..Setup::champions() };
+        let flat = space(Module::Search, &wider).unwrap();
+        assert_eq!(flat.values(&flat.current())["starts"], Value::Whole(4));
         let graph = space(Module::Graph, &Setup::champions()).unwrap();
         let champion = Value::Word(crinoid_graph::CHAMPION.to_owned());
         assert_eq!(graph.values(&graph.current())["graph"], champion);

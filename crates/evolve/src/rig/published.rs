@@ -7,7 +7,7 @@ use crinoid_graph::Graph;
 use crinoid_quant::codec::{Half, Sq8};
 use crinoid_quant::{Codes, Metric, Vectors};
 use crinoid_refine::{NoRefiner, Refiner, Rescore};
-use crinoid_search::{Crinn, Discovery, Engine, Flat, Flat2, Heap, Pool, Search};
+use crinoid_search::{Crinn, Discovery, Engine, Flat, Flat2, Flat3, Heap, Pool, Search};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ pub const SEARCHES: &[&str] = &[
     Discovery::VERSION,
     Flat::VERSION,
     Flat2::VERSION,
+    Flat3::VERSION,
 ];
 
 /// The engine that `params` describe.
@@ -34,7 +35,7 @@ pub(super) fn engine(
     let name = params.remove("search");
     let name = name.as_ref().and_then(Value::as_str).unwrap_or(Tuned::VERSION);
     // Their decisions are compiled in.
-    if ![Tuned::VERSION, Flat2::VERSION].contains(&name) {
+    if ![Tuned::VERSION, Flat2::VERSION, Flat3::VERSION].contains(&name) {
         only(&params, &[])?;
     }
     match name {
@@ -46,6 +47,11 @@ pub(super) fn engine(
         Flat2::VERSION => {
             let mut flat = Flat2::default();
             set(&params, |name, value| flat_knob(&mut flat, name, value))?;
+            compose(graph, codes, flat)
+        }
+        Flat3::VERSION => {
+            let mut flat = Flat3::default();
+            set(&params, |name, value| flat_knob(&mut flat.0, name, value))?;
             compose(graph, codes, flat)
         }
         Heap::VERSION => compose(graph, codes, Heap),
@@ -69,11 +75,12 @@ fn set(params: &Parameters, mut set: impl FnMut(&str, &Value) -> bool) -> Result
     }
 }
 
-/// The public fields of `flat@2`; `false` when there is no such field or the value does not fit.
+/// The public fields of `flat@2`, which are those of `flat@3`; `false` when there is no such field or the value does not fit.
 fn flat_knob(flat: &mut Flat2, name: &str, value: &Value) -> bool {
     let whole = value.as_u64().and_then(|v| usize::try_from(v).ok());
     match (name, whole, value.as_f64()) {
         ("entries", Some(entries @ 1..=65536), _) => flat.entries = entries,
+        ("starts", Some(starts @ 1..=4), _) => flat.starts = starts,
         ("pipelined_from", Some(ef), _) => flat.pipelined_from = ef,
         ("slack", _, Some(slack)) if slack >= 0.0 => flat.slack = slack as f32,
         _ => return false,
