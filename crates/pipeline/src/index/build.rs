@@ -73,7 +73,22 @@ impl Index {
         Self::assemble(vectors, None, options, progress)
     }
 
-    /// As [`build`](Self::build), with some queries like those that will come: a trial asks these instead of rows of the data. A few hundred are enough. Only `auto` needs them.
+    /// As [`build`](Self::build), with some queries like those that will come: a trial asks these
+    /// instead of rows of the data. A few hundred are enough. Only `auto` needs them.
+    ///
+    /// ```
+    /// use crinoid_pipeline::{BuildOptions, Index};
+    /// use crinoid_quant::Vectors;
+    ///
+    /// let rows: Vec<[f32; 2]> = (0..100).map(|i| [i as f32, (i % 10) as f32]).collect();
+    /// let queries = Vectors::from_rows(&[[41.7, 3.2], [8.1, 8.0]])?;
+    /// let options = BuildOptions { recipe: "auto".parse()?, ..BuildOptions::default() };
+    /// let index = Index::build_for(&Vectors::from_rows(&rows)?, &queries, &options, &())?;
+    /// // So few rows are not tried; that they are bytes is seen.
+    /// assert_eq!(index.options().recipe.to_string(), "u8-exact@1/crinoid@1/flat@2/none@1");
+    /// assert!(index.layout_trials().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`build`](Self::build), and when a query of the sample cannot be compared with the vectors.
