@@ -1,7 +1,7 @@
 //! `cargo xtask evolve db`: what is in a database of exemplars.
 
+use crate::tables;
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 use crinoid_evolve::diff;
 use crinoid_evolve::exemplar::{Database, Exemplar, Form};
 use std::path::PathBuf;
@@ -58,9 +58,8 @@ impl Db {
                 let database = place.read()?;
                 let mut all: Vec<&Exemplar> = database.exemplars().iter().collect();
                 all.sort_by(|a, b| a.module.cmp(&b.module).then(a.fitness.total_cmp(&b.fitness)));
-                let mut table = Table::new();
-                table.load_style(presets::UTF8_BORDERS_ONLY);
-                table.set_header(["digest", "module", "fitness", "scores", "gate", "title"]);
+                let mut table =
+                    tables::words(["digest", "module", "fitness", "scores", "gate", "title"]);
                 for exemplar in all {
                     let scores: Vec<String> = exemplar
                         .scores

@@ -1,8 +1,7 @@
 //! What a campaign tells people: a line per candidate, Table 4, and whether the policy learnt.
 
-use crate::bar::Bar;
+use crate::{bar::Bar, tables};
 use anyhow::Context;
-use comfy_table::{Table, presets};
 use crinoid_eval::stats::{Interval, Resampling, bca_mean};
 use crinoid_evolve::Module;
 use crinoid_evolve::campaign::{Report, Trial, Watch};
@@ -56,14 +55,12 @@ impl Watch for Progress {
 /// Table 4, and what became of each module.
 pub(super) fn tables(report: &Report) -> String {
     let mut text = String::from("\nProgressive gains (Table 4), held-out queries\n");
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
     let mut header = vec!["data set".to_owned()];
     for outcome in &report.outcomes {
         header.push(format!("{} individual", outcome.module));
         header.push("cumulative".to_owned());
     }
-    table.set_header(header);
+    let mut table = tables::words(header);
     let mut sums = vec![0.0; 2 * report.outcomes.len()];
     for (data, start) in &report.start {
         let mut row = vec![data.clone()];
@@ -131,9 +128,7 @@ pub(super) fn learning(
     let last = rewards(&|round| round + quarter >= rounds);
     let random: Vec<f64> = control.iter().map(|trial| trial.judgement.reward()).collect();
     let mut text = format!("\nExpected reward under the policy of {module} (1 = the champion)\n");
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header(["", "candidates", "mean", "95 %", "failed", "best"]);
+    let mut table = tables::words(["", "candidates", "mean", "95 %", "failed", "best"]);
     for (name, values) in [
         (format!("policy, first {quarter} rounds"), &first),
         (format!("policy, last {quarter} rounds"), &last),

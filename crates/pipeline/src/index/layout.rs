@@ -14,13 +14,12 @@ use crate::{
 };
 use crinoid_quant::{
     Codes, Metric, Neighbor, Preparation, Vectors,
-    codec::{Float, Int4, Sq8Clipped, U8Exact},
+    codec::{Int4, Sq8Clipped, U8Exact},
     random,
 };
 use crinoid_refine::NoRefiner;
-use crinoid_search::{Engine, Exact, Flat2, Flat3, Search, SearchParams};
-use rayon::prelude::*;
-use std::{sync::Arc, time::Instant};
+use crinoid_search::{Flat2, Flat3, Search, exact};
+use std::time::Instant;
 
 /// The recalls at which layouts are compared.
 pub const LEVELS: [f64; 3] = [0.90, 0.95, 0.99];
@@ -76,9 +75,9 @@ pub(super) fn candidates(
 
 /// What the layouts are asked, and what they should answer.
 pub(super) struct Questions {
-    queries: Vec<Vec<f32>>,
-    /// The row that each query is, which is no answer to itself.
-    own: Vec<Option<u32>>,
+    queries: Vectors,
+    /// The row that each query is, which is no answer to itself; none where they came from outside.
+    own: Vec<u32>,
     /// The rows that are nearest, by row number.
     truth: Vec<Vec<u32>>,
 }
@@ -91,37 +90,34 @@ impl Questions {
         metric: Metric,
     ) -> Result<Option<Self>, IndexError> {
         let preparation = Preparation::new(metric, vectors.dim());
-        let rows: Vec<(&[f32], Option<u32>)> = match sample {
-            Some(sample) => sample.rows().map(|query| (query, None)).collect(),
-            None => random::sample(0, vectors.len(), SAMPLE)
-                .into_iter()
-                .map(|row| (vectors.row(row as usize), Some(row)))
-                .collect(),
+        let few = vectors.len() < 16 * SAMPLE;
+        let (queries, own) = match sample {
+            Some(sample) => (sample.clone(), Vec::new()),
+            None if few => return Ok(None),
+            None => {
+                let own = random::sample(0, vectors.len(), SAMPLE);
+                let rows: Vec<_> = own.iter().map(|&row| vectors.row(row as usize)).collect();
+                (Vectors::from_rows(&rows)?, own)
+            }
         };
-        let mut prepared = vec![Vec::new(); rows.len()];
-        for (at, (&(query, _), out)) in rows.iter().zip(&mut prepared).enumerate() {
-            preparation.apply(at, query, out).map_err(SearchError::from)?;
-        }
-        if vectors.len() < 16 * SAMPLE || rows.is_empty() {
+        let asked = preparation.apply_all(&queries).map_err(SearchError::from)?;
+        if few || queries.is_empty() {
             return Ok(None);
         }
-        let metric = preparation.prepared_metric();
-        let scan = Exact::new(Arc::new(Float::train(&preparation.apply_all(vectors)?, metric)));
-        let truth = prepared.par_iter().zip(&rows).map(|(query, &(_, own))| {
-            let mut nearest = Vec::new();
-            let params = SearchParams::new(K + 1, 0);
-            scan.search(query, &params, &mut Default::default(), &mut nearest);
-            others(&nearest, own).collect()
-        });
-        let truth = truth.collect();
-        let (queries, own) = rows.into_iter().map(|(query, own)| (query.to_vec(), own)).unzip();
-        Ok(Some(Self { queries, own, truth }))
+        let all = preparation.apply_all(vectors)?;
+        let nearest = exact::nearest_all(&all, preparation.prepared_metric(), &asked, K + 1);
+        let mut questions = Self { queries, own, truth: Vec::new() };
+        let truth =
+            nearest.iter().enumerate().map(|(at, near)| questions.others(at, near).collect());
+        questions.truth = truth.collect();
+        Ok(Some(questions))
     }
-}
 
-/// The first [`K`] rows of an answer, without the query itself.
-fn others(answer: &[Neighbor], own: Option<u32>) -> impl Iterator<Item = u32> {
-    answer.iter().map(|near| near.id).filter(move |&id| Some(id) != own).take(K)
+    /// The first [`K`] rows of an answer to query number `at`, without the query itself.
+    fn others(&self, at: usize, answer: &[Neighbor]) -> impl Iterator<Item = u32> {
+        let own = self.own.get(at).copied();
+        answer.iter().map(|near| near.id).filter(move |&id| Some(id) != own).take(K)
+    }
 }
 
 /// A layout at work.
@@ -144,13 +140,13 @@ impl Contender<'_> {
         let options = SearchOptions::new(K + 1, ef);
         let mut found = vec![Vec::new(); questions.queries.len()];
         let start = Instant::now();
-        for (query, answers) in questions.queries.iter().zip(&mut found) {
+        for (query, answers) in questions.queries.rows().zip(&mut found) {
             self.session.search(query, &options, answers)?;
         }
         let seconds = start.elapsed().as_secs_f64();
         let (mut hits, mut wanted) = (0, 0);
-        for ((answers, truth), &own) in found.iter().zip(&questions.truth).zip(&questions.own) {
-            hits += others(answers, own).filter(|id| truth.contains(id)).count();
+        for (at, (answers, truth)) in found.iter().zip(&questions.truth).enumerate() {
+            hits += questions.others(at, answers).filter(|id| truth.contains(id)).count();
             wanted += truth.len();
         }
         Ok((hits as f64 / wanted as f64, seconds))
