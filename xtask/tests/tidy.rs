@@ -7,12 +7,13 @@ use std::{
 };
 
 /// The floors, lowest first: a crate may depend on crates before it, never on later ones.
-const FLOORS: [&str; 8] = [
+const FLOORS: [&str; 9] = [
     "crinoid-quant",
     "crinoid-graph",
     "crinoid-search",
     "crinoid-refine",
     "crinoid-pipeline",
+    "crinoid",
     "crinoid-eval",
     "crinoid-evolve",
     "xtask",

@@ -26,8 +26,3 @@ pub use recipe::{Recipe, RecipeError};
 pub use retriever::{Answer, Blend, Hit, QueryVector, Request, Retriever, RetrieverError, Texts};
 pub use session::{Report, SearchOptions, Session};
 pub use stats::{Budget, StageStats, StageSummary};
-
-/// The README of the workspace, whose example is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-pub struct WorkspaceReadme;

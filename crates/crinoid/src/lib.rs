@@ -1,0 +1,52 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+//!
+//! # What is where
+//!
+//! | you have | you want | take |
+//! |---|---|---|
+//! | vectors | the nearest of them | [`Index`] |
+//! | an index and a thread | many searches without allocating | [`Session`] |
+//! | an index and a rule about rows | answers that keep to it | [`Filter`] |
+//! | texts behind the vectors | a reranker on top | [`Retriever`], [`rerank`] |
+//! | vectors that come and go | all of it, durable, under your own ids | `Collection`, feature `collection` |
+//! | a file | what it is and whether it is whole | [`Container`] |
+//!
+//! The crates below ([`crinoid_pipeline`], [`crinoid_quant`], [`crinoid_graph`], [`crinoid_search`],
+//! [`crinoid_refine`]) are for those who change a part or need only one; nothing else here mentions them.
+
+pub use crinoid_graph::{BuildError, Diagnosis, Graph, Params, Progress, diagnose};
+#[cfg(feature = "collection")]
+pub use crinoid_pipeline::collection::{
+    Batch, Collection, CollectionError, CollectionOptions, ExternalId, Match, Recovery, Snapshot,
+    Written,
+};
+pub use crinoid_pipeline::{
+    Answer, Blend, BuildOptions, ContainerError, EmbeddingSpace, Filter, Fingerprint, Hit, Index,
+    IndexBytes, IndexError, LayoutTrial, Mismatch, Placement, Preset, QueryVector, Recipe,
+    RecipeError, Report, Request, Retriever, RetrieverError, SearchError, SearchOptions, Session,
+    Texts, container::Container,
+};
+pub use crinoid_quant::{Metric, Neighbor, VectorError, Vectors};
+pub use crinoid_refine::Pool;
+
+/// Rerankers: the third stage of a [`Retriever`].
+pub mod rerank {
+    #[cfg(feature = "candle")]
+    pub use crinoid_refine::models::{CrossEncoder, Embedder, ModelError, ModelOptions};
+    pub use crinoid_refine::{
+        CommandError, CommandReranker, RerankError, Reranker, ScriptedReranker,
+    };
+}
+
+/// What a search did, stage by stage, and over many queries.
+pub mod report {
+    pub use crinoid_pipeline::{Budget, StageStats, StageSummary};
+    pub use crinoid_refine::{Reason, StageReport, Stages};
+    pub use crinoid_search::Counters;
+}
+
+/// The README of the workspace, whose programs are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct WorkspaceReadme;
