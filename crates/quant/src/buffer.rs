@@ -1,8 +1,13 @@
 //! Bulk arrays that are either owned or borrowed from a shared mapping.
+//!
+//! Graphs and codes are checked once, when they are put together, and unsafe code rests on that check. So
+//! no safe code may show other bytes afterwards: shared bytes come as [`Bytes`], which asks their owner
+//! for address and length once and holds on to both.
 
 use crate::pages::Pages;
 use bytemuck::{Pod, Zeroable};
-use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
+use bytes::Bytes;
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 /// A cache line: the unit in which owned memory is allocated, which makes it 64-byte aligned
 /// without any unsafe code.
@@ -10,42 +15,45 @@ use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// Bytes that outlive whoever borrows from them: a memory map, huge pages, a network buffer.
-///
-/// The bytes must not move or change while the owner lives.
-pub trait ByteOwner: Send + Sync + 'static {
-    /// All bytes, at a stable address.
-    fn bytes(&self) -> &[u8];
-}
-
-impl ByteOwner for Vec<u8> {
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-}
-
-impl ByteOwner for Buffer<u8> {
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-}
-
 enum Storage {
     Owned(Vec<Line>),
     /// Large arrays, on huge pages.
     Pages(Pages),
-    Shared {
-        owner: Arc<dyn ByteOwner>,
-        start: usize,
-    },
+    /// A window: the address and the length were taken from the owner once, when it became `Bytes`.
+    Shared(Bytes),
 }
 
 /// An immutable-length array of plain values, 64-byte aligned when owned.
 ///
 /// Dereferences to `[T]`. The dereference costs a few instructions, so hot loops take the slice
-/// once. A buffer can be a window into a [`ByteOwner`] (an index file mapped into memory), in
+/// once. A buffer can be a window into shared [`Bytes`] (an index file mapped into memory), in
 /// which case cloning it copies nothing. From 2 MB on, owned memory is on huge pages where the system
 /// gives them.
+///
+/// ```
+/// use bytes::Bytes;
+/// use crinoid_quant::Buffer;
+///
+/// // Anything that can show its bytes becomes `Bytes` without a copy: a map, a vector, a buffer.
+/// let shared = Bytes::from_owner(Buffer::<u8>::from_slice(&[1, 0, 0, 0, 2, 0, 0, 0]));
+/// let window = Buffer::<u32>::window(&shared, 4, 4)?;
+/// assert_eq!(window.as_slice(), [u32::from_le(2)]);
+/// # Ok::<(), crinoid_quant::buffer::WindowError>(())
+/// ```
+///
+/// What is shared cannot be written to by safe code, and an owner is asked for its bytes once: one that
+/// would show others later shows them to nobody. There is no trait that would ask again:
+///
+/// ```compile_fail,E0432
+/// use crinoid_quant::{Buffer, buffer::ByteOwner};
+///
+/// struct TwoFaced { good: Buffer<u8>, bad: Buffer<u8>, lie: std::sync::atomic::AtomicBool }
+/// impl ByteOwner for TwoFaced {
+///     fn bytes(&self) -> &[u8] {
+///         if self.lie.load(std::sync::atomic::Ordering::Relaxed) { &self.bad } else { &self.good }
+///     }
+/// }
+/// ```
 pub struct Buffer<T> {
     storage: Storage,
     len: usize,
@@ -102,27 +110,28 @@ impl<T: Pod> Buffer<T> {
         buffer
     }
 
-    /// A window of `bytes` bytes into `owner`, from byte `start` on, without a copy.
+    /// A window of `len` bytes into `bytes`, from byte `start` on, without a copy.
     ///
     /// # Errors
     /// When the window is out of bounds, misaligned for `T`, or not a whole number of elements.
-    pub fn window(
-        owner: Arc<dyn ByteOwner>,
-        start: usize,
-        bytes: usize,
-    ) -> Result<Self, WindowError> {
-        let available = owner.bytes().len();
-        let window = start.checked_add(bytes).and_then(|end| owner.bytes().get(start..end)).ok_or(
-            WindowError::OutOfBounds { start, end: start.saturating_add(bytes), available },
+    pub fn window(bytes: &Bytes, start: usize, len: usize) -> Result<Self, WindowError> {
+        let end = start.checked_add(len).filter(|&end| end <= bytes.len()).ok_or(
+            WindowError::OutOfBounds {
+                start,
+                end: start.saturating_add(len),
+                available: bytes.len(),
+            },
         )?;
-        if !bytes.is_multiple_of(size_of::<T>()) {
-            return Err(WindowError::Ragged { bytes, size: size_of::<T>() });
+        let window = bytes.slice(start..end);
+        if !len.is_multiple_of(size_of::<T>()) {
+            return Err(WindowError::Ragged { bytes: len, size: size_of::<T>() });
         }
-        if bytemuck::try_cast_slice::<u8, T>(window).is_err() {
+        // An empty slice of `Bytes` lies anywhere; it is never read.
+        if len > 0 && bytemuck::try_cast_slice::<u8, T>(&window).is_err() {
             return Err(WindowError::Misaligned { start, align: align_of::<T>() });
         }
-        let len = bytes / size_of::<T>();
-        Ok(Self { storage: Storage::Shared { owner, start }, len, element: PhantomData })
+        let storage = if len == 0 { Storage::Owned(Vec::new()) } else { Storage::Shared(window) };
+        Ok(Self { storage, len: len / size_of::<T>(), element: PhantomData })
     }
 
     /// The same bytes read as another type, without a copy where they are shared.
@@ -132,7 +141,7 @@ impl<T: Pod> Buffer<T> {
     pub fn reinterpret<U: Pod>(self) -> Result<Buffer<U>, WindowError> {
         let bytes = self.len * size_of::<T>();
         match self.storage {
-            Storage::Shared { owner, start } => Buffer::window(owner, start, bytes),
+            Storage::Shared(shared) => Buffer::window(&shared, 0, bytes),
             _ if !bytes.is_multiple_of(size_of::<U>()) => {
                 Err(WindowError::Ragged { bytes, size: size_of::<U>() })
             }
@@ -148,22 +157,19 @@ impl<T: Pod> Buffer<T> {
         match &self.storage {
             Storage::Owned(lines) => &bytemuck::cast_slice(lines)[..self.len],
             Storage::Pages(pages) => bytemuck::cast_slice(pages.bytes()),
-            Storage::Shared { owner, start } => {
-                let bytes = &owner.bytes()[*start..*start + self.len * size_of::<T>()];
-                bytemuck::cast_slice(bytes)
-            }
+            Storage::Shared(bytes) => bytemuck::cast_slice(bytes),
         }
     }
 
     /// The values for writing; shared bytes are copied first.
     pub fn make_mut(&mut self) -> &mut [T] {
-        if let Storage::Shared { .. } = self.storage {
+        if let Storage::Shared(_) = self.storage {
             *self = Self::from_slice(self.as_slice());
         }
         match &mut self.storage {
             Storage::Owned(lines) => &mut bytemuck::cast_slice_mut(lines)[..self.len],
             Storage::Pages(pages) => bytemuck::cast_slice_mut(pages.bytes_mut()),
-            Storage::Shared { .. } => &mut [],
+            Storage::Shared(_) => &mut [],
         }
     }
 
@@ -176,8 +182,8 @@ impl<T: Pod> Buffer<T> {
 impl<T: Pod> Clone for Buffer<T> {
     fn clone(&self) -> Self {
         match &self.storage {
-            Storage::Shared { owner, start } => {
-                let storage = Storage::Shared { owner: owner.clone(), start: *start };
+            Storage::Shared(bytes) => {
+                let storage = Storage::Shared(bytes.clone());
                 Self { storage, len: self.len, element: PhantomData }
             }
             _ => Self::from_slice(self.as_slice()),
@@ -200,9 +206,33 @@ impl<T: Pod> Deref for Buffer<T> {
     }
 }
 
+impl<T: Pod> AsRef<[T]> for Buffer<T> {
+    fn as_ref(&self) -> &[T] {
+        self.as_slice()
+    }
+}
+
 impl<T: Pod> From<&[T]> for Buffer<T> {
     fn from(values: &[T]) -> Self {
         Self::from_slice(values)
+    }
+}
+
+/// The values of a vector, as bytes.
+struct Owned<T>(Vec<T>);
+
+impl<T: Pod> AsRef<[u8]> for Owned<T> {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+/// Without a copy: the values stay where they are, aligned as `T` is.
+impl<T: Pod + Send> From<Vec<T>> for Buffer<T> {
+    fn from(values: Vec<T>) -> Self {
+        let len = values.len();
+        let storage = Storage::Shared(Bytes::from_owner(Owned(values)));
+        Self { storage, len, element: PhantomData }
     }
 }
 
@@ -222,7 +252,7 @@ impl<T> fmt::Debug for Buffer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.storage {
             Storage::Owned(_) | Storage::Pages(_) => "owned",
-            Storage::Shared { .. } => "shared",
+            Storage::Shared(_) => "shared",
         };
         write!(f, "Buffer({} x {} B, {kind})", self.len, size_of::<T>())
     }
@@ -257,31 +287,81 @@ mod tests {
 
     #[test]
     fn windows_are_checked() {
-        let owner: Arc<dyn ByteOwner> = Arc::new(vec![1u8; 64]);
-        let base = owner.bytes().as_ptr() as usize;
-        let aligned = (4 - base % 4) % 4;
-        let window = Buffer::<u32>::window(owner.clone(), aligned, 8).unwrap();
+        let bytes = Bytes::from_owner([1u8; 64]);
+        let aligned = bytes.as_ptr().align_offset(4);
+        let window = Buffer::<u32>::window(&bytes, aligned, 8).unwrap();
         assert_eq!(&*window, &[0x0101_0101; 2]);
         assert_eq!(
-            Buffer::<u32>::window(owner.clone(), 60, 8).unwrap_err(),
+            Buffer::<u32>::window(&bytes, 60, 8).unwrap_err(),
             WindowError::OutOfBounds { start: 60, end: 68, available: 64 }
         );
         assert!(matches!(
-            Buffer::<u32>::window(owner.clone(), aligned, 7),
+            Buffer::<u32>::window(&bytes, aligned, 7),
             Err(WindowError::Ragged { .. })
         ));
         assert!(matches!(
-            Buffer::<u32>::window(owner.clone(), aligned + 1, 8),
+            Buffer::<u32>::window(&bytes, aligned + 1, 8),
             Err(WindowError::Misaligned { .. })
         ));
-        assert!(Buffer::<u32>::window(owner, usize::MAX, 8).is_err());
+        assert!(Buffer::<u32>::window(&bytes, usize::MAX, 8).is_err());
+        assert!(Buffer::<u32>::window(&bytes, aligned, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn windows_share_and_can_be_read_as_another_type() {
+        let bytes = Bytes::from_owner(Buffer::from_slice(&[1u8, 2, 3, 4, 5, 6, 7, 8]));
+        let window = Buffer::<u8>::window(&bytes, 4, 4).unwrap();
+        assert_eq!(window.as_ptr(), bytes[4..].as_ptr());
+        assert_eq!(window.clone().as_ptr(), window.as_ptr());
+        let word = window.reinterpret::<u32>().unwrap();
+        assert_eq!(word.as_slice(), [u32::from_ne_bytes([5, 6, 7, 8])]);
+    }
+
+    #[test]
+    fn vectors_become_buffers_without_a_copy() {
+        let values = vec![1.0f32, 2.0, 3.0];
+        let address = values.as_ptr();
+        let buffer = Buffer::from(values);
+        assert_eq!((buffer.as_ptr(), buffer.as_slice()), (address, &[1.0, 2.0, 3.0][..]));
+        assert!(Buffer::from(Vec::<u64>::new()).is_empty());
     }
 
     #[test]
     fn writing_to_a_window_copies() {
-        let owner: Arc<dyn ByteOwner> = Arc::new(vec![7u8; 8]);
-        let mut window = Buffer::<u8>::window(owner.clone(), 0, 8).unwrap();
+        let bytes = Bytes::from_owner([7u8; 8]);
+        let mut window = Buffer::<u8>::window(&bytes, 0, 8).unwrap();
         window.make_mut()[0] = 9;
-        assert_eq!((window[0], owner.bytes()[0]), (9, 7));
+        assert_eq!((window[0], bytes[0]), (9, 7));
+    }
+
+    #[test]
+    fn an_owner_that_would_show_other_bytes_later_is_never_asked_again() {
+        use std::sync::{
+            Arc,
+            atomic::{AtomicBool, AtomicUsize, Ordering},
+        };
+
+        struct TwoFaced {
+            faces: [[u8; 64]; 2],
+            lie: Arc<AtomicBool>,
+            asked: Arc<AtomicUsize>,
+        }
+
+        impl AsRef<[u8]> for TwoFaced {
+            fn as_ref(&self) -> &[u8] {
+                self.asked.fetch_add(1, Ordering::Relaxed);
+                &self.faces[usize::from(self.lie.load(Ordering::Relaxed))]
+            }
+        }
+
+        let (lie, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let faces = [[1; 64], [2; 64]];
+        let bytes = Bytes::from_owner(TwoFaced { faces, lie: lie.clone(), asked: asked.clone() });
+        let before = Buffer::<u8>::window(&bytes, 0, 32).unwrap();
+        assert_eq!(before.as_slice(), [1; 32]);
+        lie.store(true, Ordering::Relaxed);
+        let after = Buffer::<u8>::window(&bytes, 32, 32).unwrap().reinterpret::<u8>().unwrap();
+        assert_eq!((before.as_slice(), after.as_slice()), (&[1; 32][..], &[1; 32][..]));
+        assert_eq!((before.clone().as_slice(), asked.load(Ordering::Relaxed)), (&[1; 32][..], 1));
     }
 }

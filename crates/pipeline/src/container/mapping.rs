@@ -2,7 +2,6 @@
 
 #![expect(unsafe_code, reason = "mapping a file is unsafe; this is the only file that does it")]
 
-use crinoid_quant::buffer::ByteOwner;
 use memmap2::Mmap;
 use std::{fs::File, io};
 
@@ -33,8 +32,8 @@ impl Mapped {
     }
 }
 
-impl ByteOwner for Mapped {
-    fn bytes(&self) -> &[u8] {
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
     }
 }

@@ -6,13 +6,13 @@ use super::{
     mapping::Mapped,
     meta,
 };
-use crinoid_quant::{Buffer, buffer::ByteOwner};
+use bytes::Bytes;
+use crinoid_quant::Buffer;
 use serde::de::DeserializeOwned;
 use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -36,9 +36,9 @@ pub struct Container {
     path: PathBuf,
     digest: u64,
     sections: Vec<Section>,
-    mapped: Arc<Mapped>,
+    mapped: Bytes,
     /// The copied sections, and where in the copy each section starts.
-    copy: Option<(Arc<Buffer<u8>>, Starts)>,
+    copy: Option<(Bytes, Starts)>,
 }
 
 impl Container {
@@ -70,15 +70,16 @@ impl Container {
         verify(path, &mut file, &head, &sections, copy.as_mut())?;
         let mapped = Mapped::new(&file).map_err(io("map"))?;
         mapped.expect_random_reads();
-        if mapped.bytes().len() as u64 != len {
+        let mapped = Bytes::from_owner(mapped);
+        if mapped.len() as u64 != len {
             return Err(wrong(path, LayoutError::Header("the file changed while it was opened")));
         }
         Ok(Self {
             path: path.to_owned(),
             digest: xxh3_64(&head),
             sections,
-            mapped: Arc::new(mapped),
-            copy: copy.map(|(memory, starts)| (Arc::new(memory), starts)),
+            mapped,
+            copy: copy.map(|(memory, starts)| (Bytes::from_owner(memory), starts)),
         })
     }
 
@@ -104,10 +105,10 @@ impl Container {
         let len = section.len as usize;
         let copied = self.copy.as_ref().and_then(|(memory, starts)| {
             let start = *starts.get(index)?;
-            start.map(|start| (memory.clone() as Arc<dyn ByteOwner>, start))
+            start.map(|start| (memory, start))
         });
-        let (owner, start) = copied.unwrap_or((self.mapped.clone(), section.offset as usize));
-        Buffer::window(owner, start, len).ok()
+        let (bytes, start) = copied.unwrap_or((&self.mapped, section.offset as usize));
+        Buffer::window(bytes, start, len).ok()
     }
 
     /// The metadata in section `name`.

@@ -61,7 +61,42 @@ pub enum Level {
 ///
 /// The `*_rows` forms measure one query against `N` rows, which shares the loads of the query and
 /// overlaps the reductions; they return exactly what `N` single calls return.
-pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
+///
+/// Unsafe code trusts [`LEVEL`](Isa::LEVEL): where it says AVX-512, the CPU has AVX-512. So the trait is
+/// sealed: the tokens of this module are all there are, and none can be made where it would be a lie.
+///
+/// ```compile_fail,E0277
+/// use crinoid_quant::{Isa, Level, isa::{BLOCK, Portable}};
+/// use half::f16;
+///
+/// #[derive(Clone, Copy, Debug)]
+/// struct Liar;
+///
+/// impl Isa for Liar {
+///     const LEVEL: Level = Level::Avx512;
+///     fn run<R>(self, work: impl FnOnce() -> R) -> R { work() }
+///     fn l2_f32_rows<const N: usize>(self, r: [&[f32]; N], q: &[f32]) -> [f32; N] { Portable.l2_f32_rows(r, q) }
+///     fn dot_f32_rows<const N: usize>(self, r: [&[f32]; N], q: &[f32]) -> [f32; N] { Portable.dot_f32_rows(r, q) }
+///     fn l2_f16_rows<const N: usize>(self, r: [&[f16]; N], q: &[f32]) -> [f32; N] { Portable.l2_f16_rows(r, q) }
+///     fn dot_f16_rows<const N: usize>(self, r: [&[f16]; N], q: &[f32]) -> [f32; N] { Portable.dot_f16_rows(r, q) }
+///     fn dot_u8_i8_rows<const N: usize>(self, r: [&[u8]; N], q: &[i8]) -> [i32; N] { Portable.dot_u8_i8_rows(r, q) }
+///     fn dot_u4_i8_rows<const N: usize>(self, r: [&[u8]; N], q: &[i8]) -> [i32; N] { Portable.dot_u4_i8_rows(r, q) }
+///     fn hamming_rows<const N: usize>(self, r: [&[u64]; N], q: &[u64]) -> [u32; N] { Portable.hamming_rows(r, q) }
+///     fn bit_dot_rows<const N: usize>(self, r: [&[u64]; N], q: &[u64]) -> [i32; N] { Portable.bit_dot_rows(r, q) }
+///     fn scan_block(self, c: &[u8], t: &[u8]) -> [u32; BLOCK] { Portable.scan_block(c, t) }
+///     fn prefetch<T>(self, _: &[T], _: usize) {}
+/// }
+/// ```
+///
+/// Nor can a token be had without asking the CPU:
+///
+/// ```compile_fail,E0423
+/// # #[cfg(target_arch = "x86_64")]
+/// let claimed = crinoid_quant::isa::Avx512(());
+/// # #[cfg(not(target_arch = "x86_64"))]
+/// # let claimed = crinoid_quant::isa::Neon(());
+/// ```
+pub trait Isa: sealed::Sealed + Copy + Send + Sync + fmt::Debug + 'static {
     /// Which level this is.
     const LEVEL: Level;
 
@@ -169,8 +204,24 @@ pub trait Isa: Copy + Send + Sync + fmt::Debug + 'static {
     }
 }
 
-/// An element of float rows: `f32` or `f16`.
-pub trait Element: bytemuck::Pod + Send + Sync + fmt::Debug {
+/// Traits that only this crate implements.
+mod sealed {
+    /// What [`Isa`](super::Isa) and [`Element`](super::Element) demand and nobody outside can have.
+    pub trait Sealed {}
+
+    impl Sealed for f32 {}
+    impl Sealed for half::f16 {}
+    impl Sealed for super::Portable {}
+    #[cfg(target_arch = "x86_64")]
+    impl Sealed for super::Avx2 {}
+    #[cfg(target_arch = "x86_64")]
+    impl Sealed for super::Avx512 {}
+    #[cfg(target_arch = "aarch64")]
+    impl Sealed for super::Neon {}
+}
+
+/// An element of float rows: `f32` or `f16`. Sealed: kernels tell the two apart by their size.
+pub trait Element: sealed::Sealed + bytemuck::Pod + Send + Sync + fmt::Debug {
     /// The largest finite value.
     const MAX: f32;
 

@@ -161,25 +161,28 @@ pub(super) unsafe fn pop(blocks: &mut [Block], cursor: usize) -> usize {
     slots
 }
 
-/// Writes the ids of `row` whose bits are not set to `out`; how many there are.
+/// Writes the ids of `row` whose bits are not set to `out`; how many there are. An id that has no bit
+/// counts as one whose bit is not set, so that the caller meets it where bounds are checked.
 ///
 /// # Safety
-/// The CPU has AVX-512 F. Every id before the first [`NONE`] has its bit in `bits`.
+/// The CPU has AVX-512 F.
 #[target_feature(enable = "avx512f,popcnt")]
 pub(super) unsafe fn unseen(row: &[u32], bits: &[u32], out: &mut [u32]) -> usize {
     let (groups, rest) = row.as_chunks::<16>();
     assert!(rest.is_empty() && out.len() >= row.len(), "rows are whole lines, and fit");
+    let known = _mm512_set1_epi32(i32::try_from(bits.len()).unwrap_or(i32::MAX));
     let mut count = 0;
     for group in groups {
-        // SAFETY: a group has sixteen ids; words are read for used ids only, whose words the caller
-        // promises; `count <= 16 * groups before`, so sixteen values fit from there on.
+        // SAFETY: a group has sixteen ids; words are read for ids whose words there are;
+        // `count <= 16 * groups before`, so sixteen values fit from there on.
         let used = unsafe {
             let ids = _mm512_loadu_epi32(group.as_ptr().cast());
             let used = _mm512_cmpneq_epi32_mask(ids, _mm512_set1_epi32(NONE as i32));
+            let word = _mm512_srli_epi32::<5>(ids);
             let words = _mm512_mask_i32gather_epi32::<4>(
                 _mm512_setzero_si512(),
-                used,
-                _mm512_srli_epi32::<5>(ids),
+                _mm512_cmplt_epu32_mask(word, known),
+                word,
                 bits.as_ptr().cast(),
             );
             let bit = _mm512_sllv_epi32(

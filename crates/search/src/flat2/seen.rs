@@ -77,8 +77,7 @@ impl Seen {
         let out = &mut self.list[start..start + row.len()];
         let count = match I::LEVEL {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Avx512` token is proof of the features; the nodes of a graph are those that
-            // the set was made for.
+            // SAFETY: an `Avx512` token is proof of the features.
             Level::Avx512 => unsafe { super::lanes::unseen(row, &self.bits, out) },
             _ => unseen(row, &self.bits, out),
         };
