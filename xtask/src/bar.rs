@@ -36,6 +36,11 @@ impl Bar {
         self.0.set_position(done as u64);
     }
 
+    /// Prints without tearing the bar.
+    pub(crate) fn say(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
     /// A step further.
     pub(crate) fn step(&self) {
         self.0.inc(1);

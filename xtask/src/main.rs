@@ -22,6 +22,7 @@ mod profile;
 mod progress;
 mod report;
 mod self_test;
+mod soak;
 mod subject;
 mod sweep;
 mod tables;
@@ -52,6 +53,7 @@ enum Command {
     Report(report::Args),
     Subject(subject::Args),
     Reward(evolve::RewardArgs),
+    Soak(soak::Args),
     Sweep(sweep::Args),
     #[command(hide = true)]
     Timer(progress::TimerArgs),
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Graph(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Reward(args) => args.run(),
+        Command::Soak(args) => args.run(),
         Command::Sweep(args) => args.run(),
         Command::Timer(args) => args.run(),
         Command::Versions(args) => args.run(),

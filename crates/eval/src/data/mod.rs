@@ -16,6 +16,7 @@
 //! | `integrity.rs` | duplicates, zero vectors, false truth |
 //! | `hdf5.rs` | ann-benchmarks HDF5 (feature `hdf5`) |
 //! | `synthetic.rs` | the embedded generator |
+//! | `mixture.rs` | random mixtures: sets as odd as strangers bring |
 //! | `random.rs` | counter-based random numbers that never change |
 //!
 //! Every reader checks each length against the size of the file before it allocates, and every
@@ -30,6 +31,7 @@ mod folder;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
 mod integrity;
+mod mixture;
 mod names;
 pub mod npy;
 mod open;
@@ -46,6 +48,7 @@ pub use dataset::Dataset;
 pub use error::DataError;
 pub use folder::FOLDER_FILE;
 pub use integrity::Integrity;
+pub use mixture::{Asking, Gathering, Law, Mixture, Outliers, Scales};
 pub use names::Names;
 pub use open::{FORMATS, Parts, read_truth, read_vectors, write_vectors};
 pub use qrels::{Judgment, Qrels};
