@@ -7,7 +7,7 @@
 use crate::pages::Pages;
 use bytemuck::{Pod, Zeroable};
 use bytes::Bytes;
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
 /// A cache line: the unit in which owned memory is allocated, which makes it 64-byte aligned
 /// without any unsafe code.
@@ -15,10 +15,11 @@ use std::{fmt, marker::PhantomData, ops::Deref};
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
+#[derive(Clone)]
 enum Storage {
-    Owned(Vec<Line>),
+    Owned(Arc<Vec<Line>>),
     /// Large arrays, on huge pages.
-    Pages(Pages),
+    Pages(Arc<Pages>),
     /// A window: the address and the length were taken from the owner once, when it became `Bytes`.
     Shared(Bytes),
 }
@@ -97,8 +98,11 @@ impl<T: Pod> Buffer<T> {
     pub fn zeroed(len: usize) -> Self {
         let bytes = len * size_of::<T>();
         let storage = match Pages::zeroed(bytes) {
-            Some(pages) => Storage::Pages(pages),
-            None => Storage::Owned(vec![Line::zeroed(); bytes.div_ceil(size_of::<Line>())]),
+            Some(pages) => Storage::Pages(Arc::new(pages)),
+            None => {
+                let lines = vec![Line::zeroed(); bytes.div_ceil(size_of::<Line>())];
+                Storage::Owned(Arc::new(lines))
+            }
         };
         Self { storage, len, element: PhantomData }
     }
@@ -130,7 +134,7 @@ impl<T: Pod> Buffer<T> {
         if len > 0 && bytemuck::try_cast_slice::<u8, T>(&window).is_err() {
             return Err(WindowError::Misaligned { start, align: align_of::<T>() });
         }
-        let storage = if len == 0 { Storage::Owned(Vec::new()) } else { Storage::Shared(window) };
+        let storage = if len == 0 { Storage::Owned(Arc::default()) } else { Storage::Shared(window) };
         Ok(Self { storage, len: len / size_of::<T>(), element: PhantomData })
     }
 
@@ -161,14 +165,27 @@ impl<T: Pod> Buffer<T> {
         }
     }
 
-    /// The values for writing; shared bytes are copied first.
+    /// The values for writing; what anyone else sees as well is copied first.
     pub fn make_mut(&mut self) -> &mut [T] {
-        if let Storage::Shared(_) = self.storage {
-            *self = Self::from_slice(self.as_slice());
+        let shared = match &mut self.storage {
+            Storage::Owned(lines) => Arc::get_mut(lines).is_none(),
+            Storage::Pages(pages) => Arc::get_mut(pages).is_none(),
+            Storage::Shared(_) => true,
+        };
+        if shared {
+            let mut own = Self::zeroed(self.len);
+            own.make_mut().copy_from_slice(self.as_slice());
+            *self = own;
         }
         match &mut self.storage {
-            Storage::Owned(lines) => &mut bytemuck::cast_slice_mut(lines)[..self.len],
-            Storage::Pages(pages) => bytemuck::cast_slice_mut(pages.bytes_mut()),
+            Storage::Owned(lines) => {
+                let lines = Arc::get_mut(lines).map(Vec::as_mut_slice).unwrap_or_default();
+                &mut bytemuck::cast_slice_mut(lines)[..self.len]
+            }
+            Storage::Pages(pages) => {
+                let bytes = Arc::get_mut(pages).map(Pages::bytes_mut).unwrap_or_default();
+                bytemuck::cast_slice_mut(bytes)
+            }
             Storage::Shared(_) => &mut [],
         }
     }
@@ -179,15 +196,10 @@ impl<T: Pod> Buffer<T> {
     }
 }
 
+/// Copies nothing: both see the same bytes until one of them is written to.
 impl<T: Pod> Clone for Buffer<T> {
     fn clone(&self) -> Self {
-        match &self.storage {
-            Storage::Shared(bytes) => {
-                let storage = Storage::Shared(bytes.clone());
-                Self { storage, len: self.len, element: PhantomData }
-            }
-            _ => Self::from_slice(self.as_slice()),
-        }
+        Self { storage: self.storage.clone(), len: self.len, element: PhantomData }
     }
 }
 

@@ -3,6 +3,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`Metric`], [`Vectors`], [`Neighbor`], [`Buffer`] | the words every crate above speaks |
+//! | [`input`] | what can become vectors: rows, flat values, matrices |
 //! | [`prepare`] | truncation, normalisation and validation, the same for documents and queries |
 //! | [`isa`] | architecture tokens: which SIMD level runs, chosen once per query |
 //! | [`codes`] | the traits a codec implements: codes at rest, a query's scorer, the build space |
@@ -22,6 +23,7 @@ pub mod blocks;
 pub mod buffer;
 pub mod codec;
 pub mod codes;
+pub mod input;
 pub mod isa;
 pub mod key;
 pub mod kmeans;
@@ -38,6 +40,7 @@ pub mod versions;
 
 pub use buffer::Buffer;
 pub use codes::{Codes, Scorer, Space};
+pub use input::IntoVectors;
 pub use isa::{Isa, Level};
 pub use metric::Metric;
 pub use neighbor::Neighbor;

@@ -1,6 +1,9 @@
 //! The base set: `n` rows of `d` floats.
 
-use crate::buffer::Buffer;
+use crate::{
+    buffer::Buffer,
+    input::{IntoVectors, Values},
+};
 use rayon::prelude::*;
 
 /// `n x d` floats, row-major, 64-byte aligned at the start, rows adjacent.
@@ -65,13 +68,22 @@ pub enum VectorError {
 }
 
 impl Vectors {
-    /// Takes `data` as rows of `dim` floats.
+    /// Takes `data` as rows of `dim` floats: a `Vec<f32>` or a `Buffer<f32>` as it is, slices and
+    /// other numbers (`f64`, `f16`, `i8`, `u8`) as a copy.
+    ///
+    /// ```
+    /// use crinoid_quant::Vectors;
+    ///
+    /// let vectors = Vectors::new(vec![1.0f32, 2.0, 3.0, 4.0], 2)?;
+    /// assert_eq!((vectors.len(), vectors.row(1)), (2, &[3.0, 4.0][..]));
+    /// # Ok::<(), crinoid_quant::VectorError>(())
+    /// ```
     ///
     /// # Errors
     /// When `dim` is 0, `data` is not a whole number of rows, there are more than `u32::MAX - 1`
     /// rows, or a value is NaN or infinite (the row and dimension are named).
-    pub fn new(data: impl Into<Buffer<f32>>, dim: usize) -> Result<Self, VectorError> {
-        let data = data.into();
+    pub fn new(data: impl Values, dim: usize) -> Result<Self, VectorError> {
+        let data = data.into_buffer();
         if dim == 0 {
             return Err(VectorError::NoDimensions);
         }
@@ -92,21 +104,13 @@ impl Vectors {
         }
     }
 
-    /// Takes one row per inner slice.
+    /// Takes one row per inner slice, array, `Vec` or matrix row; see
+    /// [`input`](crate::input) for what can be rows.
     ///
     /// # Errors
     /// As [`Vectors::new`], and when a row's dimension differs from the first one's.
-    pub fn from_rows<R: AsRef<[f32]>>(rows: &[R]) -> Result<Self, VectorError> {
-        let want = rows.first().map_or(0, |row| row.as_ref().len());
-        let mut data = Vec::with_capacity(rows.len() * want);
-        for (row, values) in rows.iter().enumerate() {
-            let got = values.as_ref().len();
-            if got != want {
-                return Err(VectorError::Dimension { row, got, want });
-            }
-            data.extend_from_slice(values.as_ref());
-        }
-        Self::new(data.as_slice(), want)
+    pub fn from_rows<F>(rows: impl IntoVectors<F>) -> Result<Self, VectorError> {
+        rows.into_vectors()
     }
 
     /// No rows of `dim` dimensions.
@@ -197,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_empty_set_has_rows_of_its_dimension() {
-        let empty = Vectors::new(&[][..], 5).unwrap();
+        let empty = Vectors::new(&[0f32; 0], 5).unwrap();
         assert_eq!((empty.len(), empty.dim(), empty.rows().count()), (0, 5, 0));
     }
 }
