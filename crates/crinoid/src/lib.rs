@@ -6,6 +6,7 @@
 //! | you have | you want | take |
 //! |---|---|---|
 //! | vectors | the nearest of them | [`Index`] |
+//! | rows in whatever form | what an index takes | [`Vectors`], [`IntoVectors`] |
 //! | an index and a thread | many searches without allocating | [`Session`] |
 //! | an index and a rule about rows | answers that keep to it | [`Filter`] |
 //! | texts behind the vectors | a reranker on top | [`Retriever`], [`rerank`] |
@@ -23,12 +24,13 @@ pub use crinoid_pipeline::collection::{
 };
 pub use crinoid_pipeline::{
     Answer, Blend, BuildOptions, ContainerError, EmbeddingSpace, Filter, Fingerprint, Hit, Index,
-    IndexBytes, IndexError, LayoutTrial, Mismatch, Placement, Preset, QueryVector, Recipe,
-    RecipeError, Report, Request, Retriever, RetrieverError, SearchError, SearchOptions, Session,
-    Texts, container::Container,
+    IndexBuilder, IndexBytes, IndexError, LayoutTrial, Mismatch, Placement, Preset, QueryVector,
+    Recipe, RecipeError, Report, Request, Retriever, RetrieverError, RowError, SearchError,
+    SearchIter, SearchOptions, Session, Texts, container::Container,
 };
-pub use crinoid_quant::{Metric, Neighbor, VectorError, Vectors};
+pub use crinoid_quant::{IntoVectors, Metric, Neighbor, VectorError, Vectors};
 pub use crinoid_refine::Pool;
+pub use crinoid_search::Answers;
 
 /// Rerankers: the third stage of a [`Retriever`].
 pub mod rerank {
@@ -50,3 +52,27 @@ pub mod report {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 pub struct WorkspaceReadme;
+
+/// First guesses that cannot compile, and whose errors name the right call.
+///
+/// ```compile_fail,E0277
+/// // error: rows can be ragged or hold NaN, so `into` and `collect` cannot make `Vectors`
+/// // note: use `Vectors::from_rows(rows)?`
+/// let vectors: crinoid::Vectors = ndarray::Array2::<f32>::zeros((10, 2)).into();
+/// ```
+///
+/// ```compile_fail,E0277
+/// // as above
+/// let rows: Vec<Vec<f32>> = vec![vec![1.0, 2.0]; 10];
+/// let vectors: crinoid::Vectors = rows.iter().collect();
+/// ```
+///
+/// ```compile_fail,E0277
+/// // error: an `Index` is frozen: vectors cannot be added to it
+/// // note: a `Collection` is updated while it is searched: `collection.upsert(id, vector)`
+/// fn grow(index: &crinoid::Index) {
+///     index.add(&[1.0, 2.0]);
+/// }
+/// ```
+#[cfg(doctest)]
+pub struct FirstGuesses;

@@ -8,7 +8,7 @@ use crate::{
 };
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
-    Codes, Metric, Vectors, Version,
+    Codes, Metric, Neighbor, Vectors, Version,
     codec::{
         Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, Sq8Clipped,
         U8Exact,
@@ -17,7 +17,8 @@ use crinoid_quant::{
 };
 use crinoid_refine::{NoRefiner, Rescore};
 use crinoid_search::{
-    Adaptive, Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Flat3, Heap, Pool, Search,
+    Adaptive, Composed, Crinn, Cursor, Discovery, Engine, Exact, Flat, Flat2, Flat3, Heap, Pool,
+    Search,
 };
 use std::sync::Arc;
 
@@ -53,6 +54,15 @@ pub(crate) trait FirstStage: Send + Sync {
     /// A scan of all codes: what the search would find if it missed nothing.
     fn scan(&self) -> &dyn Engine;
 
+    /// Begins a search that [`resume`](Self::resume) takes further.
+    fn begin(&self, prepared: &[f32]) -> Cursor;
+
+    /// Appends the next `width` nodes, nearest first; how many.
+    fn resume(&self, cursor: &mut Cursor, width: usize, out: &mut Vec<Neighbor>) -> usize;
+
+    /// The vector that the codes of `node` stand for.
+    fn decode(&self, node: u32) -> Vec<f32>;
+
     /// The codes, for the container.
     fn parts(&self) -> Result<Parts<'_>, IndexError>;
 
@@ -77,6 +87,20 @@ impl<C: Searched, V: Search> FirstStage for Stage<C, V> {
 
     fn scan(&self) -> &dyn Engine {
         &self.scan
+    }
+
+    fn begin(&self, prepared: &[f32]) -> Cursor {
+        self.engine.begin(prepared)
+    }
+
+    fn resume(&self, cursor: &mut Cursor, width: usize, out: &mut Vec<Neighbor>) -> usize {
+        self.engine.resume(cursor, width, out)
+    }
+
+    fn decode(&self, node: u32) -> Vec<f32> {
+        let mut vector = vec![0.0; self.codes.dim()];
+        self.codes.decode(node, &mut vector);
+        vector
     }
 
     fn parts(&self) -> Result<Parts<'_>, IndexError> {

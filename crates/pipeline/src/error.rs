@@ -89,6 +89,20 @@ pub enum PartProblem {
     },
 }
 
+/// A stored vector cannot be given back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowError {
+    /// There is no such row.
+    #[error("there is no row {id}: the index has {len} rows, from 0 on")]
+    OutOfRange {
+        /// The row that was asked for.
+        id: u32,
+        /// How many there are.
+        len: usize,
+    },
+}
+
 /// A query cannot be answered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -100,11 +114,17 @@ pub enum SearchError {
     #[error("k is 0: ask for at least one answer")]
     ZeroK,
     /// The filter was made for another index.
-    #[error("the filter is over {got} rows, while the index has {want}")]
+    #[error(
+        "the filter was made for another index, of {got} rows (this one has {want}): make it with the \
+         `filter` of the index that is searched"
+    )]
     Filter {
         /// Rows that the filter knows.
         got: usize,
         /// Rows of the index.
         want: usize,
     },
+    /// The radius of a range search is not a number.
+    #[error("the radius is not a number: give a distance of the index's metric")]
+    Radius,
 }

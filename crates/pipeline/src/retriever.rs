@@ -72,6 +72,9 @@ pub enum RetrieverError {
     /// The query comes from another embedding space than the index.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// The session searches another index than the retriever.
+    #[error("the session is one of another index: make it with `retriever.index().session()`")]
+    Session,
     /// The query is a provider's own code.
     #[error(
         "a provider's own codes cannot be compared with this index: its documents were truncated, \
@@ -174,13 +177,16 @@ impl<'a> Retriever<'a> {
     /// missing.
     ///
     /// # Errors
-    /// When the query belongs to another embedding space, is a provider's own code, cannot be
+    /// When the session is one of another index, the query belongs to another embedding space, is a provider's own code, cannot be
     /// compared with the index, or the reranker fails.
     pub fn retrieve(
         &self,
         session: &mut Session<'_>,
         request: &Request<'_>,
     ) -> Result<Answer, RetrieverError> {
+        if session.index().identity() != self.index.identity() {
+            return Err(RetrieverError::Session);
+        }
         self.index.fingerprint().space.check(request.space)?;
         let QueryVector::Floats(vector) = request.vector else {
             return Err(RetrieverError::NativeCodes);

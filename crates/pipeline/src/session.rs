@@ -1,13 +1,14 @@
 //! One thread's searches: everything reused, nothing allocated once warm.
 
 use crate::{
-    error::SearchError, filter::Filter, index::Index, recipe::MAX_REFINERS, stored::StoredRefiner,
+    error::SearchError, filter::Filter, index::Index, pages::Pages, recipe::MAX_REFINERS,
+    stored::StoredRefiner,
 };
 use crinoid_quant::{Neighbor, Preparation};
 use crinoid_refine::{NoRefiner, Pool, Reason, RefinerQuery, StageReport, Stages};
 use crinoid_search::{Counters, SearchParams};
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
 /// How many answers, and how much effort.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,14 +91,56 @@ impl Working {
 ///
 /// Keeps all working memory: after the first few queries a search allocates nothing. The answer
 /// to a query does not depend on what was asked before.
+///
+/// [`Index::session`] borrows the index; [`Session::of`] shares it, so that the session can live in a
+/// struct or a thread of its own:
+///
+/// ```
+/// use crinoid_pipeline::{Index, SearchOptions, Session};
+/// use std::sync::Arc;
+///
+/// let rows: Vec<[f32; 2]> = (0..100).map(|i| [i as f32, (i % 10) as f32]).collect();
+/// let index = Arc::new(Index::builder().build(&rows)?);
+/// let mut session: Session<'static> = Session::of(index.clone());
+/// let worker = std::thread::spawn(move || {
+///     let mut answers = Vec::new();
+///     session.search(&[42.0, 2.0], &SearchOptions::for_k(1), &mut answers).map(|_| answers)
+/// });
+/// assert_eq!(worker.join().unwrap()?[0].id, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Session<'a> {
-    index: &'a Index,
+    index: Held<'a>,
     working: Working,
+}
+
+/// An index that outlives the session.
+enum Held<'a> {
+    Borrowed(&'a Index),
+    Shared(Arc<Index>),
+}
+
+impl Deref for Held<'_> {
+    type Target = Index;
+
+    fn deref(&self) -> &Index {
+        match self {
+            Held::Borrowed(index) => index,
+            Held::Shared(index) => index,
+        }
+    }
+}
+
+impl Session<'static> {
+    /// A session that shares its index, and therefore borrows nothing.
+    pub fn of(index: Arc<Index>) -> Self {
+        Self { index: Held::Shared(index), working: Working::default() }
+    }
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(index: &'a Index, working: Working) -> Self {
-        Self { index, working }
+        Self { index: Held::Borrowed(index), working }
     }
 
     pub(crate) fn into_working(self) -> Working {
@@ -105,8 +148,8 @@ impl<'a> Session<'a> {
     }
 
     /// The index that is searched.
-    pub fn index(&self) -> &'a Index {
-        self.index
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Writes the nearest `options.k` vectors into `answers` (cleared first), closest first, ties
@@ -121,14 +164,14 @@ impl<'a> Session<'a> {
         options: &SearchOptions,
         answers: &mut Vec<Neighbor>,
     ) -> Result<Report, SearchError> {
-        self.answer(query, options, None, answers)
+        self.answer(0, query, options, None, answers)
     }
 
     /// As [`search`](Self::search), among the rows that `filter` admits only: as many as `k`, or as
     /// there are. Where measuring all of these is cheaper than walking the graph, stage 1 does that.
     ///
     /// # Errors
-    /// As `search`; and when the filter is over another number of rows than the index.
+    /// As `search`; and when the filter was made for another index.
     pub fn search_filtered(
         &mut self,
         query: &[f32],
@@ -136,16 +179,13 @@ impl<'a> Session<'a> {
         filter: &Filter,
         answers: &mut Vec<Neighbor>,
     ) -> Result<Report, SearchError> {
-        answers.clear();
-        let [got, want] = [filter.rows().len(), self.index.len()];
-        if got != want {
-            return Err(SearchError::Filter { got, want });
-        }
-        self.answer(query, options, Some(filter), answers)
+        self.answer(0, query, options, Some(filter), answers)
     }
 
-    fn answer(
+    /// The answer to query number `row`.
+    pub(crate) fn answer(
         &mut self,
+        row: usize,
         query: &[f32],
         options: &SearchOptions,
         filter: Option<&Filter>,
@@ -156,27 +196,22 @@ impl<'a> Session<'a> {
             return Err(SearchError::ZeroK);
         }
         let started = Instant::now();
-        let index = self.index;
+        let index = &*self.index;
+        if let Some(filter) = filter {
+            filter.check(index)?;
+        }
         let Working { search, refine, prepared, full, nodes } = &mut self.working;
         let preparation = index.preparation();
-        preparation.apply(0, query, prepared)?;
-        let all = Preparation::new(preparation.metric, preparation.input_dim);
-        let query = match all == *preparation {
-            true => RefinerQuery { full: prepared, prepared },
-            false => {
-                all.apply(0, query, full)?;
-                RefinerQuery { full, prepared }
-            }
-        };
+        let query = prepare(preparation, row, query, prepared, full)?;
         let refiners = index.refiners();
         let refiners = &refiners[..options.refiners.min(refiners.len())];
         let plan = Plan::new(index, options, refiners);
         let params = SearchParams::new(plan.leaves[0], options.ef);
         let engine = index.stage().engine();
         let counters = match filter {
-            None => engine.search(prepared, &params, search, answers),
+            None => engine.search(query.prepared, &params, search, answers),
             Some(filter) => {
-                engine.search_filtered(prepared, &params, filter.nodes(), search, answers)
+                engine.search_filtered(query.prepared, &params, filter.nodes(), search, answers)
             }
         };
         answers.truncate(params.k);
@@ -240,6 +275,85 @@ impl Session<'_> {
     }
 }
 
+impl Session<'_> {
+    /// Writes the `k` nearest vectors into `answers` (cleared first), nearest first, ties by id, after
+    /// measuring all of them: by the finest vectors that the index has, its last refiner's, or the
+    /// codes where it has none.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn search_exact(
+        &mut self,
+        query: &[f32],
+        k: usize,
+        answers: &mut Vec<Neighbor>,
+    ) -> Result<(), SearchError> {
+        let index = &*self.index;
+        let Some(refiner) = index.finest() else {
+            return self.scan_codes(query, k, answers).map(|_| ());
+        };
+        answers.clear();
+        if k == 0 {
+            return Err(SearchError::ZeroK);
+        }
+        let Working { refine: [scratch, ..], prepared, full, nodes, .. } = &mut self.working;
+        let query = prepare(index.preparation(), 0, query, prepared, full)?;
+        answers.extend((0..index.graph().len() as u32).map(|node| Neighbor::new(node, 0.0)));
+        refiner.refine(&query, k, scratch, answers);
+        if let Some(copies) = index.copies() {
+            copies.expand(k, answers, nodes);
+        }
+        Ok(())
+    }
+
+    /// Writes the rows within `radius` of the query (a distance of the metric, inclusive) into
+    /// `answers` (cleared first), nearest first, ties by id. The search goes on in batches of `ef`
+    /// until a whole batch lies outside.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search), and when the radius is not a number.
+    pub fn search_range(
+        &mut self,
+        query: &[f32],
+        radius: f32,
+        ef: usize,
+        answers: &mut Vec<Neighbor>,
+    ) -> Result<(), SearchError> {
+        answers.clear();
+        if radius.is_nan() {
+            return Err(SearchError::Radius);
+        }
+        let mut pages = Pages::new(&self.index, query, ef)?;
+        let mut page = Vec::new();
+        while pages.next_page(&self.index, &mut page)? > 0 {
+            let inside = page.partition_point(|near| near.distance <= radius);
+            answers.extend(&page[..inside]);
+            if inside == 0 {
+                break;
+            }
+        }
+        answers.sort_unstable();
+        Ok(())
+    }
+}
+
+/// The two forms of query number `row`.
+pub(crate) fn prepare<'a>(
+    preparation: &Preparation,
+    row: usize,
+    query: &[f32],
+    prepared: &'a mut Vec<f32>,
+    full: &'a mut Vec<f32>,
+) -> Result<RefinerQuery<'a>, SearchError> {
+    preparation.apply(row, query, prepared)?;
+    let all = Preparation::new(preparation.metric, preparation.input_dim);
+    if all == *preparation {
+        return Ok(RefinerQuery { full: prepared, prepared });
+    }
+    all.apply(row, query, full)?;
+    Ok(RefinerQuery { full, prepared })
+}
+
 /// How many candidates each stage leaves for the next.
 struct Plan {
     /// What the search leaves, then each refiner; after the last one, `k`.
@@ -272,6 +386,6 @@ impl Plan {
 
 impl fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({:?})", self.index)
+        write!(f, "Session({:?})", &*self.index)
     }
 }

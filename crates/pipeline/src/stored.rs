@@ -72,6 +72,11 @@ pub(crate) fn read_codes<C: Codes>(
 pub(crate) trait StoredRefiner: Refiner {
     /// What goes into the container.
     fn parts(&self) -> Result<Parts<'_>, IndexError>;
+
+    /// The vector that node `node` is measured by, decoded; `None` where the refiner keeps none.
+    fn vector(&self, _node: u32) -> Option<Vec<f32>> {
+        None
+    }
 }
 
 impl StoredRefiner for NoRefiner {
@@ -83,5 +88,11 @@ impl StoredRefiner for NoRefiner {
 impl<C: Codes> StoredRefiner for Rescore<C> {
     fn parts(&self) -> Result<Parts<'_>, IndexError> {
         Parts::of(self.codes())
+    }
+
+    fn vector(&self, node: u32) -> Option<Vec<f32>> {
+        let mut vector = vec![0.0; self.codes().dim()];
+        self.codes().decode(node, &mut vector);
+        Some(vector)
     }
 }

@@ -137,3 +137,18 @@ fn an_adaptive_reranker_reads_nothing_when_the_search_is_sure() {
     let (read, _) = entered(&far, 0.5);
     assert!((4..=20).contains(&read), "{read}");
 }
+
+#[test]
+fn a_session_of_another_index_is_refused() {
+    let rows: Vec<[f32; 2]> = (0..50).map(|i| [i as f32, 1.0]).collect();
+    let [index, other] = [0, 1].map(|_| Index::builder().build(&rows).unwrap());
+    let retriever = Retriever::new(&index, SearchOptions::for_k(3));
+    let space = index.fingerprint().space.clone();
+    let vector = QueryVector::Floats(&[7.0, 1.0]);
+    let request = Request { vector, space: &space, text: None };
+    let error = retriever.retrieve(&mut other.session(), &request).unwrap_err();
+    assert!(matches!(error, RetrieverError::Session), "{error}");
+    assert!(error.to_string().contains("retriever.index().session()"), "{error}");
+    let answer = retriever.retrieve(&mut retriever.index().session(), &request).unwrap();
+    assert_eq!(answer.hits[0].id, 7);
+}

@@ -134,7 +134,8 @@ impl<T: Pod> Buffer<T> {
         if len > 0 && bytemuck::try_cast_slice::<u8, T>(&window).is_err() {
             return Err(WindowError::Misaligned { start, align: align_of::<T>() });
         }
-        let storage = if len == 0 { Storage::Owned(Arc::default()) } else { Storage::Shared(window) };
+        let storage =
+            if len == 0 { Storage::Owned(Arc::default()) } else { Storage::Shared(window) };
         Ok(Self { storage, len: len / size_of::<T>(), element: PhantomData })
     }
 

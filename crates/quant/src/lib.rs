@@ -23,6 +23,7 @@ pub mod blocks;
 pub mod buffer;
 pub mod codec;
 pub mod codes;
+mod hints;
 pub mod input;
 pub mod isa;
 pub mod key;

@@ -34,11 +34,8 @@ impl Preparation {
     /// # Errors
     /// When `dim` is 0 or exceeds the input dimension.
     pub fn truncated(self, dim: usize) -> Result<Self, VectorError> {
-        if dim == 0 {
-            return Err(VectorError::NoDimensions);
-        }
-        if dim > self.input_dim {
-            return Err(VectorError::Dimension { row: 0, got: self.input_dim, want: dim });
+        if !(1..=self.input_dim).contains(&dim) {
+            return Err(VectorError::Truncation { kept: dim, dim: self.input_dim });
         }
         Ok(Self { dim, ..self })
     }
@@ -139,8 +136,9 @@ mod tests {
             Err(VectorError::NotFinite { row: 3, dim: 1, .. })
         ));
         assert_eq!(prepare(Preparation::new(Metric::L2, 2), &[0.0, 0.0]), Ok(vec![0.0, 0.0]));
-        assert_eq!(cosine.truncated(0), Err(VectorError::NoDimensions));
-        assert!(cosine.truncated(3).is_err());
+        for kept in [0, 3] {
+            assert_eq!(cosine.truncated(kept), Err(VectorError::Truncation { kept, dim: 2 }));
+        }
     }
 
     #[test]

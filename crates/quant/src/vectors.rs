@@ -46,6 +46,16 @@ pub enum VectorError {
         /// The dimension of the set.
         want: usize,
     },
+    /// Vectors cannot be cut to this length.
+    #[error(
+        "cannot keep the first {kept} of {dim} dimensions: truncate to 1..={dim}, or not at all"
+    )]
+    Truncation {
+        /// How many dimensions should be kept.
+        kept: usize,
+        /// How many there are.
+        dim: usize,
+    },
     /// NaN or an infinity.
     #[error("row {row}, dimension {dim}: {value} is not a finite number")]
     NotFinite {
@@ -87,7 +97,7 @@ impl Vectors {
         if dim == 0 {
             return Err(VectorError::NoDimensions);
         }
-        if data.len() % dim != 0 {
+        if !data.len().is_multiple_of(dim) {
             return Err(VectorError::Ragged { values: data.len(), dim });
         }
         let rows = data.len() / dim;

@@ -11,7 +11,7 @@
 //! | [`exact`] | exact scan over codes ([`Exact`]) and over raw vectors |
 //! | [`filter`], [`Bitmap`], [`Living`] | search among some rows, tombstones |
 //! | [`Cursor`] | a search that can go on past `k`; range search |
-//! | [`search_all`], [`Answers`] | many queries on the current rayon pool |
+//! | [`search_all`], [`answer_all`], [`Answers`] | many queries on the current rayon pool |
 //! | [`entry`], [`visited`], [`linear_pool`] | the pieces that versions share |
 //! | [`walk`] | the best-first walk that versions share, and its stop rules |
 //! | [`SearchParams`], [`Counters`] | what is asked for, what it cost |
@@ -45,7 +45,7 @@ pub mod visited;
 pub mod walk;
 
 pub use adaptive::Adaptive;
-pub use batch::{Answers, search_all};
+pub use batch::{Answers, answer_all, search_all};
 pub use beam::Beam;
 pub use bitmap::Bitmap;
 pub use counters::Counters;

@@ -14,7 +14,7 @@ use crate::{
     stored::StoredRefiner,
 };
 use crinoid_graph::{Copies, Params, Progress};
-use crinoid_quant::{Metric, Preparation, VectorError, Vectors, codes::Unsuitable};
+use crinoid_quant::{IntoVectors, Metric, Preparation, VectorError, Vectors, codes::Unsuitable};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
@@ -65,12 +65,12 @@ impl Index {
     /// # Errors
     /// When the recipe cannot be composed, a vector has no direction under the cosine, the
     /// truncation exceeds the dimension, a parameter is out of range, or `progress` breaks off.
-    pub fn build(
-        vectors: &Vectors,
+    pub fn build<F>(
+        vectors: impl IntoVectors<F>,
         options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Self, IndexError> {
-        Self::assemble(vectors, None, options, progress)
+        Self::assemble(&vectors.into_vectors()?, None, options, progress)
     }
 
     /// As [`build`](Self::build), with some queries like those that will come: a trial asks these
@@ -92,13 +92,13 @@ impl Index {
     ///
     /// # Errors
     /// As [`build`](Self::build), and when a query of the sample cannot be compared with the vectors.
-    pub fn build_for(
-        vectors: &Vectors,
+    pub fn build_for<F>(
+        vectors: impl IntoVectors<F>,
         sample: &Vectors,
         options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Self, IndexError> {
-        Self::assemble(vectors, Some(sample), options, progress)
+        Self::assemble(&vectors.into_vectors()?, Some(sample), options, progress)
     }
 
     fn assemble(

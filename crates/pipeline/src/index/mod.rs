@@ -3,34 +3,44 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `build` | from vectors and a recipe to an index |
+//! | `builder` | the same, one option at a time |
+//! | `ask` | questions to an index that need no session |
 //! | `layout` | which codes are searched, where the recipe leaves it to a trial |
 //! | `file` | the index as one file |
+//! | `hints` | names that newcomers try first |
 
+mod ask;
 mod build;
+mod builder;
 mod file;
+mod hints;
 mod layout;
 
 pub use build::BuildOptions;
+pub use builder::IndexBuilder;
 pub use layout::{LEVELS, LayoutTrial};
 
 use crate::{
     compose::{self, FirstStage},
-    error::{IndexError, SearchError},
+    error::IndexError,
     filter::Filter,
     fingerprint::Fingerprint,
     recipe::Recipe,
-    session::{SearchOptions, Session, Working},
+    session::{Session, Working},
     stored::StoredRefiner,
 };
 use crinoid_graph::{Copies, Graph};
-use crinoid_quant::{Neighbor, Preparation};
+use crinoid_quant::{Metric, Preparation};
 use crinoid_refine::NoRefiner;
 use crinoid_search::Bitmap;
 use crossbeam_queue::ArrayQueue;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The size of an index in memory, by part, in bytes.
@@ -60,10 +70,9 @@ impl IndexBytes {
 ///
 /// ```
 /// use crinoid_pipeline::{BuildOptions, Index};
-/// use crinoid_quant::Vectors;
 ///
 /// let rows: Vec<[f32; 2]> = (0..100).map(|i| [i as f32, (i % 10) as f32]).collect();
-/// let index = Index::build(&Vectors::from_rows(&rows)?, &BuildOptions::default(), &())?;
+/// let index = Index::build(&rows, &BuildOptions::default(), &())?;
 /// let answers = index.search(&[42.0, 2.0], 3)?;
 /// assert_eq!((answers[0].id, answers[0].distance), (42, 0.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -79,8 +88,17 @@ pub struct Index {
     refiners: Vec<Arc<dyn StoredRefiner>>,
     trials: Vec<LayoutTrial>,
     digest: OnceLock<u64>,
-    /// Working memory that [`search`](Self::search) left behind for its next call.
-    idle: ArrayQueue<Working>,
+    idle: Idle,
+}
+
+/// What an index has beside its content.
+struct Idle {
+    /// Who the index is, among all in this process.
+    identity: u64,
+    /// Working memory that [`search`](Index::search) left behind for its next call.
+    memories: ArrayQueue<Working>,
+    /// The node of each row, once it was asked for.
+    nodes: OnceLock<Vec<u32>>,
 }
 
 impl Index {
@@ -124,23 +142,10 @@ impl Index {
         Session::new(self, Working::default())
     }
 
-    /// The `k` nearest vectors, closest first, with a default effort (`ef = max(4 k, 100)`).
-    ///
-    /// # Errors
-    /// When the query cannot be compared with the index, or `k` is 0.
-    pub fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, SearchError> {
-        let mut answers = Vec::new();
-        let mut session = Session::new(self, self.idle.pop().unwrap_or_default());
-        let result = session.search(query, &SearchOptions::for_k(k), &mut answers);
-        // A full queue means that enough memory lies idle already.
-        let _ = self.idle.push(session.into_working());
-        result.map(|_| answers)
-    }
-
     /// The filter that admits those rows for which `admits` holds, for
-    /// [`Session::search_filtered`].
+    /// [`Session::search_filtered`]. Asks once for every row.
     pub fn filter(&self, admits: impl Fn(u32) -> bool) -> Filter {
-        Filter::new(Bitmap::from_fn(self.len(), admits), self.copies())
+        Filter::new(self, Bitmap::from_fn(self.len(), admits))
     }
 
     /// A digest of all bytes of the index's file: equal digests, equal files.
@@ -190,6 +195,22 @@ impl Index {
         self.fingerprint.space.dimension
     }
 
+    /// What "close" means.
+    pub fn metric(&self) -> Metric {
+        self.options.metric
+    }
+
+    /// Who this index is, among all in this process.
+    pub(crate) fn identity(&self) -> u64 {
+        self.idle.identity
+    }
+
+    /// What measures most finely, where anything refines.
+    pub(crate) fn finest(&self) -> Option<&dyn StoredRefiner> {
+        let last = self.refiners.last().filter(|last| last.version() != NoRefiner::VERSION);
+        last.map(|last| &**last)
+    }
+
     pub(crate) fn is_coarse(&self) -> bool {
         compose::is_coarse(&self.options.recipe)
     }
@@ -212,9 +233,15 @@ impl Index {
     }
 }
 
-/// Room for as many working memories as threads could use at once.
-fn idle() -> ArrayQueue<Working> {
-    ArrayQueue::new(std::thread::available_parallelism().map_or(4, usize::from) * 2)
+/// A new identity, and room for as many working memories as threads could use at once.
+fn idle() -> Idle {
+    static INDEXES: AtomicU64 = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(4, usize::from);
+    Idle {
+        identity: INDEXES.fetch_add(1, Ordering::Relaxed),
+        memories: ArrayQueue::new(2 * threads),
+        nodes: OnceLock::new(),
+    }
 }
 
 impl fmt::Debug for Index {

@@ -1,0 +1,32 @@
+//! Names that newcomers try first, each a line over the documented one, or a message that names it.
+
+use super::Index;
+use crate::{error::SearchError, pages::SearchIter};
+use crinoid_quant::IntoVectors;
+use crinoid_search::Answers;
+
+/// What an index cannot take: it is frozen.
+#[diagnostic::on_unimplemented(
+    message = "an `Index` is frozen: vectors cannot be added to it",
+    note = "a `Collection` (feature `collection`) is updated while it is searched: `collection.upsert(id, vector)`",
+    note = "or build another: `Index::build(&rows, &options, &())`"
+)]
+#[doc(hidden)]
+pub trait Addable {}
+
+#[doc(hidden)]
+impl Index {
+    pub fn iter(&self, query: &[f32]) -> Result<SearchIter<'_>, SearchError> {
+        self.search_iter(query)
+    }
+
+    pub fn search_all<F>(
+        &self,
+        queries: impl IntoVectors<F>,
+        k: usize,
+    ) -> Result<Answers, SearchError> {
+        self.search_batch(queries, k)
+    }
+
+    pub fn add<V: Addable>(&self, _vector: V) {}
+}
