@@ -28,7 +28,9 @@ pub use crinoid_pipeline::{
     Recipe, RecipeError, Report, Request, Retriever, RetrieverError, RowError, SearchError,
     SearchIter, SearchOptions, Session, Texts, container::Container,
 };
-pub use crinoid_quant::{IntoVectors, Metric, Neighbor, VectorError, Vectors};
+pub use crinoid_quant::{
+    IntoVectors, Metric, Neighbor, VectorError, Vectors, input::Number, metric::UnknownMetric,
+};
 pub use crinoid_refine::Pool;
 pub use crinoid_search::Answers;
 

@@ -120,3 +120,19 @@ fn guesses_18_to_20_options_filters_and_the_metric() {
     assert_eq!(ids(&even), [4, 6, 2]);
     assert_eq!(index.metric(), Metric::L2);
 }
+
+#[test]
+fn guesses_21_and_22_bytes_instead_of_a_file() {
+    let (index, mut bytes) = (index(), Vec::new());
+    index.save_to_writer(&mut bytes).unwrap();
+    let loaded = Index::from_bytes(&bytes).unwrap();
+    assert_eq!(loaded.digest(), index.digest());
+    assert_eq!(loaded.search(&[4.1, 1.0], 3).unwrap(), index.search(&[4.1, 1.0], 3).unwrap());
+    assert!(Index::from_bytes(&[]).is_err());
+    for at in [0, 70, bytes.len() / 2, bytes.len() - 1] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        assert!(Index::load_from(&damaged).is_err(), "byte {at}");
+        assert!(Index::load_from(&bytes[..at]).is_err(), "cut at {at}");
+    }
+}

@@ -3,12 +3,12 @@
 use crate::{
     error::SearchError,
     index::Index,
-    session::{SearchOptions, prepare},
+    session::{Held, SearchOptions, prepare},
 };
 use crinoid_quant::Neighbor;
 use crinoid_refine::RefinerQuery;
 use crinoid_search::Cursor;
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// A search of one index in progress.
 pub(crate) struct Pages {
@@ -58,8 +58,10 @@ impl Pages {
 /// The index is searched a page of `ef` distinct vectors at a time, and each page is ordered by the
 /// last refiner's distances. What the search finds late can be closer than the end of the page
 /// before; no row comes twice, and in the end every row that can be reached has come.
+///
+/// [`SearchIter::of`] shares the index, so that the iterator can live on its own.
 pub struct SearchIter<'a> {
-    index: &'a Index,
+    index: Held<'a>,
     pages: Pages,
     page: Vec<Neighbor>,
     next: usize,
@@ -72,7 +74,18 @@ impl<'a> SearchIter<'a> {
         options: &SearchOptions,
     ) -> Result<Self, SearchError> {
         let pages = Pages::new(index, query, options.ef)?;
-        Ok(Self { index, pages, page: Vec::new(), next: 0 })
+        Ok(Self { index: Held::Borrowed(index), pages, page: Vec::new(), next: 0 })
+    }
+}
+
+impl SearchIter<'static> {
+    /// As [`Index::search_iter`], over an index that the iterator shares.
+    ///
+    /// # Errors
+    /// When the query cannot be compared with the index.
+    pub fn of(index: Arc<Index>, query: &[f32]) -> Result<Self, SearchError> {
+        let pages = Pages::new(&index, query, SearchOptions::for_k(1).ef)?;
+        Ok(Self { index: Held::Shared(index), pages, page: Vec::new(), next: 0 })
     }
 }
 
@@ -82,7 +95,7 @@ impl Iterator for SearchIter<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.page.len() {
             self.next = 0;
-            if let Err(error) = self.pages.next_page(self.index, &mut self.page) {
+            if let Err(error) = self.pages.next_page(&self.index, &mut self.page) {
                 self.page.clear();
                 return Some(Err(error));
             }
@@ -95,6 +108,6 @@ impl Iterator for SearchIter<'_> {
 
 impl fmt::Debug for SearchIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SearchIter({:?}, {:?})", self.index, self.pages.cursor.counters())
+        write!(f, "SearchIter({:?}, {:?})", &*self.index, self.pages.cursor.counters())
     }
 }

@@ -114,8 +114,8 @@ pub struct Session<'a> {
     working: Working,
 }
 
-/// An index that outlives the session.
-enum Held<'a> {
+/// An index that outlives who asks it.
+pub(crate) enum Held<'a> {
     Borrowed(&'a Index),
     Shared(Arc<Index>),
 }

@@ -83,6 +83,25 @@ impl Container {
         })
     }
 
+    /// A file that is in memory already: verifies every byte of a copy, whose sections are aligned.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); the path in errors is `(bytes)`.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ContainerError> {
+        let path = Path::new("(bytes)");
+        let mut rest = bytes;
+        let (header, head) = read_head(path, &mut rest, bytes.len() as u64)?;
+        let sections = header.table(&head[ALIGN..]).map_err(|error| wrong(path, error))?;
+        verify(path, &mut rest, &head, &sections, None)?;
+        Ok(Self {
+            path: path.to_owned(),
+            digest: xxh3_64(&head),
+            sections,
+            mapped: Bytes::from_owner(Buffer::from_slice(bytes)),
+            copy: None,
+        })
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -141,7 +160,11 @@ fn damaged(path: &Path, part: &str, why: &str) -> ContainerError {
 }
 
 /// Reads header and table as they are.
-fn read_head(path: &Path, file: &mut File, len: u64) -> Result<(Header, Vec<u8>), ContainerError> {
+fn read_head(
+    path: &Path,
+    file: &mut impl Read,
+    len: u64,
+) -> Result<(Header, Vec<u8>), ContainerError> {
     let io = |source| ContainerError::Io { path: path.to_owned(), action: "read", source };
     let mut first = [0; ALIGN];
     let available = ALIGN.min(len as usize);
@@ -179,7 +202,7 @@ fn room_for(sections: &[Section], is_hot: impl Fn(&str) -> bool) -> (Buffer<u8>,
 /// Reads the file to its end, copying hot sections on the way, and compares every checksum.
 fn verify(
     path: &Path,
-    file: &mut File,
+    file: &mut impl Read,
     head: &[u8],
     sections: &[Section],
     mut copy: Option<&mut (Buffer<u8>, Starts)>,

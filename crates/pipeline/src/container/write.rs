@@ -82,6 +82,19 @@ impl<'a> Sections<'a> {
         Ok(bytes)
     }
 
+    /// Writes the bytes of the file to `out`, and flushes it.
+    ///
+    /// # Errors
+    /// When a name does not fit, or `out` refuses; the path in errors is `(writer)`.
+    pub fn write_to(&self, mut out: impl Write) -> Result<(), ContainerError> {
+        let head = self.head()?;
+        self.write(&head, &mut out).map_err(|source| ContainerError::Io {
+            path: PathBuf::from("(writer)"),
+            action: "write",
+            source,
+        })
+    }
+
     fn write(&self, head: &[u8], out: &mut impl Write) -> io::Result<()> {
         out.write_all(head)?;
         let mut written = head.len();

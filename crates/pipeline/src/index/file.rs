@@ -10,7 +10,7 @@ use crate::{
 use crinoid_graph::{Copies, Graph, Params, adjacency::GraphMeta};
 use crinoid_quant::{Preparation, VectorError, codes::Arrays};
 use serde::{Deserialize, Serialize};
-use std::{path::Path, sync::OnceLock};
+use std::{io::Write, path::Path, sync::OnceLock};
 
 /// The section with everything small.
 const META: &str = "meta";
@@ -88,6 +88,34 @@ impl Index {
     pub fn load_to(path: impl AsRef<Path>, placement: Placement) -> Result<Self, IndexError> {
         let is_hot = |section: &str| !section.starts_with("float.");
         Self::from_container(&Container::open(path.as_ref(), placement, is_hot)?)
+    }
+
+    /// Writes the index to `writer`: the bytes that [`save`](Self::save) puts into a file.
+    ///
+    /// # Errors
+    /// When the writer refuses.
+    pub fn save_to(&self, writer: impl Write) -> Result<(), IndexError> {
+        Ok(self.sections()?.write_to(writer)?)
+    }
+
+    /// Reads an index from the bytes that [`save_to`](Self::save_to) wrote, which are copied and
+    /// verified.
+    ///
+    /// ```
+    /// use crinoid_pipeline::Index;
+    ///
+    /// let rows: Vec<[f32; 2]> = (0..100).map(|i| [i as f32, (i % 10) as f32]).collect();
+    /// let index = Index::builder().build(&rows)?;
+    /// let mut bytes = Vec::new();
+    /// index.save_to(&mut bytes)?;
+    /// assert_eq!(Index::load_from(&bytes)?.digest(), index.digest());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the bytes are no index, or damaged.
+    pub fn load_from(bytes: &[u8]) -> Result<Self, IndexError> {
+        Self::from_container(&Container::from_bytes(bytes)?)
     }
 
     fn from_container(container: &Container) -> Result<Self, IndexError> {

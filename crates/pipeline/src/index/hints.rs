@@ -1,9 +1,13 @@
 //! Names that newcomers try first, each a line over the documented one, or a message that names it.
 
 use super::Index;
-use crate::{error::SearchError, pages::SearchIter};
+use crate::{
+    error::{IndexError, SearchError},
+    pages::SearchIter,
+};
 use crinoid_quant::IntoVectors;
 use crinoid_search::Answers;
+use std::io::Write;
 
 /// What an index cannot take: it is frozen.
 #[diagnostic::on_unimplemented(
@@ -26,6 +30,14 @@ impl Index {
         k: usize,
     ) -> Result<Answers, SearchError> {
         self.search_batch(queries, k)
+    }
+
+    pub fn save_to_writer(&self, writer: impl Write) -> Result<(), IndexError> {
+        self.save_to(writer)
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, IndexError> {
+        Self::load_from(bytes)
     }
 
     pub fn add<V: Addable>(&self, _vector: V) {}
