@@ -8,7 +8,7 @@ use std::{io, process::ExitCode};
 
 const EXAMPLES: &str = "\
 Examples:
-  echo '{\"op\":\"hello\",\"protocol\":1}' | cargo xtask subject --recipe sq8@2/crinoid@1/flat@2/float@1
+  echo '{\"op\":\"hello\",\"protocol\":1}' | cargo xtask subject --recipe sq8@2/crinoid@1/pipelined@2/float@1
   cargo xtask subject check -- python3 crates/eval/peers/exact.py";
 
 /// Serve a recipe as a subject: requests on stdin, replies on stdout (crates/eval/PROTOCOL.md).

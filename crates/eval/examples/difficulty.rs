@@ -11,7 +11,7 @@ use crinoid_eval::{
 };
 use crinoid_graph::{Params, builder};
 use crinoid_quant::{Codes, Preparation, codec::Sq8};
-use crinoid_search::{Composed, Engine, Pool, Scratch, SearchParams};
+use crinoid_search::{BestFirst, Composed, Engine, Scratch, SearchParams};
 use std::sync::Arc;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             (preparation.apply_all(&data.base)?, preparation.apply_all(&data.queries)?);
         let codes = Arc::new(Sq8::train(&base, preparation.prepared_metric()));
         let graph = builder("hnsw@1")?.build(&*codes.space(), &Params::default(), &())?;
-        let engine = Composed::new(Arc::new(graph), codes, Pool)?;
+        let engine = Composed::new(Arc::new(graph), codes, BestFirst::POOL)?;
         let (judge, mut scratch) = (Judge::new(&data, &truth)?, Scratch::default());
         for ef in [10, 20, 40, 80, 160, 320] {
             let (mut answers, mut distances) = (Answers::default(), 0);

@@ -6,9 +6,9 @@
 
 use crate::exemplar::Value;
 use crate::knobs::Knob;
-use crinoid_graph::Graph;
+use crinoid_graph::{Candidate, Graph};
 use crinoid_quant::{Isa, Scorer, key};
-use crinoid_search::{Beam, Counters, Search, SearchParams, entry};
+use crinoid_search::{Batch, Counters, Search, SearchParams, Visited, entry};
 
 /// The decisions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +47,9 @@ impl Default for Tuned {
 }
 
 impl Tuned {
+    /// The version.
+    pub const VERSION: &'static str = "tuned@0";
+
     /// The knobs, with what `pool@1` does as the current values.
     pub fn knobs() -> Vec<Knob> {
         let switch = || vec![Value::Switch(false), Value::Switch(true)];
@@ -82,11 +85,21 @@ impl Tuned {
     }
 }
 
-/// Marks an expanded entry of the pool: `key << 32 | id << 1 | expanded`.
-const EXPANDED: u64 = 1;
+/// What it writes to.
+#[derive(Debug, Default)]
+pub struct TunedMemory {
+    visited: Visited,
+    batch: Batch,
+    /// Ascending; flagged once they are expanded.
+    pool: Vec<Candidate>,
+}
 
 impl Search for Tuned {
-    const VERSION: &'static str = "tuned@0";
+    type Memory = TunedMemory;
+
+    fn version(&self) -> &'static str {
+        Self::VERSION
+    }
 
     #[inline(always)]
     fn search<I: Isa, S: Scorer>(
@@ -95,37 +108,38 @@ impl Search for Tuned {
         graph: &Graph,
         scorer: S,
         params: &SearchParams,
-        beam: &mut Beam,
+        memory: &mut TunedMemory,
+        found: &mut Vec<u64>,
     ) -> Counters {
         let mut counters = Counters::default();
-        let Beam { found: pool, visited, lists, .. } = beam;
+        let TunedMemory { visited, batch, pool } = memory;
         pool.clear();
         let ef = (params.ef as f32 * self.width) as usize;
         let width = SearchParams { ef, ..*params }.beam_width(graph.len());
         let start = if self.descend {
-            entry::descend(graph, scorer, lists, &mut counters)
+            entry::descend(graph, scorer, batch, &mut counters)
         } else {
             counters.measured(usize::from(!graph.is_empty()));
             graph.entry_node().map(|node| key::pack(scorer.key(node), graph.entry()))
         };
         let Some(start) = start.filter(|_| width > 0) else { return counters };
-        visited.begin(graph.len());
+        visited.begin(graph);
         let (key, node) = key::unpack(start);
         visited.insert(node);
         pool.reserve(width + 1);
-        pool.push(u64::from(key) << 32 | u64::from(node) << 1);
+        pool.push(Candidate::new(key, node));
 
         let (base, lines) = (graph.base(), scorer.lines().min(self.lines));
         let best = params.k.clamp(1, width);
         let (mut cursor, mut barren) = (0, 0);
         'walk: while cursor < pool.len() {
-            lists.ids.clear();
+            batch.ids.clear();
             for _ in 0..self.batch {
                 let Some(entry) = pool.get_mut(cursor) else { break };
-                let (key, node) = ((*entry >> 32) as u32, *entry as u32 >> 1);
-                *entry |= EXPANDED;
+                let (key, node) = (entry.key(), entry.id());
+                *entry = entry.flagged();
                 if self.gamma > 0.0 && pool.len() >= best {
-                    let limit = scorer.distance((pool[best - 1] >> 32) as u32);
+                    let limit = scorer.distance(pool[best - 1].key());
                     if scorer.distance(key) > limit * (1.0 + self.gamma) {
                         break 'walk;
                     }
@@ -135,17 +149,17 @@ impl Search for Tuned {
                         if lines > 0 {
                             scorer.prefetch(neighbor, lines);
                         }
-                        lists.ids.push(neighbor);
+                        batch.ids.push(neighbor);
                     }
                 }
                 counters.hops += 1;
                 cursor = next(pool, cursor);
             }
-            counters.measured(lists.ids.len());
-            lists.measure(scorer);
+            counters.measured(batch.ids.len());
+            batch.measure(scorer);
             let mut gain = false;
-            for (key, id) in lists.pairs() {
-                let entry = u64::from(key) << 32 | u64::from(id) << 1;
+            for (key, id) in batch.pairs() {
+                let entry = Candidate::new(key, id);
                 if self.test_tail && pool.len() == width && pool.last().is_some_and(|&t| entry > t)
                 {
                     continue;
@@ -168,17 +182,15 @@ impl Search for Tuned {
                 }
             }
         }
-        for entry in pool.iter_mut() {
-            *entry = *entry >> 32 << 32 | u64::from(*entry as u32 >> 1);
-        }
+        found.extend(pool.iter().map(|entry| entry.packed()));
         counters
     }
 }
 
 /// The first unexpanded entry behind `cursor`.
 #[inline(always)]
-fn next(pool: &[u64], mut cursor: usize) -> usize {
-    while pool.get(cursor).is_some_and(|entry| entry & EXPANDED != 0) {
+fn next(pool: &[Candidate], mut cursor: usize) -> usize {
+    while pool.get(cursor).is_some_and(|entry| entry.is_flagged()) {
         cursor += 1;
     }
     cursor

@@ -6,6 +6,7 @@
 //! | [mod@builder] | the trait and the parameters of a builder |
 //! | [`versions`] | the table of published builders |
 //! | [`diagnose`](mod@diagnose) | components, reachability, degrees, diameter |
+//! | [`candidate`] | key, id and a flag in one integer |
 //! | [`copies`] | rows that are the same vector |
 //! | [`live`] | a graph under insertion and deletion |
 //! | [`queries`] | links from sample queries |
@@ -20,7 +21,7 @@
 pub mod adjacency;
 mod beam;
 pub mod builder;
-mod candidate;
+pub mod candidate;
 pub mod copies;
 mod crinoid;
 mod descent;
@@ -45,6 +46,7 @@ pub mod versions;
 
 pub use adjacency::{Adjacency, Graph, GraphError, Layer, NONE};
 pub use builder::{BuildError, Builder, Params, Progress};
+pub use candidate::Candidate;
 pub use copies::Copies;
 pub use diagnose::{Diagnosis, LevelDiagnosis, diagnose};
 pub use live::{LiveError, LiveGraph};

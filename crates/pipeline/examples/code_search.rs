@@ -96,7 +96,7 @@ fn index(source: &Path, model: &Path, folder: &Path) -> Outcome {
     );
     let started = Instant::now();
     let options = BuildOptions {
-        recipe: "int4@1/crinoid@1/flat@1/float@1".parse()?,
+        recipe: "int4@1/crinoid@1/pipelined@2/float@1".parse()?,
         metric: Metric::Cosine,
         provider: PROVIDER.to_owned(),
         model: name_of(model),

@@ -8,7 +8,7 @@ use crate::{
 };
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
-    Codes, Metric, Neighbor, Vectors, Version,
+    Codes, Metric, Neighbor, Vectors,
     codec::{
         Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, Sq8Clipped,
         U8Exact,
@@ -16,10 +16,7 @@ use crinoid_quant::{
     versions::UnknownVersion,
 };
 use crinoid_refine::{NoRefiner, Rescore};
-use crinoid_search::{
-    Adaptive, Composed, Crinn, Cursor, Discovery, Engine, Exact, Flat, Flat2, Flat3, Heap, Pool,
-    Search,
-};
+use crinoid_search::{Composed, Cursor, Engine, Exact};
 use std::sync::Arc;
 
 /// Calls `$body` with `$C` standing for the codec called `$name`.
@@ -42,7 +39,7 @@ fn unknown(
     name: &str,
 ) -> IndexError {
     let known = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let source = UnknownVersion { wanted: name.to_owned(), known };
+    let source = UnknownVersion { wanted: name.to_owned(), known, instead: None };
     RecipeError::Unknown { module, source }.into()
 }
 
@@ -74,13 +71,13 @@ pub(crate) trait FirstStage: Send + Sync {
     ) -> Result<Box<dyn FirstStage>, IndexError>;
 }
 
-struct Stage<C, V> {
+struct Stage<C> {
     codes: Arc<C>,
-    engine: Composed<C, V>,
-    scan: Exact<C>,
+    engine: Composed,
+    scan: Exact,
 }
 
-impl<C: Searched, V: Search> FirstStage for Stage<C, V> {
+impl<C: Codes> FirstStage for Stage<C> {
     fn engine(&self) -> &dyn Engine {
         &self.engine
     }
@@ -112,71 +109,25 @@ impl<C: Searched, V: Search> FirstStage for Stage<C, V> {
         recipe: &Recipe,
         graph: &Arc<Graph>,
     ) -> Result<Box<dyn FirstStage>, IndexError> {
-        C::stage(recipe, graph, self.codes.clone())
+        stage(recipe, graph, self.codes.clone())
     }
+}
+
+/// Composes the recipe's search over `codes`.
+fn stage<C: Codes>(
+    recipe: &Recipe,
+    graph: &Arc<Graph>,
+    codes: Arc<C>,
+) -> Result<Box<dyn FirstStage>, IndexError> {
+    let search = crinoid_search::versions::find(recipe.search())
+        .map_err(|source| RecipeError::Unknown { module: "search", source })?;
+    let engine = crinoid_search::versions::compose(search, graph.clone(), codes.clone())
+        .map_err(IndexError::Engine)?;
+    Ok(Box::new(Stage { scan: Exact::new(codes.clone()), codes, engine }))
 }
 
 /// A graph, and what searches it.
 pub(crate) type Composition = (Arc<Graph>, Box<dyn FirstStage>);
-
-/// A codec and the searches that are compiled for it.
-trait Searched: Codes {
-    /// Composes the recipe's search over `codes`.
-    fn stage(
-        recipe: &Recipe,
-        graph: &Arc<Graph>,
-        codes: Arc<Self>,
-    ) -> Result<Box<dyn FirstStage>, IndexError>;
-}
-
-/// Compiles these codecs with these searches. Not every pair: each is a loop per SIMD level, and the
-/// whole table would take minutes for pairs that nobody has a use for.
-macro_rules! searched {
-    ($($codec:ty),+; by $versions:tt) => {
-        $(searched!(@ $codec, $versions);)+
-    };
-    (@ $codec:ty, ($($version:ident),+)) => {
-        impl Searched for $codec {
-            fn stage(
-                recipe: &Recipe,
-                graph: &Arc<Graph>,
-                codes: Arc<Self>,
-            ) -> Result<Box<dyn FirstStage>, IndexError> {
-                match recipe.search() {
-                    $(name if name == $version::VERSION => {
-                        composed(graph, codes, $version::default())
-                    })+
-                    name => {
-                        Version::find(crinoid_search::versions::VERSIONS, name)
-                            .map_err(|source| RecipeError::Unknown { module: "search", source })?;
-                        let (search, quant) = (name.to_owned(), Self::VERSION.to_owned());
-                        let why = concat!("compiled for it: ", $(stringify!($version), " "),+);
-                        Err(RecipeError::Combination { search, quant, why }.into())
-                    }
-                }
-            }
-        }
-    };
-}
-
-searched!(
-    Float, Sq8, Sq8Clipped, U8Exact, Int4;
-    by (Heap, Pool, Flat, Flat2, Flat3, Crinn, Discovery, Adaptive)
-);
-searched!(
-    Sign, RecordAsymmetric, Rabitq<1>;
-    by (Heap, Pool, Flat, Flat2, Crinn, Discovery, Adaptive)
-);
-searched!(Int8MaxAbs, Half, Int8Fixed, Rabitq<2>, Rabitq<4>, Rabitq<8>; by (Pool, Flat2));
-
-fn composed<C: Searched, V: Search>(
-    graph: &Arc<Graph>,
-    codes: Arc<C>,
-    search: V,
-) -> Result<Box<dyn FirstStage>, IndexError> {
-    let engine = Composed::new(graph.clone(), codes.clone(), search).map_err(IndexError::Engine)?;
-    Ok(Box::new(Stage { scan: Exact::new(codes.clone()), codes, engine }))
-}
 
 /// Encodes, builds the graph on the codes' own space or on that of another codec, and composes.
 pub(crate) fn build(
@@ -193,7 +144,7 @@ pub(crate) fn build(
         let codes = Arc::new(C::train(prepared, metric));
         let graph = Arc::new(builder.build(&*codes.space(), params, progress)?);
         let stage = match recipe.space() == recipe.quant() {
-            true => C::stage(recipe, &graph, codes)?,
+            true => stage(recipe, &graph, codes)?,
             false => {
                 drop(codes);
                 encode(recipe, &graph, prepared, metric)?
@@ -212,7 +163,7 @@ pub(crate) fn encode(
 ) -> Result<Box<dyn FirstStage>, IndexError> {
     with_codec!(recipe.quant(), C => {
         C::check(prepared, metric)?;
-        C::stage(recipe, graph, Arc::new(C::train(prepared, metric)))
+        stage(recipe, graph, Arc::new(C::train(prepared, metric)))
     })
 }
 
@@ -228,7 +179,7 @@ pub(crate) fn load(
     with_codec!(recipe.quant(), C => {
         let shape = (graph.len(), dim);
         let codes: C = read_codes(container, "codes", "codes", codes, shape)?;
-        let stage = C::stage(recipe, &graph, Arc::new(codes))?;
+        let stage = stage(recipe, &graph, Arc::new(codes))?;
         Ok((graph, stage))
     })
 }

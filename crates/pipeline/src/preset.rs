@@ -72,7 +72,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "retriever",
         summary: "ours for text: 4-bit codes on a graph of bytes, the champions, floats for the best 200",
-        recipe: "sq8@2+int4@1/crinoid@1/flat@2/float@1",
+        recipe: "sq8@2+int4@1/crinoid@1/pipelined@2/float@1",
         m: 24,
         ef_construction: 200,
         backfill: false,
@@ -86,7 +86,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "default",
         summary: "centred int8 codes, the champions, float rescoring of twice as many as are wanted",
-        recipe: "sq8@2/crinoid@1/flat@2/float@1",
+        recipe: "sq8@2/crinoid@1/pipelined@2/float@1",
         m: 16,
         ef_construction: 200,
         backfill: false,

@@ -14,7 +14,11 @@ pub(crate) const AUTO: &str = "auto";
 ///
 /// The refine part may be a chain, coarse to fine: `sign@1/hnsw@1/heap@1/int8@1+float@1`. The quant
 /// part may be two codecs, in the order of their use: on the codes of the first the graph is built,
-/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@1/flat@2/float@1`.
+/// those of the second are searched and kept: `sq8@1+int4@1/crinoid@1/pipelined@2/float@1`.
+///
+/// Names that versions had before are understood, and printed as they are today: `flat@2` is
+/// `pipelined@2`. A search that has left the tree is refused in a text with the name of its successor,
+/// which it becomes in a file.
 ///
 /// The quant part, the search part, or both may be `auto`: then [`Index::build`](crate::Index::build)
 /// tries what there is on the data and keeps the fastest. `auto` alone is `auto/crinoid@1/auto/float@1`.
@@ -22,7 +26,7 @@ pub(crate) const AUTO: &str = "auto";
 /// ```
 /// use crinoid_pipeline::Recipe;
 ///
-/// let recipe: Recipe = "sq8@2/crinoid@1/flat@2/float@1".parse()?;
+/// let recipe: Recipe = "sq8@2/crinoid@1/pipelined@2/float@1".parse()?;
 /// assert_eq!(recipe, Recipe::default());
 /// assert_eq!(recipe.graph(), "crinoid@1");
 /// assert!("sq8@1/hnsw@9/pool@1/float@1".parse::<Recipe>().is_err());
@@ -45,7 +49,7 @@ pub struct Recipe {
 pub enum RecipeError {
     /// It does not have four parts.
     #[error(
-        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@2/crinoid@1/flat@2/float@1"
+        "`{0}` is no recipe: write quant/graph/search/refine, e.g. sq8@2/crinoid@1/pipelined@2/float@1"
     )]
     Parts(String),
     /// A part names no published version.
@@ -62,16 +66,6 @@ pub enum RecipeError {
     /// The chain of refiners is too long, names one twice, or has `none@1` beside others.
     #[error("`{0}` is no chain of refiners: at most three, each once, none@1 only alone")]
     Chain(String),
-    /// Two parts do not go together.
-    #[error("{search} does not search {quant} codes ({why})")]
-    Combination {
-        /// The search.
-        search: String,
-        /// The codec.
-        quant: String,
-        /// Why not.
-        why: &'static str,
-    },
 }
 
 impl Recipe {
@@ -132,14 +126,14 @@ impl Recipe {
     }
 }
 
-/// `sq8@2/crinoid@1/flat@2/float@1`: the champions.
+/// `sq8@2/crinoid@1/pipelined@2/float@1`: the champions.
 impl Default for Recipe {
     fn default() -> Self {
         Self {
             space: None,
             quant: "sq8@2".to_owned(),
             graph: "crinoid@1".to_owned(),
-            search: "flat@2".to_owned(),
+            search: "pipelined@2".to_owned(),
             refine: vec!["float@1".to_owned()],
         }
     }
@@ -185,7 +179,9 @@ impl FromStr for Recipe {
             graph: known("graph", crinoid_graph::versions::VERSIONS, graph)?,
             search: match search {
                 AUTO => AUTO.to_owned(),
-                search => known("search", crinoid_search::versions::VERSIONS, search)?,
+                search => crinoid_search::versions::find(search)
+                    .map(Version::to_string)
+                    .map_err(|source| RecipeError::Unknown { module: "search", source })?,
             },
             refine: chain
                 .into_iter()
@@ -206,11 +202,19 @@ fn known(
         .map_err(|source| RecipeError::Unknown { module, source })
 }
 
+/// As [`FromStr`], but a search that has left the tree becomes its successor: what was written once
+/// can be read.
 impl TryFrom<String> for Recipe {
     type Error = RecipeError;
 
     fn try_from(text: String) -> Result<Self, RecipeError> {
-        text.parse()
+        let search = text.split('/').nth(2).and_then(crinoid_search::versions::successor);
+        match (search, text.split('/').collect::<Vec<_>>().as_slice()) {
+            (Some(search), [quant, graph, _, refine]) => {
+                format!("{quant}/{graph}/{search}/{refine}").parse()
+            }
+            _ => text.parse(),
+        }
     }
 }
 
@@ -229,8 +233,8 @@ mod tests {
         for text in [
             "sq8@1/hnsw@1/pool@1/float@1",
             "sign@1/hnsw-closest@1/heap@1/int8@1+float@1",
-            "sq8@1+int4@1/crinoid@1/flat@2/float@1",
-            "auto/crinoid@1/flat@2/float@1",
+            "sq8@1+int4@1/crinoid@1/pipelined@2/float@1",
+            "auto/crinoid@1/pipelined@2/float@1",
             "int4@1/crinoid@1/auto/float@1",
         ] {
             let recipe: Recipe = text.parse().unwrap();
@@ -240,6 +244,30 @@ mod tests {
         assert_eq!("auto".parse::<Recipe>().unwrap().to_string(), "auto/crinoid@1/auto/float@1");
         let heap = Recipe::default().with("search", "heap@1").unwrap();
         assert_eq!(heap.to_string(), "sq8@2/crinoid@1/heap@1/float@1");
+    }
+
+    #[test]
+    fn old_names_are_understood() {
+        for (old, new) in crinoid_search::versions::ALIASES {
+            let recipe: Recipe = format!("sq8@2/crinoid@1/{old}/float@1").parse().unwrap();
+            assert_eq!(recipe.to_string(), format!("sq8@2/crinoid@1/{new}/float@1"));
+            assert_eq!(Recipe::default().with("search", old).unwrap(), recipe);
+        }
+        let old = "sq8@2/crinoid@1/flat@2/float@1";
+        assert_eq!(old.parse::<Recipe>().unwrap(), Recipe::default());
+        let stored: Recipe = serde_json::from_str(&format!("\"{old}\"")).unwrap();
+        assert_eq!(stored, Recipe::default());
+    }
+
+    #[test]
+    fn a_search_that_has_left_is_refused_in_a_text_and_replaced_in_a_file() {
+        for (old, new) in crinoid_search::versions::RETIRED {
+            let text = format!("sq8@2/crinoid@1/{old}/float@1");
+            let error = text.parse::<Recipe>().unwrap_err().to_string();
+            assert!(error.contains(&format!("it has left, use {new}")), "{error}");
+            let stored: Recipe = serde_json::from_str(&format!("\"{text}\"")).unwrap();
+            assert_eq!(stored.search(), *new);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn cases() -> Vec<(Vectors, Metric, Index)> {
         (clustered(N, DIM, 1), Metric::InnerProduct),
         (with_copies(), Metric::Cosine),
     ] {
-        for recipe in ["sq8@1/crinoid@1/flat@2/float@1", "float@1/hnsw@1/pool@1/none@1"] {
+        for recipe in ["sq8@1/crinoid@1/pipelined@2/float@1", "float@1/hnsw@1/pool@1/none@1"] {
             let index = Index::build(&vectors, &options(recipe, metric), &()).unwrap();
             cases.push((vectors.clone(), metric, index));
         }

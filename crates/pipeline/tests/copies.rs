@@ -64,7 +64,8 @@ fn copies_cost_four_bytes_and_survive_the_file() {
     let path = folder.path().join("copies.cri");
     let distinct = clustered(400, 24, 1);
     let vectors = planned(PLANS[2], 400, &distinct);
-    for recipe in ["sq8@1/crinoid@1/flat@1/int8@1+float@1", "u8-exact@1/hnsw@1/pool@1/none@1"] {
+    for recipe in ["sq8@1/crinoid@1/pipelined@2/int8@1+float@1", "u8-exact@1/hnsw@1/pool@1/none@1"]
+    {
         let parsed: Recipe = recipe.parse().unwrap();
         let mut options = options(recipe, Metric::L2);
         options.truncate = Some(16);

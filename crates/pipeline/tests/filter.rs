@@ -21,8 +21,8 @@ fn pairs() -> Vectors {
 fn answers_are_the_nearest_admitted_rows() {
     let queries = clustered(40, 12, 9);
     for (vectors, recipe) in [
-        (clustered(N, 12, 1), "sq8@1/crinoid@1/flat@2/float@1"),
-        (pairs(), "sq8@1+int4@1/hnsw@1/flat@2/float@1"),
+        (clustered(N, 12, 1), "sq8@1/crinoid@1/pipelined@2/float@1"),
+        (pairs(), "sq8@1+int4@1/hnsw@1/pipelined@2/float@1"),
     ] {
         let index = Index::build(&vectors, &options(recipe, Metric::Cosine), &()).unwrap();
         let (mut session, mut answers) = (index.session(), Vec::new());

@@ -208,7 +208,7 @@ fn a_build_can_be_cancelled() {
 fn a_graph_can_be_built_on_other_codes_than_are_searched() {
     let base = clustered(300, 12, 1);
     let build = |recipe: &str| Index::build(&base, &options(recipe, Metric::L2), &()).unwrap();
-    let both = build("sq8@1+int4@1/hnsw@1/flat@2/float@1");
+    let both = build("sq8@1+int4@1/hnsw@1/pipelined@2/float@1");
     assert_eq!(both.graph().digest(), build("sq8@1/hnsw@1/pool@1/none@1").graph().digest());
     assert_eq!(both.bytes().codes, build("int4@1/hnsw@1/pool@1/none@1").bytes().codes);
     let answers = both.search(base.row(7), 3).unwrap();
@@ -230,7 +230,7 @@ fn an_index_under_another_recipe_is_the_one_that_would_have_been_built() {
     };
     for recipe in [
         "sq8@1/hnsw@1/heap@1/int8@1+float@1",
-        "sq8@1/hnsw@1/flat@1/float@1",
+        "sq8@1/hnsw@1/pipelined@2/float@1",
         "sq8@1/hnsw@1/pool@1/float@1+int8@1",
         "sq8@1/hnsw@1/pool@1/none@1",
     ] {

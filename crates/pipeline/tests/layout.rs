@@ -18,7 +18,7 @@ fn what_the_trial_chose_is_named_by_the_index_and_gives_it_again() {
     for (metric, space, plain) in
         [(Metric::Cosine, "sq8@2", "float@1"), (Metric::L2, "u8-exact@1", "none@1")]
     {
-        let recipe = format!("{space}/crinoid@1/flat@2/{plain}").parse().unwrap();
+        let recipe = format!("{space}/crinoid@1/pipelined@2/{plain}").parse().unwrap();
         let data = |rows, seed| suitable(&recipe, metric, clustered(rows, 16, seed)).unwrap();
         let (vectors, queries) = (data(ROWS, 1), data(40, 9));
         for index in [
@@ -31,10 +31,10 @@ fn what_the_trial_chose_is_named_by_the_index_and_gives_it_again() {
             let mut tried: Vec<_> = trials.iter().map(|trial| trial.recipe.to_string()).collect();
             tried.sort();
             let mut layouts = vec![
-                format!("{space}/crinoid@1/flat@2/{plain}"),
-                format!("{space}/crinoid@1/flat@3/{plain}"),
-                format!("{space}+int4@1/crinoid@1/flat@2/float@1"),
-                format!("{space}+int4@1/crinoid@1/flat@3/float@1"),
+                format!("{space}/crinoid@1/pipelined@2/{plain}"),
+                format!("{space}/crinoid@1/pipelined@3/{plain}"),
+                format!("{space}+int4@1/crinoid@1/pipelined@2/float@1"),
+                format!("{space}+int4@1/crinoid@1/pipelined@3/float@1"),
             ];
             layouts.sort();
             assert_eq!(tried, layouts);
@@ -81,12 +81,12 @@ fn few_rows_get_bytes_without_a_trial() {
 
 #[test]
 fn exact_bytes_are_still_rescored_where_dimensions_were_cut_off() {
-    let recipe: Recipe = "u8-exact@1/crinoid@1/flat@2/none@1".parse().unwrap();
+    let recipe: Recipe = "u8-exact@1/crinoid@1/pipelined@2/none@1".parse().unwrap();
     let vectors = suitable(&recipe, Metric::L2, clustered(200, 16, 1)).unwrap();
     let mut cut = options(AUTO, Metric::L2);
     cut.truncate = Some(8);
     let index = Index::build(&vectors, &cut, &()).unwrap();
-    assert_eq!(index.options().recipe.to_string(), "u8-exact@1/crinoid@1/flat@2/float@1");
+    assert_eq!(index.options().recipe.to_string(), "u8-exact@1/crinoid@1/pipelined@2/float@1");
 }
 
 #[test]

@@ -93,6 +93,14 @@ pub trait Scorer: Copy {
     /// Prefetches the first `lines` cache lines of row `id`.
     fn prefetch(&self, id: u32, lines: usize);
 
+    /// [`prefetch`](Self::prefetch) for each of `ids`.
+    #[inline(always)]
+    fn prefetch_all(&self, ids: &[u32], lines: usize) {
+        for &id in ids {
+            self.prefetch(id, lines);
+        }
+    }
+
     /// How many cache lines a row spans.
     fn lines(&self) -> usize;
 

@@ -32,6 +32,7 @@ impl Version {
         versions.iter().find(|version| version.to_string() == text).ok_or_else(|| UnknownVersion {
             wanted: text.to_owned(),
             known: versions.iter().map(Version::to_string).collect::<Vec<_>>().join(", "),
+            instead: None,
         })
     }
 }
@@ -44,12 +45,14 @@ impl std::fmt::Display for Version {
 
 /// No version of a module has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown version `{wanted}` (known: {known})")]
+#[error("unknown version `{wanted}`{} (known: {known})", instead.map(|name| format!(": it has left, use {name}")).unwrap_or_default())]
 pub struct UnknownVersion {
     /// What was asked for.
     pub wanted: String,
     /// The published names, separated by commas.
     pub known: String,
+    /// What takes the place of a version that has left the tree.
+    pub instead: Option<&'static str>,
 }
 
 /// Every codec that a recipe can name, oldest first; the last of the table is not necessarily the

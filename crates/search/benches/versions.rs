@@ -11,7 +11,7 @@ mod common;
 
 use common::{clustered, knn_graph};
 use crinoid_quant::{Codes, Metric, codec::Sq8};
-use crinoid_search::{Composed, Engine, Heap, Pool, Scratch, SearchParams};
+use crinoid_search::{Engine, Scratch, SearchParams, versions};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::{hint::black_box, sync::Arc};
 
@@ -21,10 +21,13 @@ fn loops(criterion: &mut Criterion) {
     let graph = Arc::new(knn_graph(&vectors, 31, true));
     let codes = Arc::new(Sq8::train(&vectors, Metric::L2));
     let queries = clustered(64, dim, 3);
-    let engines: [Box<dyn Engine>; 2] = [
-        Box::new(Composed::new(graph.clone(), codes.clone(), Heap).unwrap()),
-        Box::new(Composed::new(graph, codes, Pool).unwrap()),
-    ];
+    let engines: Vec<Box<dyn Engine>> = versions::VERSIONS
+        .iter()
+        .map(|version| {
+            let engine = versions::compose(version, graph.clone(), codes.clone()).unwrap();
+            Box::new(engine) as _
+        })
+        .collect();
     for ef in [20, 100] {
         let mut group = criterion.benchmark_group(format!("ef{ef}"));
         group.throughput(Throughput::Elements(queries.len() as u64));

@@ -14,7 +14,7 @@ use crinoid_quant::{
     codec::{Int4, Rabitq, Sq8, U8Exact},
     isa::{OnIsa, dispatch},
 };
-use crinoid_search::{Composed, Engine, Exact, Flat2, Scratch, SearchParams, search_all};
+use crinoid_search::{Composed, Engine, Exact, Pipelined, Scratch, SearchParams, search_all};
 use std::{path::Path, sync::Arc, time::Instant};
 use support::{Result, floats, graph, option};
 
@@ -94,12 +94,12 @@ impl Task<'_> {
     }
 
     /// The codes and the search of the first `n` rows.
-    fn engine<C: Codes>(&self, n: usize) -> Result<(Arc<C>, Composed<C, Flat2>)> {
+    fn engine<C: Codes>(&self, n: usize) -> Result<(Arc<C>, Composed)> {
         let rows = &self.base.as_slice()[..n * self.base.dim()];
         let rows = Vectors::new(rows, self.base.dim())?;
         let codes = Arc::new(C::train(&rows, Metric::L2));
         let graph = Arc::new(graph(self.folder, &rows, &self.version, self.m)?);
-        Ok((codes.clone(), Composed::new(graph, codes, Flat2::default())?))
+        Ok((codes.clone(), Composed::new(graph, codes, Pipelined::NEAREST)?))
     }
 
     /// Nothing but distances of random rows: what a walk would take if all else were free.

@@ -15,7 +15,7 @@ use crinoid_quant::{
     Codes, Metric, Neighbor, Vectors,
     codec::{Sq8, U8Exact},
 };
-use crinoid_search::{Bitmap, Composed, Counters, Engine, Exact, Flat2, Scratch, SearchParams};
+use crinoid_search::{Bitmap, Composed, Counters, Engine, Exact, Pipelined, Scratch, SearchParams};
 use std::{fs, path::Path, sync::Arc, time::Instant};
 use support::{Result, floats, graph, option};
 
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
 
 /// Answers requests until the end of the input.
 fn serve<C: Codes>(graph: Arc<Graph>, base: &Vectors, queries: &Vectors, k: usize) -> Result<()> {
-    let engine = Composed::new(graph, Arc::new(C::train(base, Metric::L2)), Flat2::default())?;
+    let engine = Composed::new(graph, Arc::new(C::train(base, Metric::L2)), Pipelined::NEAREST)?;
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     let mut admitted = Bitmap::new(base.len());
     println!("ready");
@@ -113,7 +113,7 @@ fn table<C: Codes>(
 ) -> Result<()> {
     let codes = Arc::new(C::train(base, Metric::L2));
     let exact = Exact::new(codes.clone());
-    let engine = Composed::new(graph, codes, Flat2::default())?;
+    let engine = Composed::new(graph, codes, Pipelined::NEAREST)?;
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     println!("kind    share   admitted | recall  distances |       QPS | of a walk | of a scan");
     for kind in ["random", "half"] {

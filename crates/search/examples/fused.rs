@@ -17,8 +17,7 @@ use crinoid_quant::{
     key,
 };
 use crinoid_search::{
-    Composed, Counters, Engine, Flat2, Scratch, SearchParams, linear_pool::LinearPool,
-    visited::Visited,
+    Composed, Counters, Engine, Pipelined, Scratch, SearchParams, Visited, linear_pool::LinearPool,
 };
 use std::{path::Path, sync::Arc, time::Instant};
 use support::{Result, floats, graph, option, values};
@@ -99,7 +98,7 @@ struct Search<'a> {
     rows: &'a Rows,
     sq8: &'a Sq8,
     ef: usize,
-    start: u32,
+    graph: &'a Graph,
     working: &'a mut Working,
 }
 
@@ -108,21 +107,21 @@ impl OnIsa for Search<'_> {
 
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) -> Counters {
-        let Self { rows, sq8, ef, start, working } = self;
+        let Self { rows, sq8, ef, graph, working } = self;
         let Working { tables, sq8: query, pool, visited, exact } = working;
         let (scorer, blocks) = (sq8.scorer(isa, query), tables.scorer(isa));
         let mut counters = Counters::default();
         exact.clear();
         pool.reset(ef);
-        visited.begin(sq8.len());
-        // The closest of 64 spread rows, as `flat@2` starts.
+        visited.begin(graph);
+        // The closest of 64 spread rows, as `pipelined@2` starts.
         let (mut ids, mut keys) = ([0; 64], [0; 64]);
         for (place, id) in (0u64..).zip(&mut ids) {
             *id = (place * sq8.len() as u64 / 64) as u32;
             scorer.prefetch(*id, scorer.lines());
         }
         scorer.keys(&ids, &mut keys);
-        let best = keys.iter().zip(&ids).min().map_or(start, |(_, &id)| id);
+        let best = keys.iter().zip(&ids).min().map_or(graph.entry(), |(_, &id)| id);
         let mut listed = Some(best);
         rows.prefetch(best);
         visited.insert(best);
@@ -231,16 +230,16 @@ fn main() -> Result<()> {
         _ => Rows::new::<2>(&frame, &graph, &base),
     };
     let (sq8, float) = (Sq8::train(&base, Metric::L2), Float::train(&base, Metric::L2));
-    let flat: Box<dyn Engine> = match codes.as_str() {
+    let champion: Box<dyn Engine> = match codes.as_str() {
         "int4@1" => Box::new(Composed::new(
             graph.clone(),
             Arc::new(Int4::train(&base, Metric::L2)),
-            Flat2::default(),
+            Pipelined::NEAREST,
         )?),
         _ => Box::new(Composed::new(
             graph.clone(),
             Arc::new(Sq8::train(&base, Metric::L2)),
-            Flat2::default(),
+            Pipelined::NEAREST,
         )?),
     };
     let (mut working, mut scratch) = (Working::default(), Scratch::default());
@@ -270,14 +269,13 @@ fn main() -> Result<()> {
                     let ids: Vec<u32> = if way == 0 {
                         frame.encode_block_query(query, &mut working.tables);
                         sq8.encode_query(query, &mut working.sq8);
-                        let start = graph.entry();
-                        let search =
-                            Search { rows: &rows, sq8: &sq8, ef, start, working: &mut working };
+                        let (graph, working) = (&*graph, &mut working);
+                        let search = Search { rows: &rows, sq8: &sq8, ef, graph, working };
                         work[0] += dispatch(Level::current(), search);
                         working.exact.iter().map(|&packed| key::unpack(packed).1).collect()
                     } else {
                         let params = SearchParams::new(RESCORED.min(ef), ef);
-                        work[1] += flat.search(query, &params, &mut scratch, &mut found);
+                        work[1] += champion.search(query, &params, &mut scratch, &mut found);
                         found.iter().map(|near| near.id).collect()
                     };
                     float.encode_query(query, &mut exact);
@@ -301,7 +299,7 @@ fn main() -> Result<()> {
         }
         let n = queries.len() as f64;
         let mut line = format!("ef {ef:4}");
-        for (way, name) in ["fused", "flat@2"].into_iter().enumerate() {
+        for (way, name) in ["fused", "pipelined@2"].into_iter().enumerate() {
             let calls = n * (rounds + 1) as f64;
             line += &format!(
                 " | {name} recall {:.4} hops {:6.1} distances {:7.1} QPS {:7.0}",

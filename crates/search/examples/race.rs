@@ -3,7 +3,7 @@
 //!
 //! `race BASE.fbin QUERIES.fbin TRUTH.ibin l2|cosine FOLDER CONTENDER... [--rounds N] [--k K] [--graph VERSION]`
 //!
-//! A contender is `m/codes/search[/rescore[/pool]]`, e.g. `24/int4@1/flat@1/u8-exact@1`; the first
+//! A contender is `m/codes/search[/rescore[/pool]]`, e.g. `24/int4@1/pipelined@2/u8-exact@1`; the first
 //! one is what the others are compared with. Graphs are built on byte codes, once, and kept in `FOLDER`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks")]
 
@@ -17,8 +17,7 @@ use crinoid_quant::{
     key,
 };
 use crinoid_search::{
-    Adaptive, Composed, Counters, Crinn, Discovery, Engine, Flat, Flat2, Flat3, Pool, Scratch,
-    SearchParams, exact,
+    Composed, Counters, Engine, Pipelined, Scratch, SearchParams, exact, versions,
 };
 use std::{path::Path, sync::Arc, time::Instant};
 use support::{Result, floats, graph, option, values};
@@ -191,33 +190,21 @@ fn engine(codes: &str, search: &str, graph: Arc<Graph>, base: &Vectors) -> Resul
     }
 }
 
+/// A published search, or `pipelined:SLACK:SAMPLES:STARTS`, some left empty.
 fn composed<C: Codes>(search: &str, graph: Arc<Graph>, base: &Vectors) -> Result<Box<dyn Engine>> {
     let codes = Arc::new(C::train(base, Metric::L2));
-    Ok(match search {
-        "pool@1" => Box::new(Composed::new(graph, codes, Pool)?),
-        "crinn@1" => Box::new(Composed::new(graph, codes, Crinn::default())?),
-        "discovery@1" => Box::new(Composed::new(graph, codes, Discovery::default())?),
-        "adaptive@1" => Box::new(Composed::new(graph, codes, Adaptive::default())?),
-        "flat@1" => Box::new(Composed::new(graph, codes, Flat::default())?),
-        "flat@2" => Box::new(Composed::new(graph, codes, Flat2::default())?),
-        "flat@3" => Box::new(Composed::new(graph, codes, Flat3::default())?),
-        _ => {
-            // flat@2:SLACK:ENTRIES:STARTS, some left empty.
-            let Some(options) = search.strip_prefix("flat@2:") else {
-                return Err(format!("search `{search}` does not race").into());
-            };
-            let mut version = Flat2::default();
-            for (place, text) in options.split(':').enumerate().filter(|(_, text)| !text.is_empty())
-            {
-                match place {
-                    0 => version.slack = text.parse()?,
-                    1 => version.entries = text.parse()?,
-                    _ => version.starts = text.parse()?,
-                }
-            }
-            Box::new(Composed::new(graph, codes, version)?)
+    let Some(options) = search.strip_prefix("pipelined:") else {
+        return Ok(Box::new(versions::compose(versions::find(search)?, graph, codes)?));
+    };
+    let mut row = Pipelined::NEAREST;
+    for (place, text) in options.split(':').enumerate().filter(|(_, text)| !text.is_empty()) {
+        match place {
+            0 => row.slack = text.parse()?,
+            1 => row.samples = text.parse()?,
+            _ => row.starts = text.parse()?,
         }
-    })
+    }
+    Ok(Box::new(Composed::new(graph, codes, row)?))
 }
 
 /// Puts candidates into the order of finer codes.

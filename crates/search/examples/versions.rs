@@ -3,7 +3,7 @@
 
 use crinoid_graph::Graph;
 use crinoid_quant::{Codes, Metric, Vectors, codec::Sq8};
-use crinoid_search::{Composed, Counters, Engine, Exact, Heap, Pool, Scratch, SearchParams, exact};
+use crinoid_search::{Counters, Engine, Exact, Scratch, SearchParams, exact, versions};
 use std::{error::Error, sync::Arc, time::Instant};
 
 const DIM: usize = 32;
@@ -34,13 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let codes = Arc::new(Sq8::train(&base, Metric::L2));
     let truth = exact::nearest_all(&base, Metric::L2, &queries, 10);
 
-    let engines: [Box<dyn Engine>; 3] = [
-        Box::new(Exact::new(codes.clone())),
-        Box::new(Composed::new(graph.clone(), codes.clone(), Heap)?),
-        Box::new(Composed::new(graph, codes, Pool)?),
-    ];
+    let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(Exact::new(codes.clone()))];
+    for version in versions::VERSIONS {
+        engines.push(Box::new(versions::compose(version, graph.clone(), codes.clone())?));
+    }
     println!(
-        "{:8} {:>4} {:>9} {:>6} {:>9} {:>8}",
+        "{:12} {:>4} {:>9} {:>6} {:>9} {:>8}",
         "search", "ef", "recall@10", "hops", "distances", "us/query"
     );
     for engine in &engines {
@@ -55,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (n, micros) = (queries.len() as f64, start.elapsed().as_secs_f64() * 1e6);
             let (hops, distances) = (work.hops as f64 / n, work.distances as f64 / n);
             let (name, recall) = (engine.version(), hits as f64 / (10.0 * n));
-            println!("{name:8} {ef:4} {recall:9.4} {hops:6.1} {distances:9.1} {:8.1}", micros / n);
+            println!("{name:12} {ef:4} {recall:9.4} {hops:6.1} {distances:9.1} {:8.1}", micros / n);
         }
     }
     Ok(())

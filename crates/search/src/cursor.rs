@@ -1,9 +1,9 @@
 //! A search that can go on: answers batch by batch, and everything within a radius.
 
-use crate::{Beam, Composed, Counters, Engine, Scratch, Search, entry};
+use crate::{Batch, Composed, Counters, Engine, Scratch, Visited, any_codes::AnyScorer, entry};
 use crinoid_graph::Graph;
 use crinoid_quant::{
-    Codes, Isa, Neighbor, Scorer,
+    Isa, Neighbor,
     isa::{self, OnIsa},
     key,
 };
@@ -16,14 +16,22 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 #[derive(Debug, Default)]
 pub struct Cursor {
     scratch: Scratch,
+    progress: Progress,
+    counters: Counters,
+}
+
+/// How far the walk has come.
+#[derive(Debug, Default)]
+struct Progress {
+    started: bool,
+    visited: Visited,
+    batch: Batch,
     /// Measured and not yet expanded, closest first.
     candidates: BinaryHeap<Reverse<u64>>,
-    /// Measured and not yet returned, beyond the batch under way.
+    /// Measured and not yet returned, beyond the answers under way.
     waiting: BinaryHeap<Reverse<u64>>,
-    /// The batch under way, farthest first.
+    /// The answers under way, farthest first.
     nearest: BinaryHeap<u64>,
-    counters: Counters,
-    started: bool,
 }
 
 impl Cursor {
@@ -33,80 +41,68 @@ impl Cursor {
     }
 }
 
-struct Batch<'a, C: Codes> {
+/// The next answers, compiled per SIMD level.
+struct Resumed<'a> {
     graph: &'a Graph,
-    codes: &'a C,
-    query: &'a C::Query,
+    scorer: AnyScorer<'a>,
     width: usize,
-    beam: &'a mut Beam,
-    candidates: &'a mut BinaryHeap<Reverse<u64>>,
-    waiting: &'a mut BinaryHeap<Reverse<u64>>,
-    nearest: &'a mut BinaryHeap<u64>,
-    counters: &'a mut Counters,
-    started: &'a mut bool,
-    out: &'a mut Vec<Neighbor>,
+    progress: &'a mut Progress,
+    found: &'a mut Vec<u64>,
 }
 
-impl<C: Codes> OnIsa for Batch<'_, C> {
-    type Output = ();
+impl OnIsa for Resumed<'_> {
+    type Output = Counters;
 
     #[inline(always)]
-    fn on<I: Isa>(self, isa: I) {
-        let scorer = self.codes.scorer(isa, self.query);
-        let Beam { visited, lists, .. } = self.beam;
-        let base = self.graph.base();
-        if !*self.started {
-            *self.started = true;
-            visited.begin(self.graph.len());
-            lists.reserve(entry::widest_row(self.graph));
-            if let Some(start) = entry::descend(self.graph, scorer, lists, self.counters) {
+    fn on<I: Isa>(self, isa: I) -> Counters {
+        let Self { graph, scorer, width, progress, found } = self;
+        let Progress { started, visited, batch, candidates, waiting, nearest } = progress;
+        let (base, mut counters) = (graph.base(), Counters::default());
+        if !*started {
+            *started = true;
+            visited.begin(graph);
+            batch.reserve(entry::widest_row(graph));
+            if let Some(start) = entry::descend(graph, scorer, batch, &mut counters) {
                 visited.insert(key::unpack(start).1);
-                self.candidates.push(Reverse(start));
-                self.waiting.push(Reverse(start));
+                candidates.push(Reverse(start));
+                waiting.push(Reverse(start));
             }
         }
-        self.nearest.clear();
-        while self.nearest.len() < self.width
-            && let Some(Reverse(next)) = self.waiting.pop()
+        nearest.clear();
+        while nearest.len() < width
+            && let Some(Reverse(next)) = waiting.pop()
         {
-            self.nearest.push(next);
+            nearest.push(next);
         }
-        while let Some(&Reverse(closest)) = self.candidates.peek() {
-            let full = self.nearest.len() == self.width;
-            if full && self.nearest.peek().is_some_and(|&farthest| closest > farthest) {
+        while let Some(&Reverse(closest)) = candidates.peek() {
+            let full = nearest.len() == width;
+            if full && nearest.peek().is_some_and(|&farthest| closest > farthest) {
                 break;
             }
-            self.candidates.pop();
+            candidates.pop();
             let (_, node) = key::unpack(closest);
-            lists.ids.clear();
-            for &near in base.neighbors(node) {
-                if visited.insert(near) {
-                    lists.ids.push(near);
-                }
-            }
-            lists.measure(scorer);
-            self.counters.expanded(lists.ids.len());
-            for (key, id) in lists.pairs() {
+            batch.gather(isa, base, node, visited);
+            batch.measure(scorer);
+            counters.expanded(batch.ids.len());
+            for (key, id) in batch.pairs() {
                 let packed = key::pack(key, id);
-                self.candidates.push(Reverse(packed));
-                self.nearest.push(packed);
-                if self.nearest.len() > self.width
-                    && let Some(dropped) = self.nearest.pop()
+                candidates.push(Reverse(packed));
+                nearest.push(packed);
+                if nearest.len() > width
+                    && let Some(dropped) = nearest.pop()
                 {
-                    self.waiting.push(Reverse(dropped));
+                    waiting.push(Reverse(dropped));
                 }
             }
         }
-        let start = self.out.len();
-        for &packed in self.nearest.iter() {
-            let (key, id) = key::unpack(packed);
-            self.out.push(Neighbor::new(id, scorer.distance(key)));
-        }
-        self.out[start..].sort_unstable();
+        found.clear();
+        found.extend(nearest.iter());
+        found.sort_unstable();
+        counters
     }
 }
 
-impl<C: Codes, V: Search> Composed<C, V> {
+impl Composed {
     /// Begins a search that [`resume`](Self::resume) takes further, batch by batch.
     ///
     /// # Panics
@@ -114,8 +110,7 @@ impl<C: Codes, V: Search> Composed<C, V> {
     pub fn begin(&self, query: &[f32]) -> Cursor {
         assert_eq!(query.len(), self.dim(), "dimension of the query");
         let mut cursor = Cursor::default();
-        let (encoded, _) = cursor.scratch.parts::<C::Query>();
-        self.codes.encode_query(query, encoded);
+        self.codes.encode(query, &mut cursor.scratch.queries);
         cursor
     }
 
@@ -124,28 +119,15 @@ impl<C: Codes, V: Search> Composed<C, V> {
     /// late batch may hold a row that is closer than the end of an earlier one. No row comes twice,
     /// and in the end every row that can be reached has come.
     pub fn resume(&self, cursor: &mut Cursor, width: usize, out: &mut Vec<Neighbor>) -> usize {
-        let before = out.len();
         if width == 0 {
             return 0;
         }
-        let Cursor { scratch, candidates, waiting, nearest, counters, started } = cursor;
-        let (query, beam) = scratch.parts::<C::Query>();
-        let (graph, codes) = (&*self.graph, &*self.codes);
-        let work = Batch {
-            graph,
-            codes,
-            query,
-            width,
-            beam,
-            candidates,
-            waiting,
-            nearest,
-            counters,
-            started,
-            out,
-        };
-        isa::dispatch(self.level, work);
-        out.len() - before
+        let Cursor { scratch: Scratch { queries, found, .. }, progress, counters } = cursor;
+        let query = self.codes.encoded(queries);
+        let (graph, scorer) = (&*self.graph, self.codes.scorer(self.level, query));
+        *counters += isa::dispatch(self.level, Resumed { graph, scorer, width, progress, found });
+        self.codes.answer(query, found, out);
+        found.len()
     }
 
     /// Writes the rows within `radius` (a distance of the metric, inclusive) of a prepared query

@@ -1,36 +1,16 @@
 //! What a query is put to: a graph, codes and a search version, composed.
 
-use crate::{Beam, Bitmap, Counters, SearchParams, linear_pool::MAX_NODES};
-use crinoid_graph::Graph;
+use crate::{
+    AnyCodes, Bitmap, Counters, Scratch, Search, SearchParams,
+    any_codes::{AnyScorer, query_of},
+    scratch::Kept,
+};
+use crinoid_graph::{Graph, candidate::MAX_POINTS};
 use crinoid_quant::{
     Codes, Isa, Level, Neighbor, Scorer,
     isa::{self, OnIsa},
-    key,
 };
-use std::{any::Any, sync::Arc};
-
-/// A published way of walking a graph.
-///
-/// Generic over the SIMD level and the scorer: each combination is compiled into one loop without
-/// a call in it. Mark implementations `#[inline(always)]`.
-pub trait Search: Send + Sync + 'static {
-    /// The version, `name@number`.
-    const VERSION: &'static str;
-
-    /// Leaves the best candidates for the scorer's query in [`Beam::found`], ascending, at most
-    /// `params.beam_width(graph.len())` of them. The scorer knows all nodes of the graph.
-    ///
-    /// The answer depends on the arguments alone, not on what `beam` was used for before, and the
-    /// call allocates nothing once `beam` has served a search of this size.
-    fn search<I: Isa, S: Scorer>(
-        &self,
-        isa: I,
-        graph: &Graph,
-        scorer: S,
-        params: &SearchParams,
-        beam: &mut Beam,
-    ) -> Counters;
-}
+use std::{any::Any, fmt, sync::Arc};
 
 /// Anything that answers queries: the dyn-safe face of this crate, one virtual call per query.
 pub trait Engine: Send + Sync {
@@ -79,36 +59,6 @@ pub trait Engine: Send + Sync {
     ) -> Counters;
 }
 
-/// The memory that a thread searches with. One serves any number of engines, one query at a time;
-/// it grows on first use and is never given back.
-#[derive(Default)]
-pub struct Scratch {
-    beam: Beam,
-    /// One encoded query per codec that came along.
-    queries: Vec<Box<dyn Any + Send + Sync>>,
-}
-
-impl Scratch {
-    /// The query of type `Q`, in whatever state its last use left it, and the rest.
-    pub fn parts<Q: Default + Send + Sync + 'static>(&mut self) -> (&mut Q, &mut Beam) {
-        let known = self.queries.iter().position(|query| query.is::<Q>());
-        let place = known.unwrap_or_else(|| {
-            self.queries.push(Box::new(Q::default()));
-            self.queries.len() - 1
-        });
-        match self.queries[place].downcast_mut() {
-            Some(query) => (query, &mut self.beam),
-            None => unreachable!("the query at this place is of the type looked for"),
-        }
-    }
-}
-
-impl std::fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Scratch({} codecs)", self.queries.len())
-    }
-}
-
 /// Parts that do not make an engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -131,67 +81,83 @@ pub enum EngineError {
     },
 }
 
-/// The search version `V` over a graph and the codes `C`.
-#[derive(Debug)]
-pub struct Composed<C, V> {
+/// A search version over a graph and codes.
+pub struct Composed {
     pub(crate) graph: Arc<Graph>,
-    pub(crate) codes: Arc<C>,
-    version: V,
+    pub(crate) codes: AnyCodes,
     pub(crate) level: Level,
+    walk: Box<dyn Walk>,
 }
 
-impl<C: Codes, V: Search> Composed<C, V> {
-    /// Composes an engine that runs at the best SIMD level of this CPU.
+impl Composed {
+    /// Composes an engine at the best SIMD level of this CPU, its loop compiled for this codec and this
+    /// search: nothing in it is a call.
     ///
     /// # Errors
     /// When graph and codes differ in length, or are longer than 2^31.
-    pub fn new(graph: Arc<Graph>, codes: Arc<C>, version: V) -> Result<Self, EngineError> {
+    pub fn new<C: Codes, V: Search>(
+        graph: Arc<Graph>,
+        codes: Arc<C>,
+        version: V,
+    ) -> Result<Self, EngineError> {
+        let walk = Compiled { codes: codes.clone(), version };
+        Self::with(graph, codes.into(), Box::new(walk))
+    }
+
+    /// Composes an engine whose loop is compiled once for all codecs: a virtual call per batch of
+    /// distances. The answers are those of [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn over(
+        graph: Arc<Graph>,
+        codes: AnyCodes,
+        version: impl Search,
+    ) -> Result<Self, EngineError> {
+        let walk = Indirect { codes: codes.clone(), version };
+        Self::with(graph, codes, Box::new(walk))
+    }
+
+    fn with(graph: Arc<Graph>, codes: AnyCodes, walk: Box<dyn Walk>) -> Result<Self, EngineError> {
         let nodes = graph.len();
         if nodes != codes.len() {
             return Err(EngineError::Length { nodes, codes: codes.len() });
         }
-        if nodes > MAX_NODES {
-            return Err(EngineError::TooMany { nodes, most: MAX_NODES });
+        if nodes > MAX_POINTS {
+            return Err(EngineError::TooMany { nodes, most: MAX_POINTS });
         }
-        Ok(Self { graph, codes, version, level: Level::current() })
+        Ok(Self { graph, codes, level: Level::current(), walk })
     }
 
     /// The same engine at `level`, or at the best level below it that the CPU has.
+    #[must_use]
     pub fn at_level(self, level: Level) -> Self {
         Self { level, ..self }
     }
-}
 
-/// One query, compiled per SIMD level.
-pub(crate) struct Query<'a, C: Codes, V> {
-    pub(crate) engine: &'a Composed<C, V>,
-    pub(crate) query: &'a C::Query,
-    pub(crate) params: &'a SearchParams,
-    /// How many of the candidates found go into `out`, at most.
-    pub(crate) leave: usize,
-    pub(crate) beam: &'a mut Beam,
-    pub(crate) out: &'a mut Vec<Neighbor>,
-}
-
-impl<C: Codes, V: Search> OnIsa for Query<'_, C, V> {
-    type Output = Counters;
-
-    #[inline(always)]
-    fn on<I: Isa>(self, isa: I) -> Counters {
-        let Self { engine, query, params, leave, beam, out } = self;
-        let scorer = engine.codes.scorer(isa, query);
-        let counters = engine.version.search(isa, &engine.graph, scorer, params, beam);
-        out.extend(beam.found.iter().take(leave).map(|&packed| {
-            let (key, id) = key::unpack(packed);
-            Neighbor::new(id, scorer.distance(key))
-        }));
-        counters
+    /// Walks for a query that the codes have encoded; leaves what was found in `found`.
+    pub(crate) fn walk(
+        &self,
+        query: &dyn Any,
+        params: &SearchParams,
+        memories: &mut Kept,
+        found: &mut Vec<u64>,
+    ) -> Counters {
+        found.clear();
+        let (level, graph) = (self.level, &*self.graph);
+        self.walk.walk(Request { level, graph, query, params, memories, found })
     }
 }
 
-impl<C: Codes, V: Search> Engine for Composed<C, V> {
+impl fmt::Debug for Composed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {:?} at {}", self.walk.version(), self.codes, self.level)
+    }
+}
+
+impl Engine for Composed {
     fn version(&self) -> &'static str {
-        V::VERSION
+        self.walk.version()
     }
 
     fn len(&self) -> usize {
@@ -209,15 +175,16 @@ impl<C: Codes, V: Search> Engine for Composed<C, V> {
         scratch: &mut Scratch,
         out: &mut Vec<Neighbor>,
     ) -> Counters {
-        assert_eq!(query.len(), self.codes.dim(), "dimension of the query");
+        assert_eq!(query.len(), self.dim(), "dimension of the query");
         out.clear();
         if params.k == 0 {
             return Counters::default();
         }
-        let (encoded, beam) = scratch.parts::<C::Query>();
-        self.codes.encode_query(query, encoded);
-        let leave = params.k;
-        isa::dispatch(self.level, Query { engine: self, query: encoded, params, leave, beam, out })
+        let Scratch { queries, memories, found } = scratch;
+        let query = self.codes.encode(query, queries);
+        let counters = self.walk(query, params, memories, found);
+        self.codes.answer(query, &found[..params.k.min(found.len())], out);
+        counters
     }
 
     fn search_filtered(
@@ -229,5 +196,104 @@ impl<C: Codes, V: Search> Engine for Composed<C, V> {
         out: &mut Vec<Neighbor>,
     ) -> Counters {
         self.filtered(query, params, admitted, scratch, out)
+    }
+}
+
+/// One walk for one query.
+struct Request<'a> {
+    level: Level,
+    graph: &'a Graph,
+    /// As the codes have encoded it.
+    query: &'a dyn Any,
+    params: &'a SearchParams,
+    memories: &'a mut Kept,
+    found: &'a mut Vec<u64>,
+}
+
+/// A search and what it measures with.
+trait Walk: Send + Sync {
+    fn version(&self) -> &'static str;
+    fn walk(&self, request: Request<'_>) -> Counters;
+}
+
+/// A search compiled for a codec.
+struct Compiled<C, V> {
+    codes: Arc<C>,
+    version: V,
+}
+
+impl<C: Codes, V: Search> Walk for Compiled<C, V> {
+    fn version(&self) -> &'static str {
+        self.version.version()
+    }
+
+    fn walk(&self, request: Request<'_>) -> Counters {
+        let Request { level, graph, query, params, memories, found } = request;
+        let (scorer, version) = ((&*self.codes, query_of::<C>(query)), &self.version);
+        let memory = memories.get::<V::Memory>();
+        isa::dispatch(level, OneWalk { scorer, version, graph, params, memory, found })
+    }
+}
+
+/// A search compiled once.
+struct Indirect<V> {
+    codes: AnyCodes,
+    version: V,
+}
+
+impl<V: Search> Walk for Indirect<V> {
+    fn version(&self) -> &'static str {
+        self.version.version()
+    }
+
+    fn walk(&self, request: Request<'_>) -> Counters {
+        let Request { level, graph, query, params, memories, found } = request;
+        let (scorer, version) = (self.codes.scorer(level, query), &self.version);
+        let memory = memories.get::<V::Memory>();
+        isa::dispatch(level, OneWalk { scorer, version, graph, params, memory, found })
+    }
+}
+
+/// A query that can be measured at any SIMD level.
+trait ScorerAt: Copy {
+    type At<I: Isa>: Scorer;
+    fn at<I: Isa>(self, isa: I) -> Self::At<I>;
+}
+
+impl<'a, C: Codes> ScorerAt for (&'a C, &'a C::Query) {
+    type At<I: Isa> = C::Scorer<'a, I>;
+
+    #[inline(always)]
+    fn at<I: Isa>(self, isa: I) -> Self::At<I> {
+        self.0.scorer(isa, self.1)
+    }
+}
+
+impl ScorerAt for AnyScorer<'_> {
+    type At<I: Isa> = Self;
+
+    #[inline(always)]
+    fn at<I: Isa>(self, _isa: I) -> Self {
+        self
+    }
+}
+
+/// One query, compiled per search, SIMD level and kind of scorer.
+struct OneWalk<'a, S, V: Search> {
+    scorer: S,
+    version: &'a V,
+    graph: &'a Graph,
+    params: &'a SearchParams,
+    memory: &'a mut V::Memory,
+    found: &'a mut Vec<u64>,
+}
+
+impl<S: ScorerAt, V: Search> OnIsa for OneWalk<'_, S, V> {
+    type Output = Counters;
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) -> Counters {
+        let Self { scorer, version, graph, params, memory, found } = self;
+        version.search(isa, graph, scorer.at(isa), params, memory, found)
     }
 }

@@ -1,6 +1,6 @@
 //! Where a walk over the base layer starts: greedy descent through the upper layers, or a sample.
 
-use crate::{Counters, beam::Lists};
+use crate::{Batch, Counters};
 use crinoid_graph::{Graph, Layer};
 use crinoid_quant::{Scorer, key};
 
@@ -13,14 +13,14 @@ use crinoid_quant::{Scorer, key};
 pub fn descend<S: Scorer>(
     graph: &Graph,
     scorer: S,
-    lists: &mut Lists,
+    batch: &mut Batch,
     counters: &mut Counters,
 ) -> Option<u64> {
     let node = graph.entry_node()?;
     let mut best = key::pack(scorer.key(node), graph.entry());
     counters.measured(1);
     for layer in graph.layers().iter().rev() {
-        best = greedy(layer, best, scorer, lists, counters);
+        best = greedy(layer, best, scorer, batch, counters);
         let (key, slot) = key::unpack(best);
         best = key::pack(key, layer.below[slot as usize]);
     }
@@ -33,16 +33,16 @@ fn greedy<S: Scorer>(
     layer: &Layer,
     mut best: u64,
     scorer: S,
-    lists: &mut Lists,
+    batch: &mut Batch,
     counters: &mut Counters,
 ) -> u64 {
     let nodes = layer.nodes.as_slice();
     loop {
         let (_, slot) = key::unpack(best);
         let neighbors = layer.neighbors(slot);
-        lists.ids.clear();
-        lists.ids.extend(neighbors.iter().map(|&slot| nodes[slot as usize]));
-        let keys = lists.measure(scorer);
+        batch.ids.clear();
+        batch.ids.extend(neighbors.iter().map(|&slot| nodes[slot as usize]));
+        let keys = batch.measure(scorer);
         counters.expanded(neighbors.len());
         let found = keys.iter().zip(neighbors).map(|(&key, &slot)| key::pack(key, slot)).min();
         match found {
@@ -52,33 +52,32 @@ fn greedy<S: Scorer>(
     }
 }
 
-/// The closest of `entries` evenly spaced rows, as a packed `(key, node)`.
-///
-/// `ids` and `keys` are room for `entries` values; the graph is not empty.
+/// Measures as many evenly spaced nodes as `ids` and `keys` have room for.
 #[inline(always)]
-pub(crate) fn sampled<S: Scorer>(
-    entries: usize,
+pub(crate) fn measure_samples<S: Scorer>(
     graph: &Graph,
     scorer: S,
     ids: &mut [u32],
     keys: &mut [u32],
     counters: &mut Counters,
-) -> u64 {
-    let entries = entries.clamp(1, graph.len());
-    let (ids, keys) = (&mut ids[..entries], &mut keys[..entries]);
-    let (mut at, step) = (0, (graph.len() as u64) << 16);
+) {
+    let (mut at, step) = (0, ((graph.len() as u64) << 16) / ids.len() as u64);
     for id in ids.iter_mut() {
         *id = (at >> 16) as u32;
-        at += step / entries as u64;
+        at += step;
         scorer.prefetch(*id, scorer.lines());
     }
     scorer.keys(ids, keys);
-    counters.measured(entries);
-    let mut best = u64::MAX;
-    for (&key, &id) in keys.iter().zip(&*ids) {
-        best = best.min(key::pack(key, id));
-    }
-    best
+    counters.measured(ids.len());
+}
+
+/// The closest of the measured nodes (ties: the first), which is then as far as can be.
+#[inline(always)]
+pub(crate) fn take_closest(ids: &[u32], keys: &mut [u32]) -> u32 {
+    let least = keys.iter().fold(u32::MAX, |least, &key| least.min(key));
+    let place = keys.iter().position(|&key| key == least).unwrap_or(0);
+    keys[place] = u32::MAX;
+    ids[place]
 }
 
 /// The longest list that a search of `graph` can come across.

@@ -4,16 +4,14 @@
 //! sets.
 
 use crate::{
-    Bitmap, Counters, Engine, Scratch, SearchParams,
-    beam::{Beam, Lists},
+    AnyCodes, Batch, Bitmap, Counters, Engine, Scratch, SearchParams, any_codes::AnyScorer,
 };
 use crinoid_quant::{
-    Codes, Isa, Level, Metric, Neighbor, Scorer, Vectors,
+    Isa, Level, Metric, Neighbor, Vectors,
     isa::{self, OnIsa},
     key,
 };
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// How many rows are measured at a time: their keys stay in the first-level cache.
 const BLOCK: usize = 256;
@@ -65,75 +63,78 @@ impl Smallest {
     }
 }
 
-/// Measures the rows `ids` and offers them to `nearest`.
-#[inline(always)]
-pub(crate) fn scan<S: Scorer>(
-    scorer: S,
+/// What a scan writes to.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    batch: Batch,
+    nearest: Smallest,
+}
+
+/// Measures the rows `ids` and leaves the `k` nearest in `found`: packed `(key, id)`, ascending.
+pub(crate) fn scan(
+    scorer: AnyScorer<'_>,
     ids: impl Iterator<Item = u32>,
-    lists: &mut Lists,
-    nearest: &mut Smallest,
+    k: usize,
+    memory: &mut Memory,
+    found: &mut Vec<u64>,
 ) -> Counters {
+    let Memory { batch, nearest } = memory;
     let mut counters = Counters::default();
     let mut ids = ids.peekable();
-    lists.reserve(BLOCK);
+    batch.reserve(BLOCK);
+    nearest.reset(k);
     while ids.peek().is_some() {
-        lists.ids.clear();
-        lists.ids.extend(ids.by_ref().take(BLOCK));
-        lists.measure(scorer);
-        counters.measured(lists.ids.len());
-        lists.pairs().for_each(|(key, id)| nearest.offer(key::pack(key, id)));
+        batch.ids.clear();
+        batch.ids.extend(ids.by_ref().take(BLOCK));
+        batch.measure(scorer);
+        counters.measured(batch.ids.len());
+        batch.pairs().for_each(|(key, id)| nearest.offer(key::pack(key, id)));
     }
+    found.clear();
+    found.extend_from_slice(nearest.sorted());
     counters
 }
 
-/// Exact search over the codes `C`: exact for the distances of the codes, that is.
+/// Exact search over codes: exact for the distances of the codes, that is.
 #[derive(Clone, Debug)]
-pub struct Exact<C> {
-    codes: Arc<C>,
+pub struct Exact {
+    codes: AnyCodes,
     level: Level,
 }
 
-impl<C: Codes> Exact<C> {
+impl Exact {
     /// Scans `codes` at the best SIMD level of this CPU.
-    pub fn new(codes: Arc<C>) -> Self {
-        Self { codes, level: Level::current() }
+    pub fn new(codes: impl Into<AnyCodes>) -> Self {
+        Self { codes: codes.into(), level: Level::current() }
     }
 
     /// The same scan at `level`, or at the best level below it that the CPU has.
+    #[must_use]
     pub fn at_level(self, level: Level) -> Self {
         Self { level, ..self }
     }
-}
 
-/// The scan of some rows for one query, compiled per SIMD level.
-pub(crate) struct Query<'a, C: Codes, I> {
-    pub(crate) codes: &'a C,
-    pub(crate) query: &'a C::Query,
-    pub(crate) ids: I,
-    pub(crate) k: usize,
-    pub(crate) beam: &'a mut Beam,
-    pub(crate) out: &'a mut Vec<Neighbor>,
-}
-
-impl<C: Codes, T: Iterator<Item = u32>> OnIsa for Query<'_, C, T> {
-    type Output = Counters;
-
-    #[inline(always)]
-    fn on<I: Isa>(self, isa: I) -> Counters {
-        let Self { codes, query, ids, k, beam, out } = self;
-        let scorer = codes.scorer(isa, query);
-        let Beam { lists, smallest, .. } = beam;
-        smallest.reset(k);
-        let counters = scan(scorer, ids, lists, smallest);
-        out.extend(smallest.sorted().iter().map(|&packed| {
-            let (key, id) = key::unpack(packed);
-            Neighbor::new(id, scorer.distance(key))
-        }));
+    /// The `k` nearest of the rows `ids`.
+    fn among(
+        &self,
+        ids: impl Iterator<Item = u32>,
+        k: usize,
+        query: &[f32],
+        scratch: &mut Scratch,
+        out: &mut Vec<Neighbor>,
+    ) -> Counters {
+        assert_eq!(query.len(), self.codes.dim(), "dimension of the query");
+        out.clear();
+        let Scratch { queries, memories, found } = scratch;
+        let query = self.codes.encode(query, queries);
+        let scorer = self.codes.scorer(self.level, query);
+        let counters = scan(scorer, ids, k, memories.get(), found);
+        self.codes.answer(query, found, out);
         counters
     }
 }
 
-impl<C: Codes> Engine for Exact<C> {
+impl Engine for Exact {
     fn version(&self) -> &'static str {
         "exact@1"
     }
@@ -170,34 +171,15 @@ impl<C: Codes> Engine for Exact<C> {
     }
 }
 
-impl<C: Codes> Exact<C> {
-    /// The `k` nearest of the rows `ids`.
-    fn among(
-        &self,
-        ids: impl Iterator<Item = u32>,
-        k: usize,
-        query: &[f32],
-        scratch: &mut Scratch,
-        out: &mut Vec<Neighbor>,
-    ) -> Counters {
-        assert_eq!(query.len(), self.codes.dim(), "dimension of the query");
-        out.clear();
-        let (encoded, beam) = scratch.parts::<C::Query>();
-        self.codes.encode_query(query, encoded);
-        let work = Query { codes: &*self.codes, query: encoded, ids, k, beam, out };
-        isa::dispatch(self.level, work)
-    }
-}
-
 /// Distances of one query to all rows of a set.
-struct Rows<'a> {
+struct FloatScan<'a> {
     vectors: &'a Vectors,
     query: &'a [f32],
     dot: bool,
     nearest: &'a mut Smallest,
 }
 
-impl OnIsa for Rows<'_> {
+impl OnIsa for FloatScan<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -221,7 +203,7 @@ pub fn nearest(vectors: &Vectors, metric: Metric, query: &[f32], k: usize) -> Ve
     let mut nearest = Smallest::default();
     nearest.reset(k.min(vectors.len()));
     let dot = metric == Metric::InnerProduct;
-    isa::dispatch(Level::current(), Rows { vectors, query, dot, nearest: &mut nearest });
+    isa::dispatch(Level::current(), FloatScan { vectors, query, dot, nearest: &mut nearest });
     let answers = nearest.sorted().iter().map(|&packed| {
         let (key, id) = key::unpack(packed);
         Neighbor::new(id, key::to_f32(key))

@@ -8,10 +8,8 @@
 //! Lost against this: looking through refused neighbours to theirs, as ACORN does (Patel et al. 2024).
 //! At every share of 100,000 rows it was 5 to 20 times slower than the better of the two (BENCHMARKS.md).
 
-use crate::{
-    Bitmap, Composed, Counters, Engine, Scratch, Search, SearchParams, engine::Query, exact,
-};
-use crinoid_quant::{Codes, Neighbor, isa};
+use crate::{Bitmap, Composed, Counters, Engine, Scratch, SearchParams, exact};
+use crinoid_quant::{Neighbor, key};
 
 /// How many rows are scanned in the time in which a walk serves one place of its beam, measured
 /// (BENCHMARKS.md, "Filters"): the node there is expanded, and its unseen neighbours are measured in random order.
@@ -30,7 +28,7 @@ fn widened(size: usize, rarity: f64) -> usize {
     (size as f64 * rarity).ceil() as usize
 }
 
-impl<C: Codes, V: Search> Composed<C, V> {
+impl Composed {
     /// [`Engine::search_filtered`], by a scan where that is the cheaper way.
     pub(crate) fn filtered(
         &self,
@@ -48,32 +46,31 @@ impl<C: Codes, V: Search> Composed<C, V> {
         if k == 0 {
             return counters;
         }
-        let (encoded, beam) = scratch.parts::<C::Query>();
-        self.codes.encode_query(query, encoded);
+        let Scratch { queries, memories, found } = scratch;
+        let query = self.codes.encode(query, queries);
         let mut rarity = n as f64 / admitted.count() as f64;
         loop {
             let wide = SearchParams::new(widened(k, rarity), widened(params.ef, rarity));
             if scan_is_cheaper(admitted.count(), wide.beam_width(n)) {
-                out.clear();
-                let (codes, ids) = (&*self.codes, admitted.ids());
-                let scan = exact::Query { codes, query: encoded, ids, k, beam, out };
-                counters += isa::dispatch(self.level, scan);
-                return counters;
+                let scorer = self.codes.scorer(self.level, query);
+                let memory = memories.get::<exact::Memory>();
+                counters += exact::scan(scorer, admitted.ids(), k, memory, found);
+                break;
             }
-            out.clear();
-            let work = Query { engine: self, query: encoded, params: &wide, leave: n, beam, out };
-            counters += isa::dispatch(self.level, work);
-            let admitted_places =
-                out.iter().zip(1..).filter(|(near, _)| admitted.contains(near.id));
-            match admitted_places.map(|(_, rank)| rank).nth(k - 1) {
+            counters += self.walk(query, &wide, memories, found);
+            let is_admitted = |packed: &u64| admitted.contains(key::unpack(*packed).1);
+            let ranks = found.iter().zip(1..).filter(|(packed, _)| is_admitted(packed));
+            match ranks.map(|(_, rank)| rank).nth(k - 1) {
                 Some(rank) if rank <= DEEPER * wide.k => {
-                    out.retain(|near| admitted.contains(near.id));
-                    out.truncate(k);
-                    return counters;
+                    found.retain(is_admitted);
+                    found.truncate(k);
+                    break;
                 }
                 Some(rank) => rarity = rank as f64 / k as f64,
                 None => rarity *= 4.0,
             }
         }
+        self.codes.answer(query, found, out);
+        counters
     }
 }

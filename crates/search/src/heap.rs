@@ -4,39 +4,55 @@
 //! search ends when the closest candidate lies beyond the farthest of a full second heap.
 //! (Malkov & Yashunin 2016, Algorithm 2.) One entry, no prefetch: the baseline.
 
-use crate::{Beam, Counters, Search, SearchParams, entry};
+use crate::{Batch, Counters, Search, SearchParams, Visited, entry};
 use crinoid_graph::Graph;
 use crinoid_quant::{Isa, Scorer, key};
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// The search `heap@1`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heap;
 
+/// What it writes to.
+#[derive(Debug, Default)]
+pub struct HeapMemory {
+    visited: Visited,
+    batch: Batch,
+    /// Candidates yet to be expanded, closest first.
+    candidates: BinaryHeap<Reverse<u64>>,
+    /// The best found so far, farthest first.
+    nearest: BinaryHeap<u64>,
+}
+
 impl Search for Heap {
-    const VERSION: &'static str = "heap@1";
+    type Memory = HeapMemory;
+
+    fn version(&self) -> &'static str {
+        "heap@1"
+    }
 
     #[inline(always)]
     fn search<I: Isa, S: Scorer>(
         &self,
-        _isa: I,
+        isa: I,
         graph: &Graph,
         scorer: S,
         params: &SearchParams,
-        beam: &mut Beam,
+        memory: &mut HeapMemory,
+        found: &mut Vec<u64>,
     ) -> Counters {
         let mut counters = Counters::default();
         let width = params.beam_width(graph.len());
-        let Beam { found, visited, lists, candidates, nearest, .. } = beam;
-        visited.begin(graph.len());
-        lists.reserve(entry::widest_row(graph));
+        let HeapMemory { visited, batch, candidates, nearest } = memory;
+        visited.begin(graph);
+        batch.reserve(entry::widest_row(graph));
         candidates.clear();
         // Candidates that the second heap has dropped stay here: at worst, every node.
         candidates.reserve(graph.len());
         nearest.clear();
         nearest.reserve(width + 1);
         if width > 0
-            && let Some(start) = entry::descend(graph, scorer, lists, &mut counters)
+            && let Some(start) = entry::descend(graph, scorer, batch, &mut counters)
         {
             visited.insert(key::unpack(start).1);
             candidates.push(Reverse(start));
@@ -49,15 +65,10 @@ impl Search for Heap {
                 break;
             }
             let (_, node) = key::unpack(closest);
-            lists.ids.clear();
-            for &neighbor in base.neighbors(node) {
-                if visited.insert(neighbor) {
-                    lists.ids.push(neighbor);
-                }
-            }
-            lists.measure(scorer);
-            counters.expanded(lists.ids.len());
-            for (key, id) in lists.pairs() {
+            batch.gather(isa, base, node, visited);
+            batch.measure(scorer);
+            counters.expanded(batch.ids.len());
+            for (key, id) in batch.pairs() {
                 let candidate = key::pack(key, id);
                 if nearest.len() < width {
                     nearest.push(candidate);
@@ -70,7 +81,6 @@ impl Search for Heap {
                 }
             }
         }
-        found.clear();
         found.extend(nearest.iter());
         found.sort_unstable();
         counters

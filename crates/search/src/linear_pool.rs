@@ -1,18 +1,14 @@
 //! A bounded sorted array of candidates, each expanded at most once.
 
-/// Marks an entry as expanded. Entries are `key << 32 | id << 1 | expanded`: ids are unique, so
-/// the mark never decides an order, and sorting ignores it for free.
-const EXPANDED: u64 = 1;
-
-/// The most nodes whose ids leave room for the mark.
-pub const MAX_NODES: usize = 1 << 31;
+use crinoid_graph::Candidate;
 
 /// The `capacity` best candidates, sorted, and a cursor to the best that is yet to be expanded.
 ///
-/// This is the linear pool of GLASS: binary search, one `memmove` per insertion.
+/// This is the linear pool of GLASS: binary search, one `memmove` per insertion. Expanded entries are
+/// flagged.
 #[derive(Clone, Debug, Default)]
 pub struct LinearPool {
-    entries: Vec<u64>,
+    entries: Vec<Candidate>,
     capacity: usize,
     cursor: usize,
 }
@@ -27,10 +23,11 @@ impl LinearPool {
     }
 
     /// Offers a candidate that has not been offered before; where it went, or `None` when it is
-    /// farther than all of a full pool. `id` is below [`MAX_NODES`].
+    /// farther than all of a full pool. `id` is below
+    /// [`MAX_POINTS`](crinoid_graph::candidate::MAX_POINTS).
     #[inline(always)]
     pub fn insert(&mut self, key: u32, id: u32) -> Option<usize> {
-        let entry = u64::from(key) << 32 | u64::from(id) << 1;
+        let entry = Candidate::new(key, id);
         if self.entries.len() == self.capacity {
             if self.entries.last().is_none_or(|&last| entry > last) {
                 return None;
@@ -47,10 +44,10 @@ impl LinearPool {
     #[inline(always)]
     pub fn pop(&mut self) -> Option<u32> {
         let entry = self.entries.get_mut(self.cursor)?;
-        let id = (*entry as u32) >> 1;
-        *entry |= EXPANDED;
+        let id = entry.id();
+        *entry = entry.flagged();
         self.cursor += 1;
-        while self.entries.get(self.cursor).is_some_and(|entry| entry & EXPANDED != 0) {
+        while self.entries.get(self.cursor).is_some_and(|entry| entry.is_flagged()) {
             self.cursor += 1;
         }
         Some(id)
@@ -64,7 +61,7 @@ impl LinearPool {
 
     /// All candidates as packed `(key, id)`, ascending.
     pub fn packed(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
-        self.entries.iter().map(|&entry| entry >> 32 << 32 | (entry as u32 >> 1) as u64)
+        self.entries.iter().map(|entry| entry.packed())
     }
 }
 

@@ -9,10 +9,7 @@ use crinoid_quant::{
     Codes, Metric,
     codec::{Float, Sq8},
 };
-use crinoid_search::{
-    Composed, Crinn, Discovery, Engine, Exact, Flat, Flat2, Flat3, Heap, Pool, Scratch,
-    SearchParams,
-};
+use crinoid_search::{Engine, Exact, Scratch, SearchParams, versions};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -75,17 +72,10 @@ fn no_allocation_in_steady_state() {
     let graph = Arc::new(knn_graph(&vectors, 12, true));
     let float = Arc::new(Float::train(&vectors, Metric::L2));
     let bytes = Arc::new(Sq8::train(&vectors, Metric::L2));
-    check(&Composed::new(graph.clone(), float.clone(), Heap).unwrap(), dim);
-    check(&Composed::new(graph.clone(), bytes.clone(), Heap).unwrap(), dim);
-    check(&Composed::new(graph.clone(), float.clone(), Pool).unwrap(), dim);
-    check(&Composed::new(graph.clone(), bytes.clone(), Pool).unwrap(), dim);
-    check(&Composed::new(graph.clone(), float.clone(), Flat::default()).unwrap(), dim);
-    check(&Composed::new(graph.clone(), bytes.clone(), Flat::default()).unwrap(), dim);
-    check(&Composed::new(graph.clone(), float.clone(), Flat2::default()).unwrap(), dim);
-    check(&Composed::new(graph.clone(), bytes.clone(), Flat2::default()).unwrap(), dim);
-    check(&Composed::new(graph.clone(), bytes.clone(), Flat3::default()).unwrap(), dim);
-    check(&Composed::new(graph.clone(), bytes.clone(), Crinn::default()).unwrap(), dim);
-    check(&Composed::new(graph.clone(), bytes.clone(), Discovery::default()).unwrap(), dim);
+    for version in versions::VERSIONS {
+        check(&versions::compose(version, graph.clone(), float.clone()).unwrap(), dim);
+        check(&versions::compose(version, graph.clone(), bytes.clone()).unwrap(), dim);
+    }
     check(&Exact::new(float), dim);
     check(&Exact::new(bytes), dim);
 }

@@ -1,4 +1,4 @@
-//! Filters, tombstones, cursors, ranges, batches: each against the exact answer.
+//! Filters, cursors, ranges, batches: each against the exact answer.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod common;
@@ -7,8 +7,8 @@ use common::{clustered, noise};
 use crinoid_graph::{Graph, Params, builder};
 use crinoid_quant::{Codes, Metric, Neighbor, Vectors, codec::Sq8};
 use crinoid_search::{
-    Adaptive, Bitmap, Composed, Crinn, Discovery, Engine, Exact, Flat, Living, Pool, Scratch,
-    SearchParams, filter, search_all,
+    BestFirst, Bitmap, Composed, Engine, Exact, Pipelined, Scratch, SearchParams, filter,
+    search_all,
 };
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ fn graph(codes: &Sq8) -> Arc<Graph> {
 }
 
 struct Set {
-    engine: Composed<Sq8, Pool>,
-    exact: Exact<Sq8>,
+    engine: Composed,
+    exact: Exact,
     queries: Vectors,
 }
 
@@ -29,7 +29,7 @@ fn set(n: usize) -> Set {
     let vectors = clustered(n, DIM, 1);
     let codes = Arc::new(Sq8::train(&vectors, Metric::L2));
     let graph = graph(&codes);
-    let engine = Composed::new(graph, codes.clone(), Pool).unwrap();
+    let engine = Composed::new(graph, codes.clone(), BestFirst::POOL).unwrap();
     Set { engine, exact: Exact::new(codes), queries: clustered(60, DIM, 5) }
 }
 
@@ -101,32 +101,6 @@ fn a_filter_that_refuses_whole_neighbourhoods_is_searched_again_or_scanned() {
 }
 
 #[test]
-fn the_dead_are_never_returned_and_k_live_ones_are() {
-    let set = set(1500);
-    let queries = set.queries.clone();
-    let order = ranking(&set, queries.row(0));
-    // The 200 nearest of the first query are dead: the retry has to find others.
-    let mut dead = Bitmap::new(1500);
-    let mut living = Living::new(set.engine, &Bitmap::new(1500));
-    for n in &order[..200] {
-        dead.insert(n.id);
-        assert!(living.bury(n.id));
-    }
-    assert_eq!(living.len(), 1300);
-    assert!((0..1500).all(|id| living.alive().contains(id) != dead.contains(id)));
-    let found = ask(&living, queries.row(0), 10, 64);
-    assert_eq!(found.len(), 10);
-    for query in queries.rows() {
-        let found = ask(&living, query, 10, 20);
-        assert!(found.len() == 10 && found.iter().all(|n| !dead.contains(n.id)));
-    }
-    for id in 0..1500 {
-        living.bury(id);
-    }
-    assert!(living.is_empty() && ask(&living, queries.row(0), 10, 20).is_empty());
-}
-
-#[test]
 fn a_cursor_returns_every_row_once_the_near_ones_first() {
     let set = set(700);
     for query in set.queries.rows().take(10) {
@@ -186,11 +160,11 @@ fn early_ends_save_work_and_lose_little() {
     let codes = Arc::new(Sq8::train(&vectors, Metric::L2));
     let graph = graph(&codes);
     let exact = Exact::new(codes.clone());
-    let full = Composed::new(graph.clone(), codes.clone(), Pool).unwrap();
-    let crinn = Composed::new(graph.clone(), codes.clone(), Crinn::default()).unwrap();
-    let discovery = Composed::new(graph.clone(), codes.clone(), Discovery::default()).unwrap();
-    let adaptive = Composed::new(graph.clone(), codes.clone(), Adaptive::default()).unwrap();
-    let flat = Composed::new(graph, codes, Flat::default()).unwrap();
+    let full = Composed::new(graph.clone(), codes.clone(), BestFirst::POOL).unwrap();
+    let crinn = Composed::new(graph.clone(), codes.clone(), BestFirst::CRINN).unwrap();
+    let discovery = Composed::new(graph.clone(), codes.clone(), BestFirst::DISCOVERY).unwrap();
+    let adaptive = Composed::new(graph.clone(), codes.clone(), BestFirst::ADAPTIVE).unwrap();
+    let pipelined = Composed::new(graph, codes, Pipelined::NEAREST).unwrap();
     let queries = clustered(60, DIM, 5);
     let measure = |engine: &dyn Engine, k, ef| {
         let (mut hits, mut hops, mut out) = (0, 0, Vec::new());
@@ -215,6 +189,6 @@ fn early_ends_save_work_and_lose_little() {
         let name = engine.version();
         assert!(fewer < hops, "{name} k={k}: {fewer} of {hops} hops");
         assert!(early > recall - 0.06, "{name} k={k}: {early} after {recall}");
-        assert!(measure(&flat, k, ef).0 > recall - 0.01);
+        assert!(measure(&pipelined, k, ef).0 > recall - 0.01);
     }
 }

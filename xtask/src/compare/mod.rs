@@ -37,7 +37,7 @@ const OURS: &str = "crinoid";
   cargo xtask compare
   cargo xtask compare --data sift.hdf5 --python ~/.peers/bin/python
   cargo xtask compare --peer hnswlib --peer faiss --first
-  cargo xtask compare --recipe sq8@2/crinoid@1/flat@2/float@1:m=16 --subject mine='./mine --fast'
+  cargo xtask compare --recipe sq8@2/crinoid@1/pipelined@2/float@1:m=16 --subject mine='./mine --fast'
 A configuration is NAME=VALUE,NAME=VALUE: build parameters of the subject.")]
 pub(crate) struct Args {
     /// A preset of the generator, or a data-set file.

@@ -6,7 +6,7 @@ use crate::lab::Setup;
 use crate::module::Module;
 use crate::prompt::Task;
 use crate::tuned::Tuned;
-use crinoid_search::{Flat2, Flat3, Search as _};
+use crinoid_search::{Pipelined, versions};
 
 /// The complete source of a candidate that does what the starting point does; `None` where code
 /// cannot be exchanged.
@@ -33,11 +33,11 @@ pub fn task(module: Module, allow_unsafe: bool) -> Task {
         }
         Module::Search => {
             "In: a frozen graph, a scorer for one query (int8 codes), k and ef, working memory. \
-             Out, in `beam.found`: the best candidates, at most `params.beam_width(n)` of them, \
+             Out, in `found`: the best candidates, at most `params.beam_width(n)` of them, \
              ascending by (key, id), each id once; and exact counters of hops (nodes expanded) and \
              distance evaluations. No allocation once the working memory has grown. What counts is \
              time per query at equal recall; rows lie at random in memory, so prefetching them \
-             early and measuring many per call (`lists.measure`) matter most."
+             early and measuring many per call (`batch.measure`) matter most."
         }
         Module::Refine => {
             "In: a query and the candidates of the search (by default 26 for k = 10), with int8 \
@@ -60,9 +60,10 @@ pub fn task(module: Module, allow_unsafe: bool) -> Task {
 pub fn space(module: Module, start: &Setup) -> Result<Space, SpaceError> {
     let knobs = match (module, start.search.get("search").and_then(|name| name.as_str())) {
         (Module::Search, None) => Tuned::knobs(),
-        (Module::Search, Some(Flat2::VERSION)) => flat_knobs(&Flat2::default()),
-        (Module::Search, Some(Flat3::VERSION)) => flat_knobs(&Flat3::default().0),
-        (Module::Search, Some(_)) => return Err(none("search", "this version has none")),
+        (Module::Search, Some(name)) => {
+            let row = versions::find(name).ok().and_then(Pipelined::published);
+            pipelined_knobs(&row.ok_or_else(|| none("search", "this version has none"))?)
+        }
         (Module::Graph, _) => graph_knobs(),
         (Module::Refine, _) => refine_knobs(),
         (Module::Quant, _) => return Err(none("quant", "the rig has no place for another codec")),
@@ -101,18 +102,17 @@ fn graph_knobs() -> Vec<Knob> {
     ]
 }
 
-/// The public fields of `flat@2`, which are those of `flat@3`, with what `flat` does as the current
-/// values.
-fn flat_knobs(flat: &Flat2) -> Vec<Knob> {
-    let (entries, starts) = (Value::wholes(&[8, 16, 32, 64, 128, 256]), Value::wholes(&[1, 2, 4]));
+/// The parameters of a pipelined search, with those of `row` as the current values.
+fn pipelined_knobs(row: &Pipelined) -> Vec<Knob> {
+    let (samples, starts) = (Value::wholes(&[8, 16, 32, 64, 128, 256]), Value::wholes(&[1, 2, 4]));
     let pipelined = Value::wholes(&[8, 16, 32, 64, 1 << 20]);
     let slack = Value::reals(&[0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.16]);
     let at = |values: &[Value], now: usize| {
         values.iter().position(|value| *value == Value::Whole(now as i64)).unwrap_or(0)
     };
-    let (entered, started) = (at(&entries, flat.entries), at(&starts, flat.starts));
+    let (sampled, started) = (at(&samples, row.samples), at(&starts, row.starts));
     vec![
-        Knob::new("entries", "rows measured to find the start", entries, entered),
+        Knob::new("samples", "rows measured to find the start", samples, sampled),
         Knob::new("starts", "how many of them the walk starts from", starts, started),
         Knob::new("pipelined_from", "ef from which three hops are in flight", pipelined, 0),
         Knob::new("slack", "how far beyond the k-th best nodes are of interest", slack, 3),
@@ -145,13 +145,13 @@ mod tests {
             assert!(task(module, false).prompt(&[], None).contains(source.trim_end()));
         }
         assert!(space(Module::Quant, &Setup::default()).is_err());
-        let flat = space(Module::Search, &Setup::champions()).unwrap();
-        let flat2 = flat.values(&flat.current());
-        assert_eq!((&flat2["entries"], &flat2["starts"]), (&Value::Whole(64), &Value::Whole(1)));
-        let search = [("search".to_owned(), Flat3::VERSION.into())].into();
+        let champion = space(Module::Search, &Setup::champions()).unwrap();
+        let values = champion.values(&champion.current());
+        assert_eq!((&values["samples"], &values["starts"]), (&Value::Whole(64), &Value::Whole(1)));
+        let search = [("search".to_owned(), Pipelined::WIDE.version.into())].into();
         let wider = Setup { search, ..Setup::champions() };
-        let flat = space(Module::Search, &wider).unwrap();
-        assert_eq!(flat.values(&flat.current())["starts"], Value::Whole(4));
+        let wider = space(Module::Search, &wider).unwrap();
+        assert_eq!(wider.values(&wider.current())["starts"], Value::Whole(4));
         let graph = space(Module::Graph, &Setup::champions()).unwrap();
         let champion = Value::Word(crinoid_graph::CHAMPION.to_owned());
         assert_eq!(graph.values(&graph.current())["graph"], champion);

@@ -15,7 +15,7 @@
 mod published;
 mod stored;
 
-pub use published::SEARCHES;
+pub use published::searches;
 
 use crate::module::Module;
 use crinoid_eval::subject::{
@@ -317,7 +317,7 @@ mod tests {
     fn with_current_knobs_the_walk_is_that_of_the_published_search() {
         let (base, queries) = (vectors(3000, 24, 1), vectors(60, 24, 2));
         let mut tuned = Rig::new();
-        let mut plain = Rig::new().with_search(crinoid_search::Pool);
+        let mut plain = Rig::new().with_search(crinoid_search::BestFirst::POOL);
         for rig in [&mut tuned, &mut plain] {
             rig.load(base.clone(), Metric::L2).unwrap();
             rig.build(&Parameters::new(), 2, 42).unwrap();
@@ -343,8 +343,8 @@ mod tests {
             rig.save(&path).unwrap();
             let mut other = Rig::new();
             assert_eq!(other.open(&path).unwrap(), built);
-            for search in SEARCHES {
-                let params = [("ef", 20.into()), ("search", (*search).into())];
+            for search in searches() {
+                let params = [("ef", 20.into()), ("search", search.as_str().into())];
                 let a = ask(&mut rig, &queries, &params);
                 let b = ask(&mut other, &queries, &params);
                 assert_eq!((a.ids, a.work), (b.ids, b.work), "{search}");

@@ -7,20 +7,14 @@ use crinoid_graph::Graph;
 use crinoid_quant::codec::{Half, Sq8};
 use crinoid_quant::{Codes, Metric, Vectors};
 use crinoid_refine::{NoRefiner, Refiner, Rescore};
-use crinoid_search::{Crinn, Discovery, Engine, Flat, Flat2, Flat3, Heap, Pool, Search};
+use crinoid_search::{Engine, Pipelined, versions};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What the parameter `search` may say beside nothing, which is [`Tuned`]: `pool@1` with knobs.
-pub const SEARCHES: &[&str] = &[
-    Heap::VERSION,
-    Pool::VERSION,
-    Crinn::VERSION,
-    Discovery::VERSION,
-    Flat::VERSION,
-    Flat2::VERSION,
-    Flat3::VERSION,
-];
+pub fn searches() -> Vec<String> {
+    versions::VERSIONS.iter().map(ToString::to_string).collect()
+}
 
 /// The engine that `params` describe.
 pub(super) fn engine(
@@ -34,36 +28,20 @@ pub(super) fn engine(
     }
     let name = params.remove("search");
     let name = name.as_ref().and_then(Value::as_str).unwrap_or(Tuned::VERSION);
-    // Their decisions are compiled in.
-    if ![Tuned::VERSION, Flat2::VERSION, Flat3::VERSION].contains(&name) {
-        only(&params, &[])?;
+    if name == Tuned::VERSION {
+        let mut tuned = Tuned::default();
+        set(&params, |name, value| tuned.set(name, value))?;
+        return compose(graph, codes, tuned);
     }
-    match name {
-        Tuned::VERSION => {
-            let mut tuned = Tuned::default();
-            set(&params, |name, value| tuned.set(name, value))?;
-            compose(graph, codes, tuned)
-        }
-        Flat2::VERSION => {
-            let mut flat = Flat2::default();
-            set(&params, |name, value| flat_knob(&mut flat, name, value))?;
-            compose(graph, codes, flat)
-        }
-        Flat3::VERSION => {
-            let mut flat = Flat3::default();
-            set(&params, |name, value| flat_knob(&mut flat.0, name, value))?;
-            compose(graph, codes, flat)
-        }
-        Heap::VERSION => compose(graph, codes, Heap),
-        Pool::VERSION => compose(graph, codes, Pool),
-        Crinn::VERSION => compose(graph, codes, Crinn::default()),
-        Discovery::VERSION => compose(graph, codes, Discovery::default()),
-        Flat::VERSION => compose(graph, codes, Flat::default()),
-        other => {
-            let known = SEARCHES.join(", ");
-            Err(refusal(RefusalKind::Params, format!("no search `{other}` (known: {known})")))
-        }
+    let known = versions::find(name).map_err(|error| refusal(RefusalKind::Params, error))?;
+    if let Some(mut row) = Pipelined::published(known) {
+        set(&params, |name, value| pipelined_knob(&mut row, name, value))?;
+        return compose(graph, codes, row);
     }
+    // The decisions of the others are compiled in.
+    only(&params, &[])?;
+    let engine = versions::compose(known, Arc::clone(graph), Arc::clone(codes));
+    engine.map(|engine| Box::new(engine) as _).map_err(|error| refusal(RefusalKind::Build, error))
 }
 
 fn set(params: &Parameters, mut set: impl FnMut(&str, &Value) -> bool) -> Result<(), Refusal> {
@@ -75,14 +53,14 @@ fn set(params: &Parameters, mut set: impl FnMut(&str, &Value) -> bool) -> Result
     }
 }
 
-/// The public fields of `flat@2`, which are those of `flat@3`; `false` when there is no such field or the value does not fit.
-fn flat_knob(flat: &mut Flat2, name: &str, value: &Value) -> bool {
+/// The parameters of a pipelined search; `false` when there is no such one or the value does not fit.
+fn pipelined_knob(row: &mut Pipelined, name: &str, value: &Value) -> bool {
     let whole = value.as_u64().and_then(|v| usize::try_from(v).ok());
     match (name, whole, value.as_f64()) {
-        ("entries", Some(entries @ 1..=65536), _) => flat.entries = entries,
-        ("starts", Some(starts @ 1..=4), _) => flat.starts = starts,
-        ("pipelined_from", Some(ef), _) => flat.pipelined_from = ef,
-        ("slack", _, Some(slack)) if slack >= 0.0 => flat.slack = slack as f32,
+        ("samples", Some(samples @ 1..=65536), _) => row.samples = samples,
+        ("starts", Some(starts @ 1..=4), _) => row.starts = starts,
+        ("pipelined_from", Some(ef), _) => row.pipelined_from = ef,
+        ("slack", _, Some(slack)) if slack >= 0.0 => row.slack = slack as f32,
         _ => return false,
     }
     true

@@ -26,7 +26,7 @@ pub(super) enum Kind {
     /// A segment file.
     Segment { number: u64, index: Box<Index> },
     /// A scan over a few rows, prepared, with all dimensions.
-    Memory { full: Vectors, scan: Exact<Float> },
+    Memory { full: Vectors, scan: Exact },
 }
 
 /// One bit per row.

@@ -9,7 +9,7 @@ use crate::{
 };
 use crinoid_graph::Copies;
 use crinoid_quant::{IntoVectors, Neighbor, VectorError};
-use crinoid_search::{Answers, batch::answer_all};
+use crinoid_search::{Answers, answer_all};
 
 /// Working memory, given back to its index when it is done with.
 struct Borrowed<'a> {

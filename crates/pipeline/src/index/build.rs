@@ -60,7 +60,7 @@ impl Index {
     /// answered rows of the data, as queries, fastest at equal recall
     /// ([`layout_trials`](Self::layout_trials)). The index names it in its
     /// [`options`](Self::options), as if it had been asked for; naming it is also how the choice is
-    /// repeated. Below 4,096 rows bytes and `flat@2` are chosen without a trial.
+    /// repeated. Below 4,096 rows bytes and `pipelined@2` are chosen without a trial.
     ///
     /// # Errors
     /// When the recipe cannot be composed, a vector has no direction under the cosine, the
@@ -85,7 +85,7 @@ impl Index {
     /// let options = BuildOptions { recipe: "auto".parse()?, ..BuildOptions::default() };
     /// let index = Index::build_for(&Vectors::from_rows(&rows)?, &queries, &options, &())?;
     /// // So few rows are not tried; that they are bytes is seen.
-    /// assert_eq!(index.options().recipe.to_string(), "u8-exact@1/crinoid@1/flat@2/none@1");
+    /// assert_eq!(index.options().recipe.to_string(), "u8-exact@1/crinoid@1/pipelined@2/none@1");
     /// assert!(index.layout_trials().is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

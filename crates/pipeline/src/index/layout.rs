@@ -18,7 +18,7 @@ use crinoid_quant::{
     random,
 };
 use crinoid_refine::NoRefiner;
-use crinoid_search::{Flat2, Flat3, Search, exact};
+use crinoid_search::{Pipelined, exact};
 use std::time::Instant;
 
 /// The recalls at which layouts are compared.
@@ -68,7 +68,7 @@ pub(super) fn candidates(
     if recipe.search() != AUTO {
         return Ok(layouts);
     }
-    let searches = [Flat2::VERSION, Flat3::VERSION];
+    let searches = Pipelined::VERSIONS.map(|search| search.version);
     let all = searches.iter().flat_map(|search| layouts.iter().map(|of| of.with("search", search)));
     all.collect()
 }

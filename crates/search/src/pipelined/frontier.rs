@@ -1,19 +1,21 @@
-//! The frontier of `flat@2`: the best nodes seen so far, as sorted blocks of integers.
+//! The frontier: the best nodes seen so far, as sorted blocks of integers.
 //!
-//! A slot is `key << 32 | id << 1 | expanded`, so that the order of the integers is the order of
-//! the search (closer first, then lower id), and inserting `x` into the sorted slots means
+//! A slot is a [`Candidate`], flagged once it is expanded, as an integer: the order of the integers is the
+//! order of the search (closer first, then lower id), and inserting `x` into the sorted slots means
 //! `new[i] = max(old[i - 1], min(x, old[i]))` for every `i`: no branch. A block is one register on
 //! AVX-512; up to [`NARROW`] blocks are loaded once per list of newcomers. Only blocks with
 //! candidates are touched, so a wide frontier that a stop rule keeps short costs what a short one does.
 
-use crinoid_quant::{Isa, Level, key};
+use crate::visited::PAD;
+use crinoid_graph::Candidate;
+use crinoid_quant::{Isa, Level};
 
-/// Slots per block.
-pub(super) const BLOCK: usize = 8;
+/// Slots per block; windows of candidates are whole blocks.
+pub(crate) const BLOCK: usize = PAD;
 
 /// Up to this many blocks stay in registers while a list of newcomers goes in.
 #[cfg(target_arch = "x86_64")]
-pub(super) const NARROW: usize = 8;
+pub(crate) const NARROW: usize = 8;
 
 /// An empty slot: larger than every candidate, and marked as expanded.
 const EMPTY: u64 = u64::MAX;
@@ -21,7 +23,7 @@ const EMPTY: u64 = u64::MAX;
 /// Eight slots in one cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub(super) struct Block(pub(super) [u64; BLOCK]);
+pub(crate) struct Block(pub(crate) [u64; BLOCK]);
 
 /// A bounded sorted set of candidates; see the module.
 #[derive(Debug, Default)]
@@ -35,18 +37,6 @@ pub(super) struct Frontier {
     cursor: usize,
     /// The slots that a list of candidates adds.
     newcomers: Vec<u64>,
-}
-
-/// The slot of a candidate that is not expanded yet.
-#[inline(always)]
-pub(super) fn slot(key: u32, id: u32) -> u64 {
-    u64::from(key) << 32 | u64::from(id) << 1
-}
-
-/// The node of a slot.
-#[inline(always)]
-pub(super) fn id(slot: u64) -> u32 {
-    slot as u32 >> 1
 }
 
 impl Frontier {
@@ -89,7 +79,7 @@ impl Frontier {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Avx512` token is proof of the features.
             Level::Avx512 => unsafe {
-                super::lanes::newcomers(limit, keys, ids, count, &mut self.newcomers)
+                crate::avx512::newcomers(limit, keys, ids, count, &mut self.newcomers)
             },
             _ => newcomers(limit, &keys[..count], &ids[..count], &mut self.newcomers),
         };
@@ -106,7 +96,7 @@ impl Frontier {
         let first = match I::LEVEL {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Avx512` token is proof of the features.
-            Level::Avx512 => unsafe { super::lanes::insert(blocks, newcomers) },
+            Level::Avx512 => unsafe { crate::avx512::insert(blocks, newcomers) },
             _ => insert(blocks, newcomers),
         };
         self.cursor = self.cursor.min(first);
@@ -134,7 +124,7 @@ impl Frontier {
         let place = match I::LEVEL {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Avx512` token is proof of the features.
-            Level::Avx512 => unsafe { super::lanes::pop(blocks, self.cursor) },
+            Level::Avx512 => unsafe { crate::avx512::pop(blocks, self.cursor) },
             _ => pop(blocks, self.cursor),
         };
         self.cursor = place / BLOCK;
@@ -145,7 +135,7 @@ impl Frontier {
     #[inline(always)]
     pub(super) fn write(&self, out: &mut Vec<u64>) {
         let slots = self.blocks.iter().flat_map(|block| block.0).take(self.filled);
-        out.extend(slots.map(|slot| key::pack((slot >> 32) as u32, id(slot))));
+        out.extend(slots.map(|slot| Candidate::from_bits(slot).packed()));
     }
 }
 
@@ -154,7 +144,7 @@ impl Frontier {
 fn newcomers(limit: u64, keys: &[u32], ids: &[u32], out: &mut [u64]) -> usize {
     let mut found = 0;
     for (&key, &id) in keys.iter().zip(ids) {
-        out[found] = slot(key, id);
+        out[found] = Candidate::new(key, id).bits();
         found += usize::from(out[found] < limit);
     }
     found
@@ -190,8 +180,15 @@ fn pop(blocks: &mut [Block], cursor: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crinoid_quant::isa::{self, OnIsa};
+    use crinoid_quant::{
+        isa::{self, OnIsa},
+        key,
+    };
     use proptest::prelude::*;
+
+    fn slot(key: u32, id: u32) -> u64 {
+        Candidate::new(key, id).bits()
+    }
 
     /// What the frontier must do, by sorting.
     struct Oracle {

@@ -1,4 +1,4 @@
-//! AVX-512 forms of the loop's small steps: insert, pop, unseen.
+//! AVX-512 forms of the small steps of [`pipelined`](crate::pipelined) and [`Visited`](crate::Visited).
 //!
 //! The scalar forms beside their callers define the result; these return the same. They do not
 //! depend on the codec, so each is compiled once.
@@ -8,7 +8,7 @@
     reason = "intrinsics on slices whose bounds each function checks or is told"
 )]
 
-use super::frontier::{BLOCK, Block, NARROW};
+use crate::pipelined::{BLOCK, Block, NARROW};
 use crinoid_graph::NONE;
 use std::arch::x86_64::*;
 
@@ -18,7 +18,7 @@ use std::arch::x86_64::*;
 /// # Safety
 /// The CPU has AVX-512 F, VL and POPCNT.
 #[target_feature(enable = "avx512f,avx512vl,popcnt,bmi2")]
-pub(super) unsafe fn newcomers(
+pub(crate) unsafe fn newcomers(
     limit: u64,
     keys: &[u32],
     ids: &[u32],
@@ -51,7 +51,7 @@ pub(super) unsafe fn newcomers(
 /// # Safety
 /// The CPU has AVX-512 F.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn insert(blocks: &mut [Block], newcomers: &[u64]) -> usize {
+pub(crate) unsafe fn insert(blocks: &mut [Block], newcomers: &[u64]) -> usize {
     // SAFETY: the feature is the caller's promise.
     unsafe {
         match blocks.len() {
@@ -131,7 +131,7 @@ unsafe fn wide(blocks: &mut [Block], newcomers: &[u64]) -> usize {
 /// # Safety
 /// The CPU has AVX-512 F.
 #[target_feature(enable = "avx512f,bmi1")]
-pub(super) unsafe fn pop(blocks: &mut [Block], cursor: usize) -> usize {
+pub(crate) unsafe fn pop(blocks: &mut [Block], cursor: usize) -> usize {
     let slots = blocks.len() * BLOCK;
     let one = _mm512_set1_epi64(1);
     let mut index = cursor;
@@ -167,7 +167,7 @@ pub(super) unsafe fn pop(blocks: &mut [Block], cursor: usize) -> usize {
 /// # Safety
 /// The CPU has AVX-512 F.
 #[target_feature(enable = "avx512f,popcnt")]
-pub(super) unsafe fn unseen(row: &[u32], bits: &[u32], out: &mut [u32]) -> usize {
+pub(crate) unsafe fn unseen(row: &[u32], bits: &[u32], out: &mut [u32]) -> usize {
     let (groups, rest) = row.as_chunks::<16>();
     assert!(rest.is_empty() && out.len() >= row.len(), "rows are whole lines, and fit");
     let known = _mm512_set1_epi32(i32::try_from(bits.len()).unwrap_or(i32::MAX));

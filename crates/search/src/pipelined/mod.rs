@@ -1,20 +1,57 @@
-//! `flat@2`: `flat@1` with every step of the loop made cheaper.
+//! `pipelined@N`: best-first search with three hops in flight, our champion.
 //!
-//! A hop is a chain of dependent cache misses: pop a node, load its list, load the rows of the
-//! list. As in `flat@1` three hops overlap. What is new: visited bits that stay in the first-level cache
-//! and are tested sixteen at a time; newcomers that enter the frontier in registers; batches that
-//! are always whole.
+//! A hop is a chain of dependent cache misses: pop a node, load its list, load the rows of the list. Best-first
+//! search does one hop after the other and waits three times in each. Here a node is chosen two steps before
+//! its neighbours are measured, so that the misses of three hops overlap:
+//!
+//! ```text
+//! measure S evenly spaced rows; let the closest into the frontier, as visited
+//! chosen = pop(); ask for its list
+//! loop:
+//!     next   = pop(); ask for its list                 step 1 of hop i + 2
+//!     window = the unvisited neighbours of `chosen`;   step 2 of hop i + 1
+//!              mark them visited; ask for their rows
+//!     measure the window before; let those below       step 3 of hop i
+//!         min(worst of a full frontier, reach) in
+//!     chosen = next
+//!     until nothing is chosen and no window is left
+//! answer: the frontier, closest first
+//!
+//! pop = the closest unexpanded candidate, unless it is beyond reach
+//! ```
+//!
+//! A node is thus chosen before the neighbours of the two before it are known: a few more hops to the same
+//! recall, which the overlap more than pays for, except at the smallest beams
+//! ([`pipelined_from`](Pipelined::pipelined_from)). *Reach* is a distance beyond which nodes are of no interest:
+//! a little more than that of the `k`-th best ([`slack`](Pipelined::slack)).
+//!
+//! # Padding
+//!
+//! The small steps work on whole vectors of eight values and never look where one ends:
+//!
+//! * rows of a graph are whole cache lines (16 ids); unused slots are [`NONE`](crinoid_graph::NONE), and the first of them
+//!   ends the row;
+//! * windows ([`Visited`]) start at multiples of 8 and are repeated up to one: the last node fills the rest. So a
+//!   window is measured up to a multiple of 8, each id a valid one, and the *count* says how many keys are meant;
+//! * keys have room for a row and 8 more; newcomers for a row and 16 more, as eight are stored at a time;
+//! * the frontier's blocks are eight slots; slots without a candidate are all ones, which sorts after every
+//!   candidate and counts as expanded. What a full frontier drops falls into the rest of its last block.
+//!
+//! # What made it fast
+//!
+//! Visited bits that stay in the first-level cache, tested sixteen at a time; newcomers that enter the frontier in
+//! registers, without a branch; batches that are always whole. Rows of parameters are published versions;
+//! `pipelined@1`, with visited bytes and a frontier in memory, has left the tree.
 
 mod frontier;
-#[cfg(target_arch = "x86_64")]
-mod lanes;
-mod seen;
 
-use crate::{Beam, Counters, Search, SearchParams, entry};
-use crinoid_graph::{Adjacency, Graph};
-use crinoid_quant::{Isa, Scorer, key};
-use frontier::{BLOCK, Frontier, id};
-use seen::Seen;
+use crate::{Counters, Search, SearchParams, entry, visited::Visited};
+use crinoid_graph::{Adjacency, Candidate, Graph};
+use crinoid_quant::{Isa, Scorer, Version};
+use frontier::Frontier;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use frontier::NARROW;
+pub(crate) use frontier::{BLOCK, Block};
 use std::ops::Range;
 
 /// A walk that measured fewer nodes than this may have started where no links lead out, among
@@ -24,39 +61,61 @@ const ISLAND: usize = 256;
 /// The most rows that a walk starts from.
 const MOST_STARTS: usize = 4;
 
-/// The search `flat@2`.
-#[derive(Clone, Copy, Debug)]
-pub struct Flat2 {
+/// A pipelined search: a row of parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pipelined {
+    /// The version, `name@number`.
+    pub version: &'static str,
     /// How many evenly spaced rows are measured to find the one where the walk starts.
-    pub entries: usize,
+    pub samples: usize,
+    /// From how many of the measured rows the walk starts, at most 4. The links of all of them are
+    /// followed, wherever the closest one leads.
+    pub starts: usize,
     /// Below this `ef` the walk takes one step at a time: the extra hops of choosing early then
     /// cost more than the overlap gains.
     pub pipelined_from: usize,
     /// Nodes that are farther than the `k`-th best by this share of its distance, times
     /// `log2(ef / k)`, are of no interest. Infinity: all are.
     pub slack: f32,
-    /// From how many of the measured rows the walk starts, at most 4. The links of all of them are
-    /// followed, wherever the closest one leads.
-    pub starts: usize,
 }
 
-impl Default for Flat2 {
-    fn default() -> Self {
-        Self { entries: 64, pipelined_from: 8, slack: 0.04, starts: 1 }
+impl Pipelined {
+    /// `pipelined@2`: from the closest of 64 samples.
+    pub const NEAREST: Self =
+        Self { version: "pipelined@2", samples: 64, starts: 1, pipelined_from: 8, slack: 0.04 };
+
+    /// `pipelined@3`: from the closest four of 256 samples, for sets that fall apart into clusters.
+    ///
+    /// Where clusters are hard to tell apart by distance and few links lead from one to the next, a walk that
+    /// starts in the wrong one does not leave it: 64 sampled rows are too few to find the right one, and the
+    /// closest of them may lie elsewhere.
+    pub const WIDE: Self =
+        Self { version: "pipelined@3", samples: 256, starts: 4, ..Self::NEAREST };
+
+    /// The published rows, oldest first.
+    pub const VERSIONS: [Self; 2] = [Self::NEAREST, Self::WIDE];
+
+    /// The row that is published as `version`.
+    pub fn published(version: &Version) -> Option<Self> {
+        Self::VERSIONS.into_iter().find(|row| row.version == version.to_string())
     }
 }
 
-/// What the loop writes to.
+/// What a pipelined search writes to.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes2 {
+pub struct PipelinedMemory {
     frontier: Frontier,
-    seen: Seen,
+    visited: Visited,
     ids: Vec<u32>,
     keys: Vec<u32>,
 }
 
-impl Search for Flat2 {
-    const VERSION: &'static str = "flat@2";
+impl Search for Pipelined {
+    type Memory = PipelinedMemory;
+
+    fn version(&self) -> &'static str {
+        self.version
+    }
 
     #[inline(always)]
     fn search<I: Isa, S: Scorer>(
@@ -65,11 +124,10 @@ impl Search for Flat2 {
         graph: &Graph,
         scorer: S,
         params: &SearchParams,
-        beam: &mut Beam,
+        memory: &mut PipelinedMemory,
+        found: &mut Vec<u64>,
     ) -> Counters {
         let mut counters = Counters::default();
-        let Beam { found, lanes2, .. } = beam;
-        found.clear();
         if graph.is_empty() {
             return counters;
         }
@@ -77,23 +135,22 @@ impl Search for Flat2 {
         // The reach leaves now more, now fewer of them.
         found.reserve(ef);
         let base = graph.base();
-        let Lanes2 { frontier, seen, ids, keys } = lanes2;
-        let width = base.stride().max(self.entries) + BLOCK;
+        let PipelinedMemory { frontier, visited, ids, keys } = memory;
+        let width = base.stride().max(self.samples) + BLOCK;
         if keys.len() < width {
             keys.resize(width, 0);
             ids.resize(width, 0);
         }
-        seen.begin(graph.len(), base.stride());
+        visited.begin(graph);
         frontier.reset(ef, base.stride());
-        let start = entry::sampled(self.entries, graph, scorer, ids, keys, &mut counters);
-        let measured = self.entries.clamp(1, graph.len());
-        let mut starts = [key::unpack(start).1; MOST_STARTS];
-        let starts = &mut starts[..self.starts.clamp(1, MOST_STARTS.min(measured))];
-        if starts.len() > 1 {
-            starts.fill_with(|| take_closest(&ids[..measured], &mut keys[..measured]));
-        }
+        let samples = self.samples.clamp(1, graph.len());
+        let (sampled, sampled_keys) = (&mut ids[..samples], &mut keys[..samples]);
+        entry::measure_samples(graph, scorer, sampled, sampled_keys, &mut counters);
+        let mut starts = [0; MOST_STARTS];
+        let starts = &mut starts[..self.starts.clamp(1, MOST_STARTS.min(samples))];
+        starts.fill_with(|| entry::take_closest(sampled, sampled_keys));
         let reach = Reach::new(params.k.min(ef), ef, self.slack);
-        let mut walk = Walk { isa, base, scorer, frontier, seen, keys, reach };
+        let mut walk = Walk { isa, base, scorer, frontier, visited, keys, reach };
         for &start in &*starts {
             walk.enter(start);
         }
@@ -101,7 +158,7 @@ impl Search for Flat2 {
         walk.run(ef >= self.pipelined_from, &mut counters);
         // Every node is reachable from the graph's entry, but perhaps not from the start: a walk that
         // ended among a few nodes goes on from there, however far that is.
-        let reached = counters.distances as usize - measured;
+        let reached = counters.distances as usize - samples;
         if let Some(entry) = graph.entry_node()
             && reached < ef.min(ISLAND)
         {
@@ -116,22 +173,13 @@ impl Search for Flat2 {
     }
 }
 
-/// The closest of the measured rows (ties: the first), which is then as far as can be.
-#[inline(always)]
-fn take_closest(ids: &[u32], keys: &mut [u32]) -> u32 {
-    let least = keys.iter().fold(u32::MAX, |least, &key| least.min(key));
-    let place = keys.iter().position(|&key| key == least).unwrap_or(0);
-    keys[place] = u32::MAX;
-    ids[place]
-}
-
 /// One walk over the base layer.
 struct Walk<'a, I, S> {
     isa: I,
     base: Adjacency<'a>,
     scorer: S,
     frontier: &'a mut Frontier,
-    seen: &'a mut Seen,
+    visited: &'a mut Visited,
     keys: &'a mut [u32],
     reach: Reach,
 }
@@ -140,7 +188,7 @@ impl<I: Isa, S: Scorer> Walk<'_, I, S> {
     /// Lets a node in from outside; whether it is new.
     #[inline(always)]
     fn enter(&mut self, node: u32) -> bool {
-        let window = self.seen.push(node);
+        let window = self.visited.push(node);
         if let Some(window) = &window {
             self.measure(window);
         }
@@ -186,20 +234,20 @@ impl<I: Isa, S: Scorer> Walk<'_, I, S> {
     #[inline(always)]
     fn overlapped(&mut self, counters: &mut Counters) {
         let mut ready = 0..0; // the rows of this window are on their way
-        let mut listed = self.choose(); // this node's list is on its way
+        let mut chosen = self.choose(); // this node's list is on its way
         loop {
-            let chosen = self.choose();
-            let mut next = 0..0;
-            if let Some(node) = listed {
-                next = self.gather(node);
-                counters.expanded(next.len());
+            let next = self.choose();
+            let mut window = 0..0;
+            if let Some(node) = chosen {
+                window = self.gather(node);
+                counters.expanded(window.len());
             }
             self.measure(&ready);
-            ready = next;
-            listed = chosen;
-            if listed.is_none() {
-                listed = self.choose();
-                if listed.is_none() && ready.is_empty() {
+            ready = window;
+            chosen = next;
+            if chosen.is_none() {
+                chosen = self.choose();
+                if chosen.is_none() && ready.is_empty() {
                     return;
                 }
             }
@@ -213,7 +261,7 @@ impl<I: Isa, S: Scorer> Walk<'_, I, S> {
         if slot >= self.reach.limit {
             return None;
         }
-        let node = id(slot);
+        let node = Candidate::from_bits(slot).id();
         self.ask(node);
         Some(node)
     }
@@ -227,17 +275,17 @@ impl<I: Isa, S: Scorer> Walk<'_, I, S> {
         }
     }
 
-    /// The unseen neighbours of `node`, from now on seen; their rows are asked for.
+    /// The unvisited neighbours of `node`, from now on visited; their rows are asked for.
     #[inline(always)]
     fn gather(&mut self, node: u32) -> Range<usize> {
         let (scorer, lines) = (self.scorer, self.scorer.lines());
-        self.seen.gather(self.isa, self.base.row(node), |id| scorer.prefetch(id, lines))
+        self.visited.gather(self.isa, self.base, node, |id| scorer.prefetch(id, lines))
     }
 
     /// Computes the distances of a window and lets the close ones into the frontier.
     #[inline(always)]
     fn measure(&mut self, window: &Range<usize>) {
-        let ids = self.seen.window(window);
+        let ids = self.visited.window(window);
         let keys = &mut self.keys[..ids.len()];
         self.scorer.keys(ids, keys);
         self.frontier.insert(self.isa, keys, ids, window.len(), self.reach.limit);
@@ -272,11 +320,11 @@ impl Reach {
             return;
         }
         self.decided_by = slot;
-        let distance = scorer.distance((slot >> 32) as u32);
+        let distance = scorer.distance(Candidate::from_bits(slot).key());
         // Inner products have no zero from which to measure: there the walk goes on.
         if distance > 0.0 {
             let key = scorer.key_of(distance * self.factor);
-            self.limit = frontier::slot(key.saturating_add(1), 0);
+            self.limit = Candidate::new(key.saturating_add(1), 0).bits();
             frontier.cut(self.limit, kth + 1);
         }
     }
