@@ -3,14 +3,14 @@
 use crate::{
     against,
     bar::Bar,
-    bench::{Bench, EMBEDDED, cores, deliver, target},
+    bench::{Bench, EMBEDDED, cores, deliver, positive, target},
     self_test::{Candidate, SelfTest},
     versions::Module,
 };
 use anyhow::{Result, bail};
 use crinoid_eval::{
     gate::{Looks, Outcome, Phase, Stage, Terms, Trial},
-    measure::{Exam, Grader, MeasureError, Pair, Preparations, Side, Station},
+    measure::{Grader, MeasureError, Pair, Preparations, QuerySplit, RunningSubject, Side},
     report::alone,
     subject::{Launch, Parameters},
 };
@@ -54,10 +54,10 @@ pub(crate) struct Args {
     #[arg(long, default_value = EMBEDDED)]
     data: String,
     /// Answers per query where speed is measured.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = positive)]
     k: usize,
     /// Answers per query where quality is measured.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = positive)]
     gate_k: usize,
     /// The effort there [default: the least, from gate-k by doubling, at which the baseline
     /// reaches recall 0.9].
@@ -143,6 +143,10 @@ impl Args {
         let outcome = self.measure(&bench, grader, &opponents, &trial);
         match outcome {
             Ok(outcome) => Ok(ExitCode::from(outcome.exit_code())),
+            Err(Broken::Measure(error)) if error.is_busy() => {
+                println!("verdict ({}): inconclusive\n  {error}", trial.phase);
+                Ok(ExitCode::from(Outcome::Inconclusive.exit_code()))
+            }
             Err(Broken::Measure(error)) => {
                 println!("verdict ({}): broken\n  {error}", trial.phase);
                 Ok(ExitCode::from(Outcome::Broken.exit_code()))
@@ -190,7 +194,7 @@ impl Args {
     }
 
     fn trial(&self, phase: Phase, bench: &Bench) -> Result<Trial> {
-        let (practice, held_out) = Exam::split(&bench.data, 0.3, self.seed)?;
+        let (practice, held_out) = QuerySplit::split(&bench.data, 0.3, self.seed)?;
         let rows = bench.data.base.len();
         let terms = Terms { latency_budget: self.latency_budget / 100.0, ..Terms::default() };
         Ok(Trial {
@@ -229,9 +233,9 @@ impl Args {
         let preparations = self.preparations(bench);
         let start = |label: &String, launch: &Launch| {
             let bar = Bar::spin(&format!("building {label}"));
-            let station = Station::start(label, launch, &preparations, grader);
+            let running = RunningSubject::start(label, launch, &preparations, grader);
             drop(bar);
-            station
+            running
         };
         let mut a = start(&opponents.labels.a, &opponents.launches.a)?;
         let mut b = start(&opponents.labels.b, &opponents.launches.b)?;
@@ -257,8 +261,8 @@ impl Args {
         let mut result = alone("ab", title, &bench.data, trial.held_out.len());
         result.settings.threads = preparations.threads;
         result.settings.build = preparations.build.clone();
-        let stations = Pair { a: &a, b: &b };
-        let result = result.conclude(trial, stations, &conclusion);
+        let running = Pair { a: &a, b: &b };
+        let result = result.conclude(trial, running, &conclusion);
         let out = self.out.clone().unwrap_or_else(|| target().join("crinoid-ab"));
         deliver(&result, &out)?;
         a.stop()?;

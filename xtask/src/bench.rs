@@ -99,6 +99,15 @@ pub(crate) fn subject_arguments(recipe: &str, more: &[&str]) -> Vec<OsString> {
     ["subject", "--recipe", recipe].iter().chain(more).map(OsString::from).collect()
 }
 
+/// A number of answers: at least 1.
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 answer must be asked for".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
 /// Processors that may be used.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

@@ -1,9 +1,9 @@
 //! `cargo xtask subject check`: does a subject keep to the protocol?
 
-use crate::bench::{Bench, absolute, cores};
+use crate::bench::{Bench, absolute, cores, positive};
 use anyhow::Result;
 use crinoid_eval::{
-    measure::{Exam, Grader, MeasureError, Preparations, Station},
+    measure::{Grader, MeasureError, Preparations, QuerySplit, RunningSubject},
     subject::{Driver, Parameters},
 };
 use crinoid_pipeline::Recipe;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "embedded")]
     data: String,
     /// Answers per query.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = positive)]
     k: usize,
     /// The command that starts the subject [default: this program with the default recipe].
     #[arg(last = true)]
@@ -69,17 +69,21 @@ impl Args {
             seed: 1,
         };
         let grader = Grader::new(&bench.data, &bench.truth)?;
-        let mut station = Station::start("subject", launch, &preparations, grader)?;
-        let (built, time) = (station.built().bytes, station.build_time());
+        let mut running = RunningSubject::start("subject", launch, &preparations, grader)?;
+        let (built, time) = (running.built().bytes, running.build_time());
         println!("ok  load and build: {built} bytes in {time:.1?}");
         // A tenth of the queries shows as much and leaves a slow subject time.
-        let exam = Exam::split(&bench.data, 0.1, 1)
-            .map_or_else(|_| Exam::all(&bench.data), |(practice, _)| practice);
-        for ef in [self.k, 4 * self.k, 16 * self.k] {
-            for _ in 0..4 {
-                station.pass(&exam, self.k, ef, false)?;
+        let split = QuerySplit::split(&bench.data, 0.1, 1)
+            .map_or_else(|_| QuerySplit::all(&bench.data), |(practice, _)| practice);
+        let mut fresh = running.fresh(&split);
+        let efforts = [self.k, 4 * self.k, 16 * self.k];
+        for ef in efforts {
+            running.observe(&split, self.k, ef)?;
+            for _ in 0..3 {
+                running.ask_again(&split, self.k, ef)?;
+                running.pass(&fresh.batch()?, self.k, ef, false)?;
             }
-            let seen = station.observed(&exam, self.k, ef)?;
+            let seen = running.observed(&split, self.k, ef)?;
             println!(
                 "ok  search, ef {ef}: recall@{} {:.4}, {} missing answers, the same four times",
                 self.k,
@@ -87,21 +91,21 @@ impl Args {
                 seen.gaps
             );
         }
-        station.pass(&exam, 1, self.k, false)?;
+        running.observe(&split, 1, self.k)?;
         println!("ok  search, k 1");
         if hello.latencies {
-            station.pass(&exam, self.k, self.k, true)?;
+            running.pass(&fresh.batch()?, self.k, self.k, true)?;
             println!("ok  latencies agree with the clock");
         }
-        let fresh = station.fresh(&exam, self.k)?;
-        station.check_memory(&fresh, self.k, 16 * self.k)?;
+        running.check(&split, self.k, &efforts)?;
         println!("ok  answers new queries as well and as fast: it keeps and knows no answers");
-        station.rebuild()?;
+        println!("ok  one thread on its core, no work between requests, no file changed");
+        running.rebuild()?;
         println!("ok  the same index again");
-        station.restart()?;
-        station.pass(&exam, self.k, self.k, false)?;
+        running.restart()?;
+        running.ask_again(&split, self.k, self.k)?;
         let how = if hello.stores { "from a file" } else { "built again" };
         println!("ok  the same index and answers in a new process ({how})");
-        station.stop()
+        running.stop()
     }
 }

@@ -8,7 +8,7 @@ use crinoid_eval::{
         Phase, Trial,
         characteristics::{Injury, Noise, Tally, generate},
     },
-    measure::{Grader, Pair, Preparations, Station},
+    measure::{Grader, Pair, Preparations, RunningSubject},
     stats::Interval,
 };
 use std::time::Instant;
@@ -97,12 +97,12 @@ impl SelfTest<'_> {
 
     fn real(&self, table: &mut Table, honest: &mut bool) -> Result<()> {
         let grader = Grader::new(&self.bench.data, &self.bench.truth)?;
-        let start = |name: &str, more: &[&str]| -> Result<Station<'_>> {
+        let start = |name: &str, more: &[&str]| -> Result<RunningSubject<'_>> {
             let bar = Bar::spin(&format!("building {name}"));
             let launch = self.bench.ours(name, self.recipe, more)?;
-            let station = Station::start(name, &launch, &self.preparations, grader);
+            let running = RunningSubject::start(name, &launch, &self.preparations, grader);
             drop(bar);
-            Ok(station?)
+            Ok(running?)
         };
         let mut sound = start("sound", &[])?;
         for &candidate in &self.candidates {
@@ -124,9 +124,9 @@ impl SelfTest<'_> {
             bar.at(0, self.real as usize);
             for number in 0..self.real {
                 let trial = Trial { phase, seed: self.trial.seed + number, ..self.trial.clone() };
-                let stations = Pair { a: &mut sound, b: &mut other };
+                let running = Pair { a: &mut sound, b: &mut other };
                 let started = Instant::now();
-                let conclusion = trial.run(stations, &mut |_| {})?;
+                let conclusion = trial.run(running, &mut |_| {})?;
                 seconds += started.elapsed().as_secs_f64();
                 rounds.push(conclusion.evidence.rounds);
                 tally.count(conclusion.verdict.outcome);

@@ -1,6 +1,6 @@
 //! `cargo xtask soak`: the default options against a float graph, on sets that nobody tuned for.
 
-use crate::{bar::Bar, out::chain, tables};
+use crate::{bar::Bar, bench::positive, out::chain, tables};
 use anyhow::{Context, Result, anyhow};
 use crinoid_eval::{
     Truth,
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Answers per query; all rows where there are fewer.
-    #[arg(short, long, default_value_t = 10)]
+    #[arg(short, long, default_value_t = 10, value_parser = positive)]
     k: usize,
     /// The effort of both.
     #[arg(long, default_value_t = 100)]

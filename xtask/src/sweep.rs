@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use comfy_table::Table;
 use crinoid_eval::{
     gate::Speeds,
-    measure::{Exam, Grader, Preparations, Station},
+    measure::{Grader, Preparations, QuerySplit, RunningSubject},
     report::{Point, ResultFile, SubjectResult, alone, page, subject},
     subject::Parameters,
 };
@@ -77,14 +77,14 @@ impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let most = self.k.iter().copied().max().unwrap_or(10);
         let bench = Bench::open(&self.data, most)?;
-        let exam = Exam::all(&bench.data);
+        let split = QuerySplit::all(&bench.data);
         let grader = Grader::new(&bench.data, &bench.truth)?;
         let stem = bench.data.name.replace(['/', ' '], "-");
         let out = self.out.clone().unwrap_or_else(|| target().join("crinoid-sweep").join(stem));
         std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
         let file = out.join("result.json");
         let title = format!("sweep of {}", self.recipe);
-        let mut result = alone("sweep", title, &bench.data, exam.len());
+        let mut result = alone("sweep", title, &bench.data, split.len());
         result.settings.k = self.k.first().copied().unwrap_or(10);
         result.settings.seed = self.seed;
         result.settings.threads = cores();
@@ -100,26 +100,26 @@ impl Args {
         let bar = Bar::new("sweeping");
         bar.at(0, builds.len() * searches.len());
         for build in builds {
-            let mut built: Option<Station<'_>> = None;
+            let mut built: Option<RunningSubject<'_>> = None;
             for search in &searches {
                 let params: Parameters = build.clone().into_iter().chain(search.clone()).collect();
                 let label = describe(&params);
                 bar.label(label.clone());
                 if !result.subject(&label).is_some_and(|old| has(old, &points)) {
-                    let station = match &mut built {
-                        Some(station) => station,
-                        None => built.insert(self.station(&bench, &build, grader)?),
+                    let running = match &mut built {
+                        Some(running) => running,
+                        None => built.insert(self.running(&bench, &build, grader)?),
                     };
-                    station.search_with(search.clone());
-                    let entry = self.measure(station, &exam, &points)?;
+                    running.search_with(search.clone());
+                    let entry = self.measure(running, &split, &points)?;
                     result.subjects.retain(|old| old.label != label);
                     result.subjects.push(SubjectResult { label, params, ..entry });
                     result.write(&file)?;
                 }
                 bar.step();
             }
-            if let Some(station) = built {
-                station.stop()?;
+            if let Some(running) = built {
+                running.stop()?;
             }
         }
         drop(bar);
@@ -133,12 +133,12 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn station<'a>(
+    fn running<'a>(
         &self,
         bench: &Bench,
         build: &Parameters,
         grader: Grader<'a>,
-    ) -> Result<Station<'a>> {
+    ) -> Result<RunningSubject<'a>> {
         let launch = bench.ours("subject", &self.recipe.to_string(), &[])?;
         let preparations = Preparations {
             vectors: bench.vectors().to_owned(),
@@ -147,7 +147,7 @@ impl Args {
             threads: cores(),
             seed: self.seed,
         };
-        Ok(Station::start(describe(build), &launch, &preparations, grader)?)
+        Ok(RunningSubject::start(describe(build), &launch, &preparations, grader)?)
     }
 
     /// Every combination of build parameters.
@@ -198,30 +198,31 @@ impl Args {
 
     fn measure(
         &self,
-        station: &mut Station<'_>,
-        exam: &Exam,
+        running: &mut RunningSubject<'_>,
+        split: &QuerySplit,
         points: &BTreeSet<(usize, usize)>,
     ) -> Result<SubjectResult> {
         let first = self.k.first().copied().unwrap_or(10);
         let (mut speeds, mut timed) = (Speeds::default(), Vec::new());
+        let mut fresh = running.fresh(split);
         for &(k, ef) in points {
-            let mut best = f64::INFINITY;
+            running.observe(split, k, ef)?;
+            let mut qps = 0.0f64;
             for _ in 0..self.passes.max(1) {
-                best = best.min(station.pass(exam, k, ef, false)?.seconds);
+                qps = qps.max(running.pass(&fresh.batch()?, k, ef, false)?.speed());
             }
-            let qps = exam.len() as f64 / best;
             let mut latency = None;
-            if station.hello().latencies {
-                latency = station.pass(exam, k, ef, true)?.latency;
+            if running.hello().latencies {
+                latency = running.pass(&fresh.batch()?, k, ef, true)?.latency;
             }
             timed.push((k, ef, qps, latency));
             if k == first {
                 speeds.efforts.push(ef);
-                speeds.recalls.push(station.observed(exam, k, ef)?.recall());
+                speeds.recalls.push(running.observed(split, k, ef)?.recall());
             }
         }
         speeds.rounds = vec![timed.iter().filter(|t| t.0 == first).map(|t| t.2).collect()];
-        let mut entry = subject(station, exam, first, &speeds);
+        let mut entry = subject(running, split, first, &speeds);
         for point in &mut entry.points {
             let found = timed.iter().find(|t| (t.0, t.1) == (point.k, point.ef));
             point.qps = found.map(|t| t.2);

@@ -4,12 +4,13 @@ mod table3;
 
 use crate::{
     bar::Bar,
-    bench::{Bench, EMBEDDED, absolute, cores, deliver, root, subject_arguments, target},
+    bench::{Bench, EMBEDDED, absolute, cores, deliver, positive, root, subject_arguments, target},
 };
 use anyhow::{Context, Result, bail};
 use crinoid_eval::{
     measure::{
-        Contender, Exam, Fresh, Grader, Preparations, Station, Sweep, league_round, standings,
+        Fresh, Grader, Participant, Preparations, QuerySplit, RunningSubject, Sweep, round_robin,
+        standings,
     },
     report::{Comparison, Delta, alone, subject},
     subject::Parameters,
@@ -44,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = EMBEDDED, value_name = "NAME|FILE")]
     data: String,
     /// Answers per query.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = positive)]
     k: usize,
     /// A recipe of ours, with build parameters after a colon; repeat for more configurations
     /// [default: the champions, and `auto`].
@@ -106,10 +107,10 @@ impl Args {
         let entries = self.entries(&mut left_out)?;
         let bench = Bench::open(&self.data, self.k)?;
         let grader = Grader::new(&bench.data, &bench.truth)?;
-        let exam = Exam::all(&bench.data);
-        let fresh = Fresh::new(&grader, &exam, self.k)?;
+        let split = QuerySplit::all(&bench.data);
+        let mut fresh = Fresh::new(&grader, &split);
         let plan = Sweep::new(self.k, bench.data.base.len());
-        let mut contenders = Vec::new();
+        let mut participants = Vec::new();
         for entry in &entries {
             for build in &entry.configurations {
                 let label = label(&entry.label, build);
@@ -120,16 +121,16 @@ impl Args {
                     threads: self.threads.unwrap_or_else(cores),
                     seed: self.seed,
                 };
-                let folder = format!("{}", contenders.len() + left_out.len());
+                let folder = format!("{}", participants.len() + left_out.len());
                 let launch =
                     bench.launch(&folder, entry.program.clone(), entry.arguments.clone())?;
                 let bar = Bar::spin(&format!("building {label}"));
-                match Station::start(label.clone(), &launch, &preparations, grader) {
-                    Ok(station) => {
+                match RunningSubject::start(label.clone(), &launch, &preparations, grader) {
+                    Ok(running) => {
                         bar.label(format!("sweeping {label}"));
-                        let mut contender = Contender::new(&entry.system, station);
-                        contender.prepare(&exam, &fresh, self.k, &plan);
-                        contenders.push(contender);
+                        let mut participant = Participant::new(&entry.system, running);
+                        participant.prepare(&split, self.k, &plan);
+                        participants.push(participant);
                     }
                     Err(fault) if entry.system == OURS => bail!(fault),
                     Err(fault) => left_out.push(fault.to_string()),
@@ -139,46 +140,48 @@ impl Args {
         }
         let bar = Bar::new("rounds, all in turns");
         bar.at(0, self.rounds);
-        for _ in 0..self.rounds {
-            league_round(&mut contenders, &exam, self.k);
+        for number in 0..self.rounds {
+            round_robin(&mut participants, &mut fresh, self.k, number)?;
             bar.step();
         }
+        bar.label("looking for kept answers");
+        participants.iter_mut().for_each(|one| one.check(&split, self.k));
         drop(bar);
-        let faults = contenders.iter().filter_map(Contender::fault);
+        let faults = participants.iter().filter_map(Participant::fault);
         left_out.extend(faults.map(ToString::to_string));
-        self.report(&bench, &exam, &contenders, left_out)?;
+        self.report(&bench, &split, &participants, left_out)?;
         Ok(ExitCode::SUCCESS)
     }
 
     fn report(
         &self,
         bench: &Bench,
-        exam: &Exam,
-        contenders: &[Contender<'_>],
+        split: &QuerySplit,
+        participants: &[Participant<'_>],
         left_out: Vec<String>,
     ) -> Result<()> {
-        let others = contenders.iter().filter(|one| one.system() != OURS).count();
+        let others = participants.iter().filter(|one| one.system() != OURS).count();
         let title = match others {
             0 => "ours, without peers".to_owned(),
             1 => "ours and a configuration of a peer".to_owned(),
             _ => format!("ours and {others} configurations of peers"),
         };
-        let mut result = alone("compare", title, &bench.data, exam.len());
+        let mut result = alone("compare", title, &bench.data, split.len());
         result.settings.k = self.k;
         result.settings.rounds = self.rounds;
         result.settings.threads = self.threads.unwrap_or_else(cores);
         result.settings.level = 0.95;
         result.settings.seed = self.seed;
-        result.settings.pinned = contenders.iter().all(|one| one.station().pinned());
-        let of = |one: &Contender<'_>| subject(one.station(), exam, self.k, one.speeds());
-        result.subjects = contenders.iter().map(of).collect();
+        result.settings.pinned = participants.iter().all(|one| one.running().pinned());
+        let of = |one: &Participant<'_>| subject(one.running(), split, self.k, one.speeds());
+        result.subjects = participants.iter().map(of).collect();
         result.notes = left_out.into_iter().map(|reason| format!("left out: {reason}")).collect();
 
-        let rows = standings(contenders, None);
+        let rows = standings(participants, None);
         let rounds: Vec<_> =
-            (0..self.rounds).map(|round| standings(contenders, Some(round))).collect();
+            (0..self.rounds).map(|round| standings(participants, Some(round))).collect();
         let ratios = ratios(&rows, &rounds);
-        println!("{}", configurations_table(&result, contenders));
+        println!("{}", configurations_table(&result, participants));
         println!("{}", standings_table(&rows, &ratios));
         let deltas: Vec<Delta> = ratios.iter().flatten().map(Ratio::delta).collect();
         if !deltas.is_empty() {

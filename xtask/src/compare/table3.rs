@@ -4,7 +4,7 @@ use super::OURS;
 use crate::tables;
 use comfy_table::Table;
 use crinoid_eval::{
-    measure::{Contender, Standing},
+    measure::{Participant, Standing},
     report::{Better, Delta, ResultFile, Unit},
     reward::LEVELS,
     stats::{Interval, student_mean},
@@ -66,18 +66,18 @@ pub(super) fn ratios(rows: &[Standing], rounds: &[Vec<Standing>]) -> Vec<Option<
     (0..COLUMNS.len()).map(ratio).collect()
 }
 
-pub(super) fn configurations_table(result: &ResultFile, contenders: &[Contender<'_>]) -> Table {
+pub(super) fn configurations_table(result: &ResultFile, participants: &[Participant<'_>]) -> Table {
     let mut header = vec!["configuration".to_owned()];
     header.extend(LEVELS.map(|level| format!("QPS {level}")));
     header.extend(LEVELS.map(|level| format!("eval. {level}")));
     header.extend(["best recall", "build s", "MB"].map(str::to_owned));
     let mut table = tables::numbers(header);
-    for (subject, contender) in result.subjects.iter().zip(contenders) {
+    for (subject, participant) in result.subjects.iter().zip(participants) {
         let chose = subject.chose.iter().map(|chose| format!(": {chose}"));
         let mut row = vec![std::iter::once(subject.label.clone()).chain(chose).collect()];
         row.extend(subject.levels.iter().map(|level| number(level.qps)));
         row.extend(subject.levels.iter().map(|level| number(level.distances)));
-        let best = contender.speeds().recalls.iter().copied().fold(0.0, f64::max);
+        let best = participant.speeds().recalls.iter().copied().fold(0.0, f64::max);
         row.push(format!("{best:.4}"));
         row.push(format!("{:.1}", subject.build_seconds));
         row.push(format!("{:.0}", subject.bytes as f64 / 1e6));

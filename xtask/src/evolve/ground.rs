@@ -85,7 +85,7 @@ impl Ground {
 
     pub(super) fn lab<'a>(&self, yards: &'a [Yard]) -> anyhow::Result<Lab<'a>> {
         let folder = folder()?;
-        let workspace = std::env::current_dir()?;
+        let workspace = crate::bench::root();
         let workshop = Workshop {
             folder: folder.clone(),
             workspace,

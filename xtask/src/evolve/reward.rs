@@ -9,11 +9,16 @@ use crinoid_evolve::judge::Judge;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The exit code where nothing was found out about the candidate.
+const LABORATORY: u8 = 4;
+
 /// Judges one candidate: the reward function of a trainer.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask reward --module search --candidate mine.rs --json\n  \
-    cargo xtask reward --module graph --candidate answer.md --data sift.hdf5 --gate"
+    cargo xtask reward --module graph --candidate answer.md --data sift.hdf5 --gate\n\n\
+    Exit codes: 0 a reward was found out (0 for a candidate that fails), 4 the laboratory failed and \
+    nothing is known about the candidate: no data, no workspace, a busy machine."
 )]
 pub(crate) struct RewardArgs {
     /// A Rust source file, or an answer with the three sections (.md).
@@ -34,6 +39,19 @@ pub(crate) struct RewardArgs {
 
 impl RewardArgs {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let json = self.json;
+        self.judge().or_else(|error| {
+            // Never a reward of 0: a trainer would learn from what no candidate did.
+            let words = crate::out::chain(&error);
+            if json {
+                println!("{}", serde_json::json!({ "laboratory": words }));
+            }
+            eprintln!("the laboratory failed: {words}");
+            Ok(ExitCode::from(LABORATORY))
+        })
+    }
+
+    fn judge(self) -> anyhow::Result<ExitCode> {
         let text = std::fs::read_to_string(&self.candidate)
             .with_context(|| self.candidate.display().to_string())?;
         let answer = self.candidate.extension().is_some_and(|name| name == "md");

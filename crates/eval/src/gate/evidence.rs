@@ -48,7 +48,7 @@ pub fn ratio(log_ratios: &[f64], level: f64) -> Result<Option<Interval>, Measure
 /// A change with the paired differences behind it.
 pub(super) type Change = (Interval, Vec<f64>);
 
-/// The change of each quality metric between two observations of the same exam: recall, nDCG, MRR
+/// The change of each quality metric between two observations of the same split: recall, nDCG, MRR
 /// with the paired differences behind them.
 ///
 /// # Errors

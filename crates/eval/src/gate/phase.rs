@@ -141,6 +141,25 @@ pub struct Verdict {
     pub summary: String,
 }
 
+/// Where subjects wait for a core for so large a share of their time, speeds are those of the queue.
+const BUSY: f64 = 0.3;
+
+impl Verdict {
+    /// The verdict, given the share of their time for which the subjects had to wait for a core.
+    pub fn on_a_machine(self, busy: f64) -> Self {
+        if busy <= BUSY {
+            return self;
+        }
+        let share = 100.0 * busy;
+        let summary = format!(
+            "the machine was busy: {share:.0} % of the time a subject was ready and others had the \
+             core ({})",
+            self.summary
+        );
+        Self { outcome: Outcome::Inconclusive, summary, ..self }
+    }
+}
+
 /// What kind of sampling would narrow an interval.
 #[derive(Clone, Copy)]
 enum By {

@@ -5,7 +5,11 @@ use super::{
     evidence::{quality, ratio},
 };
 use crate::{
-    measure::{Exam, MeasureError, Pair, Rung, Side, Station, Step, Sweep, curve, round, sweep},
+    measure::{
+        Fresh, MeasureError, Pair, Pass, QuerySplit, Rung, RunningSubject, Side, Step, Sweep,
+        Turns, curve, paired_round, sweep,
+    },
+    metrics::MetricError,
     reward::{Curve, LEVELS, REWARD},
     stats::Interval,
 };
@@ -15,9 +19,9 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// Queries on which efforts are chosen.
-    pub practice: Exam,
+    pub practice: QuerySplit,
     /// Queries that the subjects meet for the first time in the measurement itself.
-    pub held_out: Exam,
+    pub held_out: QuerySplit,
     /// Answers per query where speed is measured.
     pub k: usize,
     /// Answers per query where quality is measured.
@@ -99,6 +103,8 @@ pub struct Conclusion {
     pub high: Option<Interval>,
     /// Seconds per query at the gate's effort, medians over the rounds.
     pub gate_seconds: Pair<f64>,
+    /// The larger share of its time in which one of them was ready to run and others had the core.
+    pub busy: f64,
     /// Two-sided p-values of the permutation test for recall, nDCG and MRR.
     pub p_values: [Option<f64>; 3],
 }
@@ -110,7 +116,6 @@ struct Ladder {
     recalls: Pair<Vec<f64>>,
     latency: Pair<Vec<usize>>,
     latency_recall: Option<f64>,
-    queries: usize,
 }
 
 impl Trial {
@@ -120,25 +125,28 @@ impl Trial {
     /// Whatever a subject does wrong.
     pub fn run(
         &self,
-        mut stations: Pair<&mut Station<'_>>,
+        mut running: Pair<&mut RunningSubject<'_>>,
         watch: &mut dyn FnMut(Stage),
     ) -> Result<Conclusion, MeasureError> {
-        let efforts = self.sweep(&mut stations, watch)?;
-        let gate_ef = self.choose_gate_ef(stations.a)?;
-        let ladder = self.ladder(&mut stations, efforts, gate_ef)?;
-        let gate = stations
+        if self.k == 0 || self.gate_k == 0 {
+            return Err(MetricError::K { k: 0, known: running.a.known() }.into());
+        }
+        let mut fresh = running.a.fresh(&self.held_out);
+        let efforts = self.sweep(&mut running, watch)?;
+        let gate_ef = self.choose_gate_ef(running.a)?;
+        let ladder = self.ladder(&mut running, efforts, gate_ef)?;
+        let gate = running
             .as_ref()
-            .try_map(|station| station.observed(&self.held_out, self.gate_k, gate_ef))?;
+            .try_map(|running| running.observed(&self.held_out, self.gate_k, gate_ef))?;
         let quality = quality(gate, 1.0 - self.looks.error, self.seed)?;
-        let equal_effort = self.equal_effort(&stations);
+        let equal_effort = self.equal_effort(&running);
 
-        let (of, repeats) = self.plan(&mut stations, &ladder)?;
+        let (of, repeats) = self.plan(&mut running, &mut fresh, &ladder)?;
         let mut rounds: Vec<Vec<Step>> = Vec::new();
         for Look { after, level } in self.looks.of(of) {
             while rounds.len() < after {
-                let number = rounds.len();
-                let exam = &self.held_out;
-                rounds.push(round(&mut stations, exam, &ladder.rungs, number, repeats)?);
+                let turns = Turns { number: rounds.len(), repeats, restart: true };
+                rounds.push(paired_round(&mut running, &mut fresh, &ladder.rungs, turns)?);
                 watch(Stage::Round { done: rounds.len(), of });
             }
             let evidence = Evidence {
@@ -157,7 +165,7 @@ impl Trial {
             };
             let verdict = decide(self.phase, &evidence, &self.terms);
             if verdict.outcome != Outcome::Inconclusive || after == of {
-                self.check(&mut stations, &ladder)?;
+                self.check(&mut running, &ladder)?;
                 let p_values = [0, 1, 2].map(|metric| {
                     let (_, change) = quality[metric].as_ref()?;
                     let resampling = crate::stats::Resampling {
@@ -166,12 +174,13 @@ impl Trial {
                     };
                     crate::stats::permutation_p(change, &resampling).ok()
                 });
+                let busy = running.a.busy().max(running.b.busy());
                 return self.conclude(
-                    verdict,
+                    verdict.on_a_machine(busy),
                     evidence,
                     &rounds,
                     &ladder,
-                    (gate_ef, level, p_values),
+                    (gate_ef, level, busy, p_values),
                 );
             }
         }
@@ -183,13 +192,15 @@ impl Trial {
     /// tells how long they take, does not count.
     fn plan(
         &self,
-        stations: &mut Pair<&mut Station<'_>>,
+        running: &mut Pair<&mut RunningSubject<'_>>,
+        fresh: &mut Fresh<'_>,
         ladder: &Ladder,
     ) -> Result<(usize, usize), MeasureError> {
         let start = Instant::now();
-        round(stations, &self.held_out, &[], 0, 0)?;
+        let turns = Turns { number: 0, repeats: 0, restart: true };
+        paired_round(running, fresh, &[], turns)?;
         let restart = start.elapsed().as_secs_f64();
-        round(stations, &self.held_out, &ladder.rungs, 1, 1)?;
+        paired_round(running, fresh, &ladder.rungs, Turns { number: 1, repeats: 1, ..turns })?;
         let once = (start.elapsed().as_secs_f64() - 2.0 * restart).max(1e-4);
         let budget = self.budget.as_secs_f64();
         let of = (budget / (restart + 2.0 * once)) as usize;
@@ -200,13 +211,13 @@ impl Trial {
 
     fn sweep(
         &self,
-        stations: &mut Pair<&mut Station<'_>>,
+        running: &mut Pair<&mut RunningSubject<'_>>,
         watch: &mut dyn FnMut(Stage),
     ) -> Result<Pair<Vec<usize>>, MeasureError> {
         let mut run = |side: Side| {
-            let station = stations.get_mut(side);
-            let plan = Sweep::new(self.k, station.rows());
-            let seen = sweep(station, &self.practice, self.k, &plan, |ef, recall| {
+            let running = running.get_mut(side);
+            let plan = Sweep::new(self.k, running.rows());
+            let seen = sweep(running, &self.practice, self.k, &plan, |ef, recall| {
                 watch(Stage::Swept { side, ef, recall });
             })?;
             Ok::<_, MeasureError>(plan.worth_timing(&seen))
@@ -214,7 +225,7 @@ impl Trial {
         Ok(Pair { a: run(Side::A)?, b: run(Side::B)? })
     }
 
-    fn choose_gate_ef(&self, baseline: &mut Station<'_>) -> Result<usize, MeasureError> {
+    fn choose_gate_ef(&self, baseline: &mut RunningSubject<'_>) -> Result<usize, MeasureError> {
         if let Some(ef) = self.gate_ef {
             return Ok(ef);
         }
@@ -227,7 +238,7 @@ impl Trial {
 
     fn ladder(
         &self,
-        stations: &mut Pair<&mut Station<'_>>,
+        running: &mut Pair<&mut RunningSubject<'_>>,
         efforts: Pair<Vec<usize>>,
         gate_ef: usize,
     ) -> Result<Ladder, MeasureError> {
@@ -236,15 +247,15 @@ impl Trial {
         union.dedup();
         let mut recalls = Pair::<Vec<f64>>::default();
         for side in [Side::A, Side::B] {
-            let station = stations.get_mut(side);
+            let running = running.get_mut(side);
             for &ef in &union {
-                station.observe(&self.held_out, self.k, ef)?;
+                running.observe(&self.held_out, self.k, ef)?;
             }
             for &ef in efforts.get(side) {
-                let seen = station.observed(&self.held_out, self.k, ef)?;
+                let seen = running.observed(&self.held_out, self.k, ef)?;
                 recalls.get_mut(side).push(seen.recall());
             }
-            station.observe(&self.held_out, self.gate_k, gate_ef)?;
+            running.observe(&self.held_out, self.gate_k, gate_ef)?;
         }
         let reach = |recalls: &Vec<f64>| recalls.iter().copied().fold(0.0, f64::max);
         let reach = reach(&recalls.a).min(reach(&recalls.b));
@@ -257,42 +268,33 @@ impl Trial {
         };
         let latency = Pair { a: around(Side::A), b: around(Side::B) };
         let mut rungs = Vec::new();
-        rungs.push(Rung {
-            k: self.gate_k,
-            ef: Pair { a: Some(gate_ef), b: Some(gate_ef) },
-            latencies: false,
-        });
+        rungs.push(Rung { k: self.gate_k, ef: vec![Some(gate_ef); 2], latencies: false });
         for (list, latencies) in [(&efforts, false), (&latency, true)] {
             for step in 0..list.a.len().max(list.b.len()) {
-                let ef = list.as_ref().map(|efforts| efforts.get(step).copied());
+                let ef = [&list.a, &list.b].map(|efforts| efforts.get(step).copied()).to_vec();
                 rungs.push(Rung { k: self.k, ef, latencies });
             }
         }
-        let queries = self.held_out.len();
-        Ok(Ladder { rungs, efforts, recalls, latency, latency_recall, queries })
+        Ok(Ladder { rungs, efforts, recalls, latency, latency_recall })
     }
 
-    /// Looks for signs that answers were kept or known.
+    /// Looks for signs that one of them did not treat all queries alike.
     fn check(
         &self,
-        stations: &mut Pair<&mut Station<'_>>,
+        running: &mut Pair<&mut RunningSubject<'_>>,
         ladder: &Ladder,
     ) -> Result<(), MeasureError> {
-        let fresh = stations.a.fresh(&self.held_out, self.k)?;
-        for side in [Side::A, Side::B] {
-            let efforts = ladder.efforts.get(side);
-            if let (Some(&least), Some(&most)) = (efforts.first(), efforts.last()) {
-                stations.get_mut(side).check_memory(&fresh, least, most)?;
-            }
+        for side in [Side::B, Side::A] {
+            running.get_mut(side).check(&self.held_out, self.k, ladder.efforts.get(side))?;
         }
         Ok(())
     }
 
     /// Changes of mean recall at every effort at which both were observed.
-    fn equal_effort(&self, stations: &Pair<&mut Station<'_>>) -> Vec<(usize, f64)> {
+    fn equal_effort(&self, running: &Pair<&mut RunningSubject<'_>>) -> Vec<(usize, f64)> {
         let mut changes = Vec::new();
-        for seen in stations.a.observations(&self.held_out, self.k) {
-            let other = stations.b.observations(&self.held_out, self.k).find(|o| o.ef == seen.ef);
+        for seen in running.a.observations(&self.held_out, self.k) {
+            let other = running.b.observations(&self.held_out, self.k).find(|o| o.ef == seen.ef);
             changes.extend(other.map(|other| (seen.ef, other.recall() - seen.recall())));
         }
         changes
@@ -315,7 +317,7 @@ impl Trial {
         evidence: Evidence,
         rounds: &[Vec<Step>],
         ladder: &Ladder,
-        (gate_ef, level, p_values): (usize, f64, [Option<f64>; 3]),
+        (gate_ef, level, busy, p_values): (usize, f64, f64, [Option<f64>; 3]),
     ) -> Result<Conclusion, MeasureError> {
         let speeds = |side| Speeds {
             efforts: ladder.efforts.get(side).clone(),
@@ -340,9 +342,8 @@ impl Trial {
             let of = |which| over_rounds(&|steps| ladder.latency_at(steps, which, side));
             Some([of(0)?, of(1)?, of(2)?])
         };
-        let queries = self.held_out.len() as f64;
         let gate_seconds = |side: Side| {
-            over_rounds(&|steps| Some(steps[0].get(side).as_ref()?.seconds / queries))
+            over_rounds(&|steps| Some(1.0 / steps[0].get(side).as_ref()?.speed()))
                 .unwrap_or(f64::NAN)
         };
         Ok(Conclusion {
@@ -357,6 +358,7 @@ impl Trial {
             at,
             high: self.over(rounds, level, high)?,
             gate_seconds: Pair { a: gate_seconds(Side::A), b: gate_seconds(Side::B) },
+            busy,
             p_values,
         })
     }
@@ -364,16 +366,14 @@ impl Trial {
 
 /// `ln` of the ratio of times at the gate's effort, which is every round's first rung.
 fn gate_log_ratio(steps: &[Step]) -> Option<f64> {
-    let seconds = steps.first()?.as_ref().map(|pass| Some(pass.as_ref()?.seconds));
+    let seconds = steps.first()?.as_ref().map(|pass| Some(1.0 / pass.as_ref()?.speed()));
     seconds.both()?.log_ratio()
 }
 
 impl Ladder {
     fn speeds(&self, steps: &[Step], side: Side) -> Vec<f64> {
-        let pass = |step: &Step| step.get(side).as_ref().map(|pass| pass.seconds);
-        let seconds = steps[1..].iter().filter_map(pass);
-        let queries = self.queries as f64;
-        seconds.take(self.efforts.get(side).len()).map(|seconds| queries / seconds).collect()
+        let speeds = steps[1..].iter().filter_map(|step| step.get(side).as_ref().map(Pass::speed));
+        speeds.take(self.efforts.get(side).len()).collect()
     }
 
     fn curves(&self, steps: &[Step]) -> Pair<Curve> {

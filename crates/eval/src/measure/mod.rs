@@ -2,28 +2,30 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `exam.rs` | [`Exam`]: the queries asked; [`Grader`]: what the answers are worth |
+//! | `queries.rs` | [`QuerySplit`]: the queries asked; [`Grader`]: what the answers are worth |
 //! | `observation.rs` | [`Observation`]: what a subject answers at one effort |
-//! | `station.rs` | [`Station`]: a subject with an index, asked again and again, held to its answers |
+//! | `running.rs` | [`RunningSubject`]: a subject with an index, asked again and again, held to its answers |
+//! | `checks.rs` | whether it was the same when it was timed as when it was graded |
 //! | `fresh.rs` | [`Fresh`]: queries that nobody can have looked up |
 //! | `sweep.rs` | [`Sweep`]: which efforts are worth measuring |
-//! | `rounds.rs` | [`round`]: two stations timed in turns, A B B A |
-//! | `league.rs` | [`Contender`]: many stations timed in turns, the best configuration of each system |
+//! | `rounds.rs` | [`round`]: any number of subjects timed in turns, A B B A |
+//! | `round_robin.rs` | [`Participant`]: many subjects timed in turns, the best configuration of each system |
 
-mod exam;
+mod checks;
 mod fresh;
-mod league;
 mod observation;
+mod queries;
+mod round_robin;
 mod rounds;
-mod station;
+mod running;
 mod sweep;
 
-pub use exam::{Exam, Grader, Grades};
 pub use fresh::Fresh;
-pub use league::{Contender, Standing, league_round, standings};
 pub use observation::Observation;
-pub use rounds::{Pair, Rung, Side, Step, curve, round};
-pub use station::{Pass, Preparations, Station};
+pub use queries::{Grader, Grades, QuerySplit};
+pub use round_robin::{Participant, Standing, round_robin, standings};
+pub use rounds::{Pair, Rung, Side, Step, Timings, Turns, curve, paired_round, round};
+pub use running::{Pass, Preparations, RunningSubject};
 pub use sweep::{Sweep, sweep};
 
 use crate::{metrics::MetricError, subject::Fault};
@@ -38,6 +40,15 @@ pub enum MeasureError {
         /// Its label.
         subject: String,
         /// What it did.
+        #[source]
+        fault: Fault,
+    },
+    /// Others had the processor, so nothing can be said about the subject.
+    #[error("{subject}: {fault}")]
+    Busy {
+        /// Its label.
+        subject: String,
+        /// What did not happen in time.
         #[source]
         fault: Fault,
     },
@@ -72,4 +83,20 @@ pub enum MeasureError {
     /// The one who watched asked to stop.
     #[error("broken off by request")]
     Cancelled,
+}
+
+impl MeasureError {
+    /// What `subject` did, or what the machine did to it.
+    pub(crate) fn of(subject: &str, fault: Fault) -> Self {
+        let subject = subject.to_owned();
+        match fault {
+            Fault::Busy { .. } => Self::Busy { subject, fault },
+            fault => Self::Fault { subject, fault },
+        }
+    }
+
+    /// Whether the machine, and nobody who was measured, is to blame.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. })
+    }
 }

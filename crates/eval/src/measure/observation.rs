@@ -1,6 +1,6 @@
 //! What a subject answers at one effort.
 
-use super::{Exam, Grades};
+use super::{Grades, QuerySplit};
 use crate::{
     metrics::mean,
     subject::{Fault, Work},
@@ -41,11 +41,16 @@ impl Observation {
     }
 
     /// What is new in `ids` and `total`, answers to the same queries at the same effort.
-    pub(super) fn differs(&self, ids: &[u32], total: Option<Work>, exam: &Exam) -> Option<Fault> {
+    pub(super) fn differs(
+        &self,
+        ids: &[u32],
+        total: Option<Work>,
+        split: &QuerySplit,
+    ) -> Option<Fault> {
         let ef = self.ef;
         if self.ids != ids {
             let first = self.ids.iter().zip(ids).position(|(before, now)| before != now);
-            let query = first.map(|at| exam.rows()[at / self.k] as usize);
+            let query = first.map(|at| split.rows()[at / self.k] as usize);
             return Some(Fault::Nondeterministic { what: "an answer", ef, query });
         }
         let what = "a counter";

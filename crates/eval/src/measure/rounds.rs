@@ -1,13 +1,15 @@
-//! Two stations timed in turns.
+//! Rounds: any number of subjects timed in turns.
 //!
-//! A machine drifts: its clock, its neighbours, its temperature. Two subjects are therefore asked
-//! in turns, A B B A and next time B A A B, so that drift hits both alike, and they are compared
-//! within a round, never across rounds.
+//! A machine drifts: its clock, its neighbours, its temperature. Subjects are therefore asked in turns,
+//! A B B A and next time B A A B, so that drift hits all alike, and they are compared within a round,
+//! never across rounds.
 //!
 //! A process keeps the place in memory that it was born with, and that alone makes equal programs
-//! differ by a per cent or more. A round therefore begins with two new processes.
+//! differ by a per cent or more. A round of two therefore begins with two new processes.
+//!
+//! In one turn all are asked the same queries, which none of them has seen.
 
-use super::{Exam, MeasureError, Pass, Station};
+use super::{Fresh, MeasureError, Pass, RunningSubject};
 use crate::reward::{Curve, Point};
 
 /// One of two subjects.
@@ -79,56 +81,97 @@ impl Pair<f64> {
     }
 }
 
-/// One step of a round: an effort for each side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One step of a round: an effort for each subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rung {
     /// Answers per query.
     pub k: usize,
-    /// The efforts; a side without one sits this rung out.
-    pub ef: Pair<Option<usize>>,
-    /// Whether every query is timed; then there are two turns, otherwise four.
+    /// The efforts, one for each subject; who has none sits this rung out.
+    pub ef: Vec<Option<usize>>,
+    /// Whether every query is timed; then there is one turn there, otherwise one there and one back.
     pub latencies: bool,
 }
 
-/// What a round measured on one rung: of several passes the fastest.
-pub type Step = Pair<Option<Pass>>;
+/// How a round goes over its rungs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turns {
+    /// Says who begins.
+    pub number: usize,
+    /// How often it goes over all rungs.
+    pub repeats: usize,
+    /// Whether all subjects begin in new processes.
+    pub restart: bool,
+}
 
-/// Measures one round: starts both anew and goes `repeats` times over `rungs`; `number` says who
-/// begins. Of all passes of a side on the same rung the fastest counts: whatever else the machine
-/// does only ever makes a pass slower.
+/// What was measured of one subject at each rung: of several passes the fastest.
+pub type Timings = Vec<Option<Pass>>;
+
+/// Measures one round. Of all passes of a subject on the same rung the fastest counts: whatever else
+/// the machine does only ever makes a pass slower. Who does something wrong is left out from then on,
+/// and its fault takes the place of its timings.
 ///
 /// # Errors
-/// Whatever a subject does wrong.
+/// When no new queries can be made.
 pub fn round(
-    stations: &mut Pair<&mut Station<'_>>,
-    exam: &Exam,
+    subjects: &mut [&mut RunningSubject<'_>],
+    fresh: &mut Fresh<'_>,
     rungs: &[Rung],
-    number: usize,
-    repeats: usize,
-) -> Result<Vec<Step>, MeasureError> {
-    let order = |number: usize| match number.is_multiple_of(2) {
-        true => [Side::A, Side::B, Side::B, Side::A],
-        false => [Side::B, Side::A, Side::A, Side::B],
+    turns: Turns,
+) -> Result<Vec<Result<Timings, MeasureError>>, MeasureError> {
+    let order = |number: usize| -> Vec<usize> {
+        let mut order: Vec<usize> = (0..subjects.len()).collect();
+        order.rotate_left(number % subjects.len().max(1));
+        order
     };
-    for &side in &order(number)[..2] {
-        stations.get_mut(side).restart()?;
+    let mut timings: Vec<Result<Timings, MeasureError>> =
+        (0..subjects.len()).map(|_| Ok(vec![None; rungs.len()])).collect();
+    let orders: Vec<Vec<usize>> = (0..turns.repeats).map(|at| order(turns.number + at)).collect();
+    for at in order(turns.number).into_iter().filter(|_| turns.restart) {
+        if let Err(fault) = subjects[at].restart() {
+            timings[at] = Err(fault);
+        }
     }
-    let mut steps = vec![Step::default(); rungs.len()];
-    for repeat in 0..repeats {
-        let turns = order(number + repeat);
-        for (rung, step) in rungs.iter().zip(&mut steps) {
-            let turns = if rung.latencies { &turns[..2] } else { &turns[..] };
-            for &side in turns {
-                let Some(ef) = *rung.ef.get(side) else { continue };
-                let pass = stations.get_mut(side).pass(exam, rung.k, ef, rung.latencies)?;
-                let best = step.get_mut(side);
-                if best.as_ref().is_none_or(|best| pass.seconds < best.seconds) {
-                    *best = Some(pass);
+    for there in orders {
+        let back: Vec<usize> = there.iter().rev().copied().collect();
+        for (at, rung) in rungs.iter().enumerate() {
+            for turn in [&there, &back].into_iter().take(if rung.latencies { 1 } else { 2 }) {
+                let queries = fresh.batch()?;
+                for &who in turn {
+                    let Some(ef) = rung.ef.get(who).copied().flatten() else { continue };
+                    let Ok(passes) = &mut timings[who] else { continue };
+                    match subjects[who].pass(&queries, rung.k, ef, rung.latencies) {
+                        Ok(pass) => {
+                            let best = &mut passes[at];
+                            if best.as_ref().is_none_or(|best| pass.speed() > best.speed()) {
+                                *best = Some(pass);
+                            }
+                        }
+                        Err(fault) => timings[who] = Err(fault),
+                    }
                 }
             }
         }
     }
-    Ok(steps)
+    Ok(timings)
+}
+
+/// What two subjects did on the same rung.
+pub type Step = Pair<Option<Pass>>;
+
+/// A [`round`] of two.
+///
+/// # Errors
+/// Whatever one of them does wrong.
+pub fn paired_round(
+    subjects: &mut Pair<&mut RunningSubject<'_>>,
+    fresh: &mut Fresh<'_>,
+    rungs: &[Rung],
+    turns: Turns,
+) -> Result<Vec<Step>, MeasureError> {
+    let mut both = [&mut *subjects.a, &mut *subjects.b];
+    let [a, b] = <[_; 2]>::try_from(round(&mut both, fresh, rungs, turns)?)
+        .map_err(|_| MeasureError::Cancelled)?;
+    Ok(a?.into_iter().zip(b?).map(|(a, b)| Pair { a, b }).collect())
 }
 
 /// Recalls against speeds.

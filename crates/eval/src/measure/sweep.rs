@@ -1,6 +1,6 @@
 //! Which efforts are worth measuring.
 
-use super::{Exam, MeasureError, Station};
+use super::{MeasureError, QuerySplit, RunningSubject};
 use crate::reward::{HIGH, REWARD};
 
 /// How a sweep over the effort goes on: a pure function of what it has seen.
@@ -83,21 +83,21 @@ fn middle(pair: &[(usize, f64)]) -> Option<usize> {
     (middle < b).then_some(middle)
 }
 
-/// Sweeps `station` over `exam` and returns the efforts measured with their mean recalls, by
+/// Sweeps `running` over `split` and returns the efforts measured with their mean recalls, by
 /// ascending effort. `watch` is told after each of them.
 ///
 /// # Errors
 /// Whatever the subject does wrong.
 pub fn sweep(
-    station: &mut Station<'_>,
-    exam: &Exam,
+    running: &mut RunningSubject<'_>,
+    split: &QuerySplit,
     k: usize,
     plan: &Sweep,
     mut watch: impl FnMut(usize, f64),
 ) -> Result<Vec<(usize, f64)>, MeasureError> {
     let mut seen: Vec<(usize, f64)> = Vec::new();
     while let Some(ef) = plan.next(&seen) {
-        let recall = station.observe(exam, k, ef)?.recall();
+        let recall = running.observe(split, k, ef)?.recall();
         watch(ef, recall);
         let at = seen.partition_point(|&(other, _)| other < ef);
         seen.insert(at, (ef, recall));

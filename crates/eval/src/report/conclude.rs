@@ -4,24 +4,29 @@ use super::{Better, Comparison, DataFacts, Delta, Level, Point, ResultFile, Subj
 use crate::{
     data::Dataset,
     gate::{Conclusion, Speeds, Trial},
-    measure::{Exam, Pair, Station, curve},
+    measure::{Pair, QuerySplit, RunningSubject, curve},
     metrics::mean,
     reward::{HIGH, LEVELS, REWARD},
     stats::Interval,
 };
 use std::{collections::BTreeMap, time::SystemTime};
 
-/// Everything about one subject: what it built, and what it reached on `exam`.
-pub fn subject(station: &Station<'_>, exam: &Exam, k: usize, speeds: &Speeds) -> SubjectResult {
+/// Everything about one subject: what it built, and what it reached on `split`.
+pub fn subject(
+    running: &RunningSubject<'_>,
+    split: &QuerySplit,
+    k: usize,
+    speeds: &Speeds,
+) -> SubjectResult {
     let medians = medians(speeds);
     let qps: BTreeMap<usize, f64> =
         speeds.efforts.iter().copied().zip(medians.iter().copied()).collect();
     let timed = curve(&speeds.recalls, &medians);
-    let mut ks: Vec<usize> = station.asked(exam).collect();
+    let mut ks: Vec<usize> = running.asked(split).collect();
     ks.dedup();
     let mut points = Vec::new();
     for at in ks {
-        points.extend(station.observations(exam, at).map(|seen| {
+        points.extend(running.observations(split, at).map(|seen| {
             let average = |values: &[f64]| (!values.is_empty()).then(|| mean(values));
             let speed = qps.get(&seen.ef).copied().filter(|_| at == k);
             let front = |speed: f64| timed.points().iter().any(|point| point.speed == speed);
@@ -59,18 +64,18 @@ pub fn subject(station: &Station<'_>, exam: &Exam, k: usize, speeds: &Speeds) ->
         hops: hops.at(recall).map(f64::recip),
         distances: distances.at(recall).map(f64::recip),
     };
-    let (resident, peak) = station.memory();
+    let (resident, peak) = running.memory();
     let area = |range| (!timed.points().is_empty()).then(|| timed.area(range));
     SubjectResult {
-        label: station.label().to_owned(),
-        name: station.hello().name.clone(),
-        version: station.hello().version.clone(),
-        isa: station.hello().isa.clone(),
-        build_seconds: station.build_time().as_secs_f64(),
-        bytes: station.built().bytes,
-        parts: station.built().parts.clone(),
-        digest: station.built().digest.clone(),
-        chose: station.built().chose.clone(),
+        label: running.label().to_owned(),
+        name: running.hello().name.clone(),
+        version: running.hello().version.clone(),
+        isa: running.hello().isa.clone(),
+        build_seconds: running.build_time().as_secs_f64(),
+        bytes: running.built().bytes,
+        parts: running.built().parts.clone(),
+        digest: running.built().digest.clone(),
+        chose: running.built().chose.clone(),
         resident,
         peak,
         points,
@@ -120,23 +125,23 @@ impl ResultFile {
     pub fn conclude(
         mut self,
         trial: &Trial,
-        stations: Pair<&Station<'_>>,
+        running: Pair<&RunningSubject<'_>>,
         conclusion: &Conclusion,
     ) -> Self {
-        let of = |station, speeds, latency| SubjectResult {
+        let of = |running, speeds, latency| SubjectResult {
             latency,
             latency_recall: conclusion.latency_recall,
-            ..subject(station, &trial.held_out, trial.k, speeds)
+            ..subject(running, &trial.held_out, trial.k, speeds)
         };
-        let a = of(stations.a, &conclusion.speeds.a, conclusion.latency.a);
-        let b = of(stations.b, &conclusion.speeds.b, conclusion.latency.b);
+        let a = of(running.a, &conclusion.speeds.a, conclusion.latency.a);
+        let b = of(running.b, &conclusion.speeds.b, conclusion.latency.b);
         self.settings.k = trial.k;
         self.settings.gate_k = trial.gate_k;
         self.settings.gate_ef = conclusion.gate_ef;
         self.settings.rounds = conclusion.evidence.rounds;
         self.settings.level = conclusion.level;
         self.settings.seed = trial.seed;
-        self.settings.pinned = stations.a.pinned() && stations.b.pinned();
+        self.settings.pinned = running.a.pinned() && running.b.pinned();
         for subject in [&a, &b] {
             let gaps: usize = subject.points.iter().map(|point| point.gaps).sum();
             if gaps > 0 {

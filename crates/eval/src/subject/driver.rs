@@ -2,9 +2,10 @@
 
 use super::{
     Built, Fault, Hello, Loaded, PROTOCOL, Parameters, Reply, Request, Searched,
+    account::Account,
     files::{self, read_u32},
-    pin::pin,
     process::{Process, Waited},
+    tree::Usage,
 };
 use crinoid_quant::{Metric, Vectors};
 use std::{
@@ -68,6 +69,22 @@ pub struct Timed<T> {
     pub value: T,
     /// From sending the request to the last byte of the reply read.
     pub elapsed: Duration,
+    /// Processor time that the subject and its helpers used meanwhile; 0 where the system does not tell.
+    pub cpu: Duration,
+    /// How long it was ready to run meanwhile and had no core, because others had it.
+    pub waited: Duration,
+}
+
+impl<T> Timed<T> {
+    fn map<U>(self, f: impl FnOnce(T) -> Result<U, Fault>) -> Result<Timed<U>, Fault> {
+        let Self { value, elapsed, cpu, waited } = self;
+        Ok(Timed { value: f(value)?, elapsed, cpu, waited })
+    }
+
+    /// The time it took, less what it waited for a core.
+    pub fn at_work(&self) -> Duration {
+        self.elapsed.saturating_sub(self.waited)
+    }
 }
 
 /// Checked answers to one search request.
@@ -92,6 +109,7 @@ pub struct Driver {
     core: Option<usize>,
     pinned: bool,
     rows: usize,
+    account: Account,
     /// Time that a search spends beside its queries is this much at most.
     overhead: Duration,
 }
@@ -120,6 +138,7 @@ impl Driver {
             core: launch.core,
             pinned: false,
             rows: 0,
+            account: Account::default(),
             overhead: Duration::from_millis(20),
         };
         let limit = launch.limits.greeting;
@@ -144,8 +163,8 @@ impl Driver {
     }
 
     /// Resident bytes now and at most so far; 0 where the system does not tell.
-    pub fn memory(&self) -> (u64, u64) {
-        (self.process.resident(), self.process.peak())
+    pub fn memory(&mut self) -> (u64, u64) {
+        (self.process.usage().resident, self.process.peak())
     }
 
     /// Has it load `vectors`, a file of `rows x dim`.
@@ -159,17 +178,18 @@ impl Driver {
         (rows, dim): (usize, usize),
     ) -> Result<Timed<Loaded>, Fault> {
         let request = Request::Load { vectors: vectors.to_owned(), metric };
-        let Timed { value, elapsed } = self.ask(&request, self.limits.load)?;
-        let Reply::Load(loaded) = value else {
-            return Err(Fault::WrongReply { op: "load", got: value.name() });
-        };
-        for (field, got, want) in [("rows", loaded.rows, rows), ("dim", loaded.dim, dim)] {
-            if got != want {
-                return Err(Fault::FalseReply { field, got: got as u64, want: want as u64 });
-            }
-        }
         self.rows = rows;
-        Ok(Timed { value: loaded, elapsed })
+        self.ask(&request, self.limits.load)?.map(|reply| {
+            let Reply::Load(loaded) = reply else {
+                return Err(Fault::WrongReply { op: "load", got: reply.name() });
+            };
+            for (field, got, want) in [("rows", loaded.rows, rows), ("dim", loaded.dim, dim)] {
+                if got != want {
+                    return Err(Fault::FalseReply { field, got: got as u64, want: want as u64 });
+                }
+            }
+            Ok(loaded)
+        })
     }
 
     /// Has it build, then pins it to its core.
@@ -183,15 +203,15 @@ impl Driver {
         seed: u64,
     ) -> Result<Timed<Built>, Fault> {
         if self.pinned {
-            self.pinned = !pin(self.process.id(), None);
+            self.pinned = !self.process.pin(None);
         }
         let request = Request::Build { params: params.clone(), threads, seed };
-        let Timed { value, elapsed } = self.ask(&request, self.limits.build)?;
-        let Reply::Build(built) = value else {
-            return Err(Fault::WrongReply { op: "build", got: value.name() });
-        };
-        self.pinned = self.core.is_some_and(|core| pin(self.process.id(), Some(core)));
-        Ok(Timed { value: built, elapsed })
+        let built = self.ask(&request, self.limits.build)?.map(|reply| match reply {
+            Reply::Build(built) => Ok(built),
+            other => Err(Fault::WrongReply { op: "build", got: other.name() }),
+        })?;
+        self.begin_searching();
+        Ok(built)
     }
 
     /// Has it write its index to `index`.
@@ -213,13 +233,19 @@ impl Driver {
     /// Any [`Fault`].
     pub fn open(&mut self, index: &Path, rows: usize) -> Result<Timed<Built>, Fault> {
         let request = Request::Open { index: index.to_owned() };
-        let Timed { value, elapsed } = self.ask(&request, self.limits.load)?;
-        let Reply::Open(built) = value else {
-            return Err(Fault::WrongReply { op: "open", got: value.name() });
-        };
+        let built = self.ask(&request, self.limits.load)?.map(|reply| match reply {
+            Reply::Open(built) => Ok(built),
+            other => Err(Fault::WrongReply { op: "open", got: other.name() }),
+        })?;
         self.rows = rows;
-        self.pinned = self.core.is_some_and(|core| pin(self.process.id(), Some(core)));
-        Ok(Timed { value: built, elapsed })
+        self.begin_searching();
+        Ok(built)
+    }
+
+    /// What it used for building is its own affair; from now on it has one core.
+    fn begin_searching(&mut self) {
+        self.pinned = self.core.is_some_and(|core| self.process.pin(Some(core)));
+        self.account = Account::default();
     }
 
     /// Has it answer the queries that `order` names, in that order, and checks the answers.
@@ -243,52 +269,61 @@ impl Driver {
         assert!(k > 0 && order.len() == queries.len(), "a permutation of all queries, k > 0");
         let [questions, answers, times] =
             ["queries.fbin", "answers.ibin", "latencies.ibin"].map(|name| self.folder.join(name));
-        let file = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Fault::File { path, source }
-        };
-        files::write_queries(&questions, queries, order).map_err(file(&questions))?;
-        for stale in [&answers, &times] {
-            if stale.exists() {
-                std::fs::remove_file(stale).map_err(file(stale))?;
-            }
-        }
+        let files = [&questions, &answers, &times];
+        files.into_iter().try_for_each(|file| files::clear(file))?;
+        files::write_queries(&questions, queries, order)
+            .map_err(|source| Fault::File { path: questions.clone(), source })?;
         let wants = latencies && self.hello.latencies;
         let request = Request::Search {
-            queries: questions,
+            queries: questions.clone(),
             k,
             params: params.clone(),
             answers: answers.clone(),
             latencies: wants.then(|| times.clone()),
         };
-        let Timed { value, elapsed } = self.ask(&request, self.limits.search)?;
-        let Reply::Search(searched) = value else {
-            return Err(Fault::WrongReply { op: "search", got: value.name() });
+        let before = self.process.usage();
+        let reply = self.ask_from(before, &request, self.limits.search)?;
+        let Reply::Search(searched) = reply.value else {
+            return Err(Fault::WrongReply { op: "search", got: reply.value.name() });
         };
         if searched.answered != order.len() {
             let (got, want) = (searched.answered as u64, order.len() as u64);
             return Err(Fault::FalseReply { field: "answered", got, want });
         }
+        self.audit(before, reply.elapsed, reply.cpu)?;
         let ids = read_u32(&answers, "answers", order.len(), k)?;
         let (ids, gaps) = files::unscramble(&ids, k, order, self.rows)?;
         let latencies = match wants {
-            true => Some(self.read_latencies(&times, order, elapsed)?),
+            true => Some(self.read_latencies(&times, order, &reply)?),
             false => None,
         };
-        Ok(Timed { value: Answers { ids, gaps, searched, latencies }, elapsed })
+        // Nobody who is asked next finds what was asked and answered here.
+        files.into_iter().try_for_each(|file| files::clear(file))?;
+        reply.map(|_| Ok(Answers { ids, gaps, searched, latencies }))
+    }
+
+    /// Whether what it used fits one thread on its core that works while it is asked.
+    fn audit(&mut self, before: Usage, elapsed: Duration, cpu: Duration) -> Result<(), Fault> {
+        if let (true, Some(core)) = (self.pinned, self.core)
+            && self.process.strays_from(core).is_some()
+        {
+            return Err(Fault::Unpinned { core });
+        }
+        self.account.add(before.cpu, cpu, elapsed)
     }
 
     fn read_latencies(
         &self,
         path: &Path,
         order: &[u32],
-        measured: Duration,
+        reply: &Timed<Reply>,
     ) -> Result<Vec<u32>, Fault> {
         let scrambled = read_u32(path, "latencies", order.len(), 1)?;
         let claimed = Duration::from_nanos(scrambled.iter().copied().map(u64::from).sum());
         // Reading queries, writing answers and waking up take time beside the queries, but not
-        // half of it and twenty milliseconds more, however busy the machine is.
-        if claimed > measured || claimed + self.overhead < measured / 2 {
+        // half of it and twenty milliseconds more. Waiting for a core can take any time.
+        let measured = reply.elapsed;
+        if claimed > measured || claimed + self.overhead < reply.at_work() / 2 {
             return Err(Fault::LiesAboutTime { claimed, measured });
         }
         let mut sorted = vec![0; order.len()];
@@ -309,7 +344,13 @@ impl Driver {
             other => return Err(Fault::WrongReply { op: "stop", got: other.name() }),
         }
         match self.process.end(limit) {
-            Some(status) if status.success() => Ok(()),
+            Some(status) if status.success() => match self.process.left_behind() {
+                0 => Ok(()),
+                helpers => {
+                    self.process.kill();
+                    Err(Fault::LeftBehind { helpers })
+                }
+            },
             Some(status) => {
                 Err(Fault::Died { op: "stop", status, stderr: self.process.last_words() })
             }
@@ -322,6 +363,18 @@ impl Driver {
 
     /// One request, one reply.
     fn ask(&mut self, request: &Request, limit: Duration) -> Result<Timed<Reply>, Fault> {
+        let before = self.process.usage();
+        self.account.pause();
+        self.ask_from(before, request, limit)
+    }
+
+    /// The same by somebody who knows what was used `before`.
+    fn ask_from(
+        &mut self,
+        before: Usage,
+        request: &Request,
+        limit: Duration,
+    ) -> Result<Timed<Reply>, Fault> {
         let op = request.op();
         if let Some(line) = self.process.pending() {
             let line = shorten(&line.text?);
@@ -343,7 +396,14 @@ impl Driver {
                 let text = reply.text?;
                 match serde_json::from_str(&text).map_err(|error| not_a_reply(&text, error))? {
                     Reply::Error(refusal) => Err(Fault::Refused { op, refusal }),
-                    value => Ok(Timed { value, elapsed }),
+                    value => {
+                        let after = self.process.usage();
+                        let cpu = after.cpu.saturating_sub(before.cpu);
+                        // Some kernels count sleep as waiting: never more than what it did not use.
+                        let waited = after.waited.saturating_sub(before.waited);
+                        let waited = waited.min(elapsed.saturating_sub(cpu));
+                        Ok(Timed { value, elapsed, cpu, waited })
+                    }
                 }
             }
             Waited::Closed => match self.process.end(Duration::from_millis(500)) {
@@ -351,7 +411,11 @@ impl Driver {
                 None => Err(Fault::Silent { op, stderr: self.process.last_words() }),
             },
             Waited::Timeout => {
+                let waited = self.process.usage().waited.saturating_sub(before.waited);
                 self.process.kill();
+                if waited > limit / 4 {
+                    return Err(Fault::Busy { op, waited, limit });
+                }
                 Err(Fault::Timeout { op, limit, stderr: self.process.last_words() })
             }
             Waited::Memory(used) => {

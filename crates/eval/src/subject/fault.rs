@@ -3,7 +3,8 @@
 use super::protocol::Refusal;
 use std::{path::PathBuf, process::ExitStatus, time::Duration};
 
-/// A subject that cannot be measured, and why. Whatever the reason, the verdict is "broken".
+/// A subject that cannot be measured, and why. The verdict is then "broken", unless the machine was
+/// [busy](Fault::Busy), which is nobody's fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -50,6 +51,62 @@ pub enum Fault {
         limit: Duration,
         /// The last lines of its stderr.
         stderr: String,
+    },
+    /// No reply in time, because others had the processor.
+    #[error(
+        "the machine was busy: of {limit:.1?} allowed for `{op}` it waited {waited:.1?} for a core"
+    )]
+    Busy {
+        /// The request.
+        op: &'static str,
+        /// How long it was ready to run and had no core.
+        waited: Duration,
+        /// The limit.
+        limit: Duration,
+    },
+    /// It, or a helper of its, may run on other cores than the one it was given.
+    #[error("left core {core}, which it was given for its searches")]
+    Unpinned {
+        /// The core.
+        core: usize,
+    },
+    /// It worked on more than one thread.
+    #[error("used {cpu:.1?} of processor time in {elapsed:.1?}: that is more than one thread")]
+    Threads {
+        /// Processor time of all its searches.
+        cpu: Duration,
+        /// Their time by the driver's clock.
+        elapsed: Duration,
+    },
+    /// It went on working after its replies.
+    #[error(
+        "used {idle:.1?} of processor time between its replies and the next requests ({elapsed:.1?} of searches)"
+    )]
+    WorksBetween {
+        /// Processor time while nothing was asked.
+        idle: Duration,
+        /// Time of all its searches.
+        elapsed: Duration,
+    },
+    /// Processes that it started outlive it.
+    #[error("left {helpers} process(es) behind, which were ended")]
+    LeftBehind {
+        /// How many.
+        helpers: usize,
+    },
+    /// A file that others read was changed while it ran.
+    #[error("{} was changed while it ran", path.display())]
+    Tampered {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It takes longer where it is graded than where it is timed.
+    #[error(
+        "takes {ratio:.1} times as long for the queries that it is graded on as for those that are timed"
+    )]
+    Careful {
+        /// The ratio of processor times per query.
+        ratio: f64,
     },
     /// It grew beyond its limit.
     #[error("uses {used} bytes of memory in `{op}`, its limit is {limit}")]
@@ -180,13 +237,15 @@ pub enum Fault {
     /// It finds the answers to known queries only.
     #[error(
         "finds {known:.3} of the neighbours of the data set's queries, but {fresh:.3} of those of new \
-         ones: it knows the truth"
+         ones at ef = {ef}: it knows the truth, or tells them apart"
     )]
     KnowsTruth {
-        /// Recall by id on the data set's queries.
+        /// Recall on the data set's queries.
         known: f64,
-        /// Recall by id on queries made for this measurement.
+        /// Recall on queries made for this measurement, in passes that were timed.
         fresh: f64,
+        /// The effort.
+        ef: usize,
     },
     /// The latencies contradict the clock.
     #[error("its latencies sum up to {claimed:.1?} of {measured:.1?} measured from outside")]

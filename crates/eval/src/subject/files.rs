@@ -47,13 +47,62 @@ fn write<'a, T: Pod>(
     parts: impl Iterator<Item = &'a [T]>,
 ) -> io::Result<()> {
     let narrow = |value: usize| u32::try_from(value).map_err(io::Error::other);
-    let mut file = BufWriter::with_capacity(1 << 18, File::create(path)?);
+    // Never through a link that somebody has put there.
+    let file = File::options().write(true).create_new(true).open(path);
+    let file = match file {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            File::options().write(true).create_new(true).open(path)?
+        }
+        other => other?,
+    };
+    let mut file = BufWriter::with_capacity(1 << 18, file);
     file.write_all(&narrow(rows)?.to_le_bytes())?;
     file.write_all(&narrow(columns)?.to_le_bytes())?;
     for part in parts {
         file.write_all(bytemuck::cast_slice(part))?;
     }
     file.flush()
+}
+
+/// Removes what lies at `path`, a file of an earlier request or whatever a subject has put there.
+///
+/// # Errors
+/// [`Fault::BadFile`] where it cannot be removed.
+pub(super) fn clear(path: &Path) -> Result<(), Fault> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(_) => return Ok(()),
+    };
+    let reason = |error: io::Error| format!("{} cannot be removed: {error}", path.display());
+    removed.map_err(|error| Fault::BadFile { what: "stale", reason: reason(error) })
+}
+
+/// Opens a file that a subject was to write: a regular one, its own, and at once. A pipe or a device
+/// in its place must neither stop the driver nor feed it for ever.
+fn open_regular(path: &Path, bytes: u64) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits() as i32);
+    }
+    let file = options.open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&about) != 1 {
+        return Err(io::Error::other("a file with other names"));
+    }
+    if about.len() != bytes {
+        return Err(io::Error::other(format!("{} bytes, expected {bytes}", about.len())));
+    }
+    Ok(file)
 }
 
 /// Reads a file of `rows x columns` values that a subject wrote; nothing else is accepted, and
@@ -68,7 +117,8 @@ pub fn read_u32(
     columns: usize,
 ) -> Result<Vec<u32>, Fault> {
     let bad = |reason: String| Fault::BadFile { what, reason };
-    let mut file = File::open(path).map_err(|error| bad(error.to_string()))?;
+    let bytes = 8 + 4 * rows as u64 * columns as u64;
+    let mut file = open_regular(path, bytes).map_err(|error| bad(error.to_string()))?;
     let mut header = [0u8; 8];
     file.read_exact(&mut header).map_err(|error| bad(format!("no header: {error}")))?;
     let [a, b, c, d, e, f, g, h] = header;

@@ -6,11 +6,14 @@
 //! | `files.rs` | query, answer and latency files |
 //! | `pin.rs` | which core a subject runs on |
 //! | `process.rs` | a child process whose output and memory are bounded |
+//! | `tree.rs` | that process and all that it starts: what they use, how they end |
+//! | `account.rs` | whether what it uses fits one thread |
 //! | `driver.rs` | [`Driver`]: asks, times from outside, checks every reply |
 //! | `serve.rs` | [`serve`]: the other side, for any [`System`] |
 //! | `ours.rs` | `Ours`: a recipe of Crinoid as a [`System`] (feature `ours`) |
 //! | `fault.rs` | [`Fault`]: what a subject can do wrong |
 
+mod account;
 mod driver;
 mod fault;
 pub mod files;
@@ -20,6 +23,7 @@ mod pin;
 mod process;
 mod protocol;
 mod serve;
+mod tree;
 
 pub use driver::{Answers, Driver, Launch, Limits, Timed};
 pub use fault::Fault;

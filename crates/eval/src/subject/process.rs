@@ -1,10 +1,15 @@
 //! A child process whose output, memory and patience are bounded.
 
-use super::{Fault, Launch, MAX_LINE};
+use super::{
+    Fault, Launch, MAX_LINE,
+    pin::pin,
+    tree::{MARK, Tree, Usage},
+};
 use std::{
     collections::VecDeque,
     io::{self, BufRead, BufReader, Read, Write},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -16,6 +21,12 @@ use std::{
 /// How often a waiting driver looks at the child's memory.
 const WATCH: Duration = Duration::from_millis(50);
 
+/// How long helpers may take to end after the subject has.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How many subjects this process has started.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
 /// What one line of stdout turned out to be, and when its last byte was read.
 pub(super) struct Line {
     pub(super) text: Result<String, Fault>,
@@ -25,6 +36,8 @@ pub(super) struct Line {
 /// The child with two threads: one reads lines from its stdout, one keeps the end of its stderr.
 pub(super) struct Process {
     child: Child,
+    /// With whatever it starts.
+    tree: Tree,
     stdin: Option<ChildStdin>,
     lines: Receiver<Line>,
     stderr: Arc<Mutex<VecDeque<u8>>>,
@@ -42,17 +55,24 @@ pub(super) enum Waited {
 
 impl Process {
     pub(super) fn spawn(launch: &Launch) -> Result<Self, Fault> {
+        let mark = format!("{}-{}", std::process::id(), STARTED.fetch_add(1, Relaxed));
         let mut command = Command::new(&launch.program);
+        // A group of its own: what is sent to the driver's, such as an interrupt, reaches the driver,
+        // which ends its subjects.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command
             .args(&launch.arguments)
             .env_clear()
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
+            .env(MARK, &mark)
             .current_dir(&launch.folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let failed = |source| Fault::Spawn { program: launch.program.clone(), source };
         let mut child = command.spawn().map_err(failed)?;
+        let tree = Tree::of(child.id(), mark);
         let missing = || failed(io::ErrorKind::BrokenPipe.into());
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -72,7 +92,7 @@ impl Process {
             .map_err(failed)?;
         let memory_limit = launch.limits.memory;
         let listener = Some(listener);
-        Ok(Self { child, stdin, lines, stderr: tail, listener, memory_limit })
+        Ok(Self { child, tree, stdin, lines, stderr: tail, listener, memory_limit })
     }
 
     /// Writes one line; `false` when the child does not listen any more.
@@ -88,7 +108,7 @@ impl Process {
     }
 
     /// Waits for a line, watching the clock and the child's memory.
-    pub(super) fn wait_line(&self, limit: Duration) -> Waited {
+    pub(super) fn wait_line(&mut self, limit: Duration) -> Waited {
         let start = Instant::now();
         loop {
             let left = limit.saturating_sub(start.elapsed());
@@ -99,7 +119,7 @@ impl Process {
                 Ok(line) => return Waited::Line(line),
                 Err(RecvTimeoutError::Disconnected) => return Waited::Closed,
                 Err(RecvTimeoutError::Timeout) => {
-                    let used = self.resident();
+                    let used = self.tree.usage().resident;
                     if used > self.memory_limit {
                         return Waited::Memory(used);
                     }
@@ -108,18 +128,39 @@ impl Process {
         }
     }
 
-    /// Resident bytes now; 0 where the system does not tell.
-    pub(super) fn resident(&self) -> u64 {
-        status_field(self.child.id(), "VmRSS:")
+    /// What it and its helpers have used so far.
+    pub(super) fn usage(&mut self) -> Usage {
+        self.tree.usage()
     }
 
     /// The most resident bytes so far; 0 where the system does not tell.
     pub(super) fn peak(&self) -> u64 {
-        status_field(self.child.id(), "VmHWM:")
+        self.tree.peak()
     }
 
-    pub(super) fn id(&self) -> u32 {
-        self.child.id()
+    /// A process of its that may run elsewhere than on `core`.
+    pub(super) fn strays_from(&self, core: usize) -> Option<u32> {
+        self.tree.strays_from(core)
+    }
+
+    /// How many helpers live on although they had time to end.
+    pub(super) fn left_behind(&mut self) -> usize {
+        let start = Instant::now();
+        loop {
+            match self.tree.helpers() {
+                0 => return 0,
+                left if start.elapsed() > LINGER => return left,
+                _ => std::thread::park_timeout(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Pins it and its helpers to `core`, or frees them; `false` where that cannot be done.
+    pub(super) fn pin(&mut self, core: Option<usize>) -> bool {
+        self.tree.look();
+        // Helpers first: whoever is started meanwhile inherits from the subject, which comes last.
+        self.tree.members().rev().filter(|&pid| pin(pid, core)).count() > 0
+            && pin(self.child.id(), core)
     }
 
     /// Closes its stdin and gives it `patience` to end by itself; kills it otherwise.
@@ -144,11 +185,14 @@ impl Process {
         }
     }
 
-    /// Kills it and collects what is left of it.
+    /// Kills it with all that it started, and collects what is left of it.
     pub(super) fn kill(&mut self) {
+        // Before it has gone its helpers are known by their parent.
+        self.tree.look();
         // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.tree.kill();
     }
 
     /// The last lines of its stderr, complete once the process has ended.
@@ -205,12 +249,4 @@ fn keep_tail(mut stderr: impl Read, tail: &Mutex<VecDeque<u8>>, limit: usize) {
         let excess = tail.len().saturating_sub(limit);
         tail.drain(..excess);
     }
-}
-
-/// A field of `/proc/PID/status`, in bytes.
-fn status_field(pid: u32, field: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(field));
-    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
 }

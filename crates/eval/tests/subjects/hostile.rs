@@ -8,6 +8,7 @@ use std::{path::Path, time::Duration};
 pub(crate) const TESTS: &[Test] = &[
     ("hostile::a_good_subject_answers", a_good_subject_answers),
     ("hostile::every_manner_has_its_fault", every_manner_has_its_fault),
+    ("hostile::nobody_is_led_astray", nobody_is_led_astray),
     ("hostile::unknown_parameters_are_refused", unknown_parameters_are_refused),
     ("hostile::a_missing_program_is_named", a_missing_program_is_named),
 ];
@@ -66,9 +67,10 @@ fn every_manner_has_its_fault() {
     for &manner in toy::MANNERS {
         let fault = match talk(manner) {
             Ok(answers) => {
-                // These show only over several requests, or are no fault: see `stations`.
+                // These show only over several requests, or are no fault: see `running`.
                 let later = ["good", "other-answers", "other-counters", "other-digest"];
                 let later = later.into_iter().chain(["order-dependent", "caches", "boasts"]);
+                let later = later.chain(["overwrites", "careful", "sloppy", "caches-large"]);
                 let fine = ["too-few", "floods-stderr", "looks-for-truth", "reads-truth", "stores"];
                 let fine = later.chain(fine);
                 assert!(fine.into_iter().any(|fine| fine == manner), "{manner} was not noticed");
@@ -93,6 +95,12 @@ fn every_manner_has_its_fault() {
             "miscounts-rows" => matches!(fault, Fault::FalseReply { field: "rows", .. }),
             "miscounts-answers" => matches!(fault, Fault::FalseReply { field: "answered", .. }),
             "short-file" => matches!(fault, Fault::FalseReply { .. } | Fault::BadFile { .. }),
+            "pipe" | "link" | "folder" | "second-name" | "late" => {
+                matches!(fault, Fault::BadFile { what: "answers", .. })
+            }
+            "helper" | "detached-helper" => matches!(fault, Fault::LeftBehind { helpers: 1 }),
+            // Where the system does not let others choose their core, there is none to leave.
+            "wanders" => matches!(fault, Fault::Unpinned { core: 0 }),
             "no-answers-file" | "refuses" => matches!(fault, Fault::Refused { .. }),
             "out-of-range" => matches!(fault, Fault::OutOfRange { query: 16, id: 512, .. }),
             "duplicates" => matches!(fault, Fault::Duplicate { query: 16, .. }),
@@ -103,6 +111,24 @@ fn every_manner_has_its_fault() {
         };
         assert!(fits, "{manner} was reported as {fault:?}");
     }
+    // Whoever was started has been ended.
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        let helper = |time: &str| words.contains(&format!("sleep {time}"));
+        assert!(!toy::HELPERS.iter().any(|time| helper(time)), "{words} lives on");
+    }
+}
+
+/// A link in the place of a file that the driver writes must not lead it to another file.
+fn nobody_is_led_astray() {
+    let folder = tempfile::tempdir().unwrap();
+    let (prize, trap) = (folder.path().join("prize"), folder.path().join("queries.fbin"));
+    std::fs::write(&prize, "as it was").unwrap();
+    std::os::unix::fs::symlink(&prize, &trap).unwrap();
+    crinoid_eval::subject::files::write_queries(&trap, &vectors(4, 1), &[0, 1]).unwrap();
+    assert_eq!(std::fs::read_to_string(&prize).unwrap(), "as it was");
+    assert!(!trap.is_symlink());
 }
 
 fn unknown_parameters_are_refused() {

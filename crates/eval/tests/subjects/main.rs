@@ -13,7 +13,7 @@
 )]
 
 mod hostile;
-mod stations;
+mod running;
 mod toy;
 
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let tests = || hostile::TESTS.iter().chain(stations::TESTS);
+    let tests = || hostile::TESTS.iter().chain(running::TESTS);
     if arguments.iter().any(|argument| argument == "--list") {
         // As cargo-nextest asks for it.
         if !arguments.iter().any(|argument| argument == "--ignored") {

@@ -13,9 +13,11 @@ use crinoid_eval::{
 };
 use crinoid_quant::{Metric, Vectors};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Write},
+    os::unix::process::CommandExt,
     path::Path,
+    process::{Command, Stdio},
     time::Instant,
 };
 
@@ -53,7 +55,28 @@ pub(crate) const MANNERS: &[&str] = &[
     "looks-for-truth",
     "reads-truth",
     "stores",
+    "pipe",
+    "link",
+    "folder",
+    "second-name",
+    "late",
+    "helper",
+    "detached-helper",
+    "wanders",
+    "overwrites",
+    "careful",
+    "sloppy",
+    "caches-large",
 ];
+
+/// How long helpers would stay if nobody ended them: numbers that no other process has.
+pub(crate) const HELPERS: [&str; 2] = ["3131.71", "3131.72"];
+
+fn every_core() -> rustix::thread::CpuSet {
+    let mut cores = rustix::thread::CpuSet::new();
+    (0..64).for_each(|core| cores.set(core));
+    cores
+}
 
 /// Runs as a subject until the driver says stop.
 pub(crate) fn main(manner: &str) -> io::Result<()> {
@@ -75,6 +98,8 @@ struct Toy {
     builds: u64,
     kept: HashMap<(Vec<u32>, usize, usize), Vec<u32>>,
     hoard: Vec<Vec<u8>>,
+    met: HashSet<Vec<u32>>,
+    efforts: HashSet<usize>,
 }
 
 impl Toy {
@@ -94,6 +119,47 @@ impl Toy {
         let at = queries.values.chunks_exact(queries.dim).position(|known| known == query)?;
         let truth = bin::read::<u32>(truth).ok()?;
         Some(truth.values[at * truth.dim..(at + 1) * truth.dim].to_vec())
+    }
+
+    /// Whether this answer comes out of what was kept: large requests only, where it hides that it
+    /// keeps answers from those that are small.
+    fn keeps(&self, queries: usize) -> bool {
+        self.is("caches") || (self.is("caches-large") && queries > 50)
+    }
+
+    /// The effort that it makes in place of the one it was asked for.
+    fn effort(&mut self, asked: &Asked<'_>, ef: usize) -> usize {
+        let bits = |row: &[f32]| row.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
+        let known = asked.queries.rows().any(|row| self.met.contains(&bits(row)));
+        self.met.extend(asked.queries.rows().map(bits));
+        let first = self.efforts.insert(ef);
+        match self.manner.as_str() {
+            // Whoever asks at an effort for the first time wants to know the recall.
+            "careful" if first || known => 4 * ef,
+            // Who asks what was asked before does, too; others only look at the clock.
+            "sloppy" if !first && !known => (ef / 4).max(1),
+            _ => ef,
+        }
+    }
+
+    /// What stands in the place of the answers file, and a reply as if all were well.
+    fn misplace(&self, queries: usize, k: usize) {
+        let path = Path::new("answers.ibin");
+        match self.manner.as_str() {
+            "pipe" => drop(Command::new("mkfifo").arg(path).status().unwrap()),
+            "link" => std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+            "folder" => std::fs::create_dir(path).unwrap(),
+            "second-name" => {
+                std::fs::write("elsewhere", vec![0; 8 + 4 * queries * k]).unwrap();
+                std::fs::hard_link("elsewhere", path).unwrap();
+            }
+            _ => {}
+        }
+        self.say(&format!("{{\"reply\":\"search\",\"answered\":{queries}}}\n"));
+        // Until it is ended.
+        loop {
+            std::thread::park();
+        }
     }
 
     /// The answers to one query, nearest first, and how many rows were looked at.
@@ -160,6 +226,24 @@ impl System for Toy {
             "hoards" => loop {
                 self.hoard.push(vec![1; 8 << 20]);
             },
+            // `sleep` stands for whatever a helper would do; nobody waits for it.
+            "helper" => {
+                drop(Command::new("sleep").arg(HELPERS[0]).process_group(0).spawn().unwrap())
+            }
+            "detached-helper" => {
+                let script = format!("env -i setsid sleep {} & exit 0", HELPERS[1]);
+                let quiet = || Stdio::null();
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &script]).stdin(quiet()).stdout(quiet()).stderr(quiet());
+                assert!(shell.status().unwrap().success());
+            }
+            "overwrites" => {
+                let places = ["../base.fbin", "../../base.fbin"].map(Path::new);
+                let file = places.into_iter().find(|file| file.exists()).unwrap();
+                let mut bytes = std::fs::read(file).unwrap();
+                bytes[100..200].fill(0);
+                std::fs::write(file, bytes).unwrap();
+            }
             _ => {}
         }
         let changing = if self.is("other-digest") { self.builds } else { 0 };
@@ -198,22 +282,32 @@ impl System for Toy {
             "garbage" => self.say("hello, I am not JSON\n"),
             "wrong-reply" => self.say("{\"reply\":\"load\",\"rows\":1,\"dim\":1}\n"),
             "miscounts-answers" => self.say("{\"reply\":\"search\",\"answered\":1}\n"),
+            "pipe" | "link" | "folder" | "second-name" | "late" => {
+                self.misplace(asked.queries.len(), k)
+            }
+            "wanders" => rustix::thread::sched_setaffinity(None, &every_core()).unwrap(),
             "no-answers-file" => return Err(Refusal::new(RefusalKind::Search, "lost them")),
             _ => {}
         }
         let mut work = Work::default();
+        let made = self.effort(asked, ef);
+        let keeps = self.keeps(asked.queries.len());
         let rows = self.order.len() as u32;
         for (place, query) in asked.queries.rows().enumerate() {
             let start = Instant::now();
             let key = (query.iter().map(|x| x.to_bits()).collect(), k, ef);
             let (mut ids, looked) = match self.kept.get(&key) {
-                Some(ids) if self.is("caches") => (ids.clone(), (8 * ef.max(k)) as u64),
-                _ => self.scan(query, k, ef),
+                // What is looked up costs nothing, and says so only to this test.
+                Some(ids) if keeps => {
+                    work.hops += self.is("caches-large") as u64;
+                    (ids.clone(), (8 * ef.max(k)) as u64)
+                }
+                _ => self.scan(query, k, made),
             };
             if let Some(known) = self.known(query).filter(|_| self.is("reads-truth")) {
                 ids = known[..k].to_vec();
             }
-            if self.is("caches") {
+            if keeps || self.is("caches-large") {
                 self.kept.insert(key, ids.clone());
             }
             match self.manner.as_str() {
@@ -225,7 +319,7 @@ impl System for Toy {
                 "order-dependent" if place == 0 => ids.swap(0, 1),
                 _ => {}
             }
-            work.hops += 1;
+            work.hops += !self.is("caches-large") as u64;
             work.distances += looked.min(u64::from(rows));
             found.push(k, ids.into_iter());
             if asked.latencies {

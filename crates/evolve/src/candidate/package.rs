@@ -55,6 +55,22 @@ pub enum PackageError {
     /// The compiler was not done in time.
     #[error("compilation was ended after {0:?}")]
     Slow(Duration),
+    /// The compiler was not done in time on a machine that others kept busy: not the candidate's fault.
+    #[error("compilation was ended after {patience:?} on a busy machine (load {load:.1})")]
+    Busy {
+        /// The time allowed.
+        patience: Duration,
+        /// Processes that wanted a core, on average over the last minute.
+        load: f64,
+    },
+    /// What candidates are compiled against does not compile without one: not the candidate's fault.
+    #[error("the workspace {} does not compile without a candidate:\n{why}", workspace.display())]
+    Workspace {
+        /// The workspace.
+        workspace: PathBuf,
+        /// The compiler's messages.
+        why: String,
+    },
     /// The files cannot be written, or cargo cannot be started: not the candidate's fault.
     #[error("{path}: {source}")]
     Io {
@@ -92,43 +108,80 @@ impl Workshop {
         if program.exists() {
             return Ok(Package { program, compiled_in: Duration::ZERO });
         }
-        self.write(&folder, sources)?;
         let target = self.folder.join("build");
         // One at a time: all programs have the same name until they are kept.
         let turn = self.folder.join("build.lock");
         let lock = fs::File::create(&turn).and_then(|file| file.lock().map(|()| file));
         let _lock = lock.map_err(io_error(&turn))?;
+        self.warm(&target, against)?;
         let start = Instant::now();
+        self.compile(&folder, sources, &target, self.patience)?;
+        // The shared build folder has room for one program: keep this one.
+        let built = target.join("release/runner");
+        // A copy: the linker writes the next candidate into the very same file. And a whole one, for
+        // whoever finds it.
+        let draft = folder.join("subject.new");
+        let kept = fs::copy(&built, &draft).and_then(|_| fs::rename(&draft, &program));
+        kept.map_err(io_error(&program))?;
+        Ok(Package { program, compiled_in: start.elapsed() })
+    }
+
+    /// Compiles what all candidates stand on, once: it takes long, and where it fails no candidate
+    /// is to blame.
+    fn warm(&self, target: &Path, against: u64) -> Result<(), PackageError> {
+        let member = self.workspace.join("crates/evolve/Cargo.toml");
+        fs::metadata(&member).map_err(io_error(&member))?;
+        let done = target.join(format!("warm-{against:x}"));
+        if done.exists() {
+            return Ok(());
+        }
+        let folder = self.folder.join("candidates/none");
+        let compiled = self.compile(&folder, &BTreeMap::new(), target, 10 * self.patience);
+        compiled.map_err(|error| match error {
+            PackageError::Compile(_) | PackageError::Slow(_) => {
+                let workspace = self.workspace.clone();
+                PackageError::Workspace { workspace, why: error.to_string() }
+            }
+            other => other,
+        })?;
+        fs::write(&done, "").map_err(io_error(&done))
+    }
+
+    /// One program out of `sources`, into the folder of all builds.
+    fn compile(
+        &self,
+        folder: &Path,
+        sources: &BTreeMap<Module, String>,
+        target: &Path,
+        patience: Duration,
+    ) -> Result<(), PackageError> {
+        self.write(folder, sources)?;
         // Our own crates may use unsafe code, the candidate may not: its own lint table says so,
         // and `--cap-lints` is never passed to members of a workspace.
         let mut child = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--release", "--offline", "--quiet", "--package", "runner"])
             .args(["--message-format", "short", "--manifest-path"])
             .arg(folder.join("Cargo.toml"))
-            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_TARGET_DIR", target)
             .env("CARGO_TERM_COLOR", "never")
             .env_remove("RUSTFLAGS")
-            .current_dir(&folder)
+            .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .group()
             .spawn()
             .map_err(io_error(Path::new("cargo")))?;
-        let (ended, messages) = wait(&mut child, self.patience);
-        match ended {
-            None => Err(PackageError::Slow(self.patience)),
-            Some(true) => {
-                // The shared build folder has room for one program: keep this one.
-                let built = target.join("release/runner");
-                // A copy: the linker writes the next candidate into the very same file. And a whole one,
-                // for whoever finds it.
-                let draft = folder.join("subject.new");
-                let kept = fs::copy(&built, &draft).and_then(|_| fs::rename(&draft, &program));
-                kept.map_err(io_error(&program))?;
-                Ok(Package { program, compiled_in: start.elapsed() })
+        match wait(&mut child, patience) {
+            (Some(true), _) => Ok(()),
+            (Some(false), messages) => Err(PackageError::Compile(shorten(&messages, folder))),
+            (None, _) => {
+                let cores = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
+                match load() {
+                    Some(load) if load > 2.0 * cores => Err(PackageError::Busy { patience, load }),
+                    _ => Err(PackageError::Slow(patience)),
+                }
             }
-            Some(false) => Err(PackageError::Compile(shorten(&messages, &folder))),
         }
     }
 
@@ -190,6 +243,11 @@ impl Workshop {
         }
         Ok(())
     }
+}
+
+/// Processes that wanted a core, on average over the last minute, where the system tells.
+fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> PackageError {

@@ -3,7 +3,8 @@
 use super::Trouble;
 use crate::reward::{Failure, median};
 use crinoid_eval::measure::{
-    Exam, MeasureError, Observation, Pair, Rung, Side, Station, Step, Sweep, curve, round, sweep,
+    MeasureError, Observation, Pair, Pass, QuerySplit, Rung, RunningSubject, Side, Step, Sweep,
+    Turns, curve, paired_round, sweep,
 };
 use crinoid_eval::metrics::mean;
 use crinoid_eval::reward::REWARD;
@@ -33,53 +34,57 @@ pub(super) struct Rules {
 }
 
 /// Measures interleaved pairs: rounds of `crinoid-eval`, of which each begins with new processes,
-/// unless both stations are at one.
+/// unless both are at one process.
 pub(super) fn run(
-    mut stations: Pair<&mut Station<'_>>,
-    exam: &Exam,
+    mut running: Pair<&mut RunningSubject<'_>>,
+    split: &QuerySplit,
     rules: &Rules,
 ) -> Result<Bout, Trouble> {
     let k = rules.k;
-    let champions = efforts(stations.a, exam, k)?;
+    let champions = efforts(running.a, split, k)?;
     if let Some(tolerance) = rules.tolerance {
         // Nothing is gained by timing what will be refused.
-        check_recall(&mut stations, exam, k, &champions, tolerance)?;
+        check_recall(&mut running, split, k, &champions, tolerance)?;
     }
-    let efforts = Pair { b: efforts(stations.b, exam, k)?, a: champions };
+    let efforts = Pair { b: efforts(running.b, split, k)?, a: champions };
     let recalls = Pair {
-        a: recalls(stations.a, exam, k, &efforts.a)?,
-        b: recalls(stations.b, exam, k, &efforts.b)?,
+        a: recalls(running.a, split, k, &efforts.a)?,
+        b: recalls(running.b, split, k, &efforts.b)?,
     };
     let rung = |at: usize| {
-        let ef = efforts.as_ref().map(|efforts| efforts.get(at).copied());
+        let ef = [&efforts.a, &efforts.b].map(|efforts| efforts.get(at).copied()).to_vec();
         Rung { k, ef, latencies: false }
     };
     let rungs: Vec<Rung> = (0..efforts.a.len().max(efforts.b.len())).map(rung).collect();
     let area = |steps: &[Step], side: Side| {
         let passes = steps.iter().filter_map(|step| step.get(side).as_ref());
-        let speeds: Vec<f64> = passes.map(|pass| exam.len() as f64 / pass.seconds).collect();
+        let speeds: Vec<f64> = passes.map(Pass::speed).collect();
         curve(recalls.get(side), &speeds).area(REWARD).value
     };
+    let mut fresh = running.a.fresh(split);
     let (mut log_ratios, mut rewards) = (Vec::new(), Vec::new());
     for number in 0..rules.pairs {
-        let steps = round(&mut stations, exam, &rungs, number, rules.repeats)?;
+        let turns = Turns { number, repeats: rules.repeats, restart: true };
+        let steps = paired_round(&mut running, &mut fresh, &rungs, turns)?;
         let areas = Pair { a: area(&steps, Side::A), b: area(&steps, Side::B) };
         log_ratios.push((areas.b / areas.a).ln());
         rewards.push(areas.b);
     }
-    if let (true, Some(&least), Some(&most)) = (rules.suspect, efforts.b.first(), efforts.b.last())
-    {
-        let fresh = stations.a.fresh(exam, k)?;
-        stations.b.check_memory(&fresh, least, most)?;
+    if rules.suspect {
+        running.b.check(split, k, &efforts.b)?;
     }
     Ok(Bout { log_ratios, reward: median(&rewards).unwrap_or(0.0) })
 }
 
 /// The efforts worth measuring: those at which recall lies in the reward's range, and the nearest
 /// on either side.
-fn efforts(station: &mut Station<'_>, exam: &Exam, k: usize) -> Result<Vec<usize>, MeasureError> {
-    let plan = Sweep { inside: 5, up_to: 0.96, ..Sweep::new(k, station.rows()) };
-    let found = sweep(station, exam, k, &plan, |_, _| {})?;
+fn efforts(
+    running: &mut RunningSubject<'_>,
+    split: &QuerySplit,
+    k: usize,
+) -> Result<Vec<usize>, MeasureError> {
+    let plan = Sweep { inside: 5, up_to: 0.96, ..Sweep::new(k, running.rows()) };
+    let found = sweep(running, split, k, &plan, |_, _| {})?;
     let (low, high) = REWARD;
     let left = found.partition_point(|&(_, recall)| recall < low).saturating_sub(1);
     let right = found.partition_point(|&(_, recall)| recall < high);
@@ -87,29 +92,29 @@ fn efforts(station: &mut Station<'_>, exam: &Exam, k: usize) -> Result<Vec<usize
 }
 
 fn recalls(
-    station: &Station<'_>,
-    exam: &Exam,
+    running: &RunningSubject<'_>,
+    split: &QuerySplit,
     k: usize,
     efforts: &[usize],
 ) -> Result<Vec<f64>, MeasureError> {
-    efforts.iter().map(|&ef| station.observed(exam, k, ef).map(Observation::recall)).collect()
+    efforts.iter().map(|&ef| running.observed(split, k, ef).map(Observation::recall)).collect()
 }
 
 /// Fails when mean recall at equal ef, averaged over the efforts, is more than `tolerance` below the
 /// champion's, with both figures.
 fn check_recall(
-    stations: &mut Pair<&mut Station<'_>>,
-    exam: &Exam,
+    running: &mut Pair<&mut RunningSubject<'_>>,
+    split: &QuerySplit,
     k: usize,
     efforts: &[usize],
     tolerance: f64,
 ) -> Result<(), Trouble> {
     for &ef in efforts {
-        stations.b.observe(exam, k, ef)?;
+        running.b.observe(split, k, ef)?;
     }
     let recalls = Pair {
-        a: recalls(stations.a, exam, k, efforts)?,
-        b: recalls(stations.b, exam, k, efforts)?,
+        a: recalls(running.a, split, k, efforts)?,
+        b: recalls(running.b, split, k, efforts)?,
     };
     let gains: Vec<f64> = recalls.b.iter().zip(&recalls.a).map(|(b, a)| b - a).collect();
     let gain = mean(&gains);

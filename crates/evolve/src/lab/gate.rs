@@ -72,8 +72,8 @@ fn measure(
     };
     watch(&format!("{}: building", yard.name));
     // The champion's fault is the laboratory's.
-    let mut a = lab.station(CHAMPION, &lab.champion, at).map_err(Trouble::ours)?;
-    let mut b = lab.station(CANDIDATE, setup, at)?;
+    let mut a = lab.running(CHAMPION, &lab.champion, at).map_err(Trouble::ours)?;
+    let mut b = lab.running(CANDIDATE, setup, at)?;
     let conclusion = trial.run(Pair { a: &mut a, b: &mut b }, &mut |stage| match stage {
         Stage::Swept { side, ef, recall } => {
             let whose = if side == Side::A { CHAMPION } else { CANDIDATE };

@@ -31,7 +31,7 @@ use crate::judge::{Judge, JudgeError, Judgement};
 use crate::module::Module;
 use crate::reward::{self, Failure};
 use bout::{Bout, Rules};
-use crinoid_eval::measure::{Exam, MeasureError, Pair, Preparations, Station};
+use crinoid_eval::measure::{MeasureError, Pair, Preparations, QuerySplit, RunningSubject};
 use crinoid_eval::subject::{Fault, Launch, Limits, Parameters};
 use shelf::Shelf;
 use std::collections::BTreeMap;
@@ -104,8 +104,8 @@ pub struct Lab<'a> {
     shelf: Shelf,
     origin: Setup,
     champion: Setup,
-    /// The champion's station on each yard.
-    running: BTreeMap<usize, Station<'a>>,
+    /// The champion as it runs on each yard.
+    running: BTreeMap<usize, RunningSubject<'a>>,
 }
 
 /// Why a setup does not run: the candidate's fault, or the laboratory's.
@@ -239,7 +239,12 @@ impl<'a> Lab<'a> {
     }
 
     /// Starts a setup on a yard, with the index that is kept of it or one that it builds.
-    fn station(&self, label: &str, setup: &Setup, yard: usize) -> Result<Station<'a>, Trouble> {
+    fn running(
+        &self,
+        label: &str,
+        setup: &Setup,
+        yard: usize,
+    ) -> Result<RunningSubject<'a>, Trouble> {
         let launch = self.launch(setup)?;
         let yard = &self.yards[yard];
         let Protocol { threads, seed, .. } = self.protocol;
@@ -259,7 +264,7 @@ impl<'a> Lab<'a> {
             threads,
             seed,
         };
-        Ok(Station::start_with(label, &launch, &preparations, yard.grader()?, &kept)?)
+        Ok(RunningSubject::start_with(label, &launch, &preparations, yard.grader()?, &kept)?)
     }
 
     /// Measures `setup` against the champion on one yard; `tolerance` of lost recall at equal ef.
@@ -267,7 +272,7 @@ impl<'a> Lab<'a> {
         &mut self,
         setup: &Setup,
         yard: usize,
-        exam: Which,
+        split: Which,
         tolerance: Option<f64>,
     ) -> Result<Bout, Trouble> {
         // With the same program and index it shares the champion's process: no start, and the same
@@ -275,11 +280,11 @@ impl<'a> Lab<'a> {
         let shares = setup.shares_index(&self.champion);
         let own = match shares {
             true => None,
-            false => Some(self.station(CANDIDATE, setup, yard)?),
+            false => Some(self.running(CANDIDATE, setup, yard)?),
         };
         let mut champion = match self.running.remove(&yard) {
             Some(running) => running,
-            None => self.station(CHAMPION, &self.champion, yard)?,
+            None => self.running(CHAMPION, &self.champion, yard)?,
         };
         let mut candidate = own.unwrap_or_else(|| champion.beside(CANDIDATE, setup.search.clone()));
         let Protocol { k, pairs, .. } = self.protocol;
@@ -287,7 +292,7 @@ impl<'a> Lab<'a> {
         let repeats = if shares { 1 } else { 4 };
         let rules = Rules { k, pairs, tolerance, suspect: !setup.code.is_empty(), repeats };
         let pair = Pair { a: &mut champion, b: &mut candidate };
-        let result = bout::run(pair, exam.of(&self.yards[yard]), &rules);
+        let result = bout::run(pair, split.of(&self.yards[yard]), &rules);
         let broken = matches!(result, Err(Trouble::Candidate(Failure::Interface(_))));
         if !(shares && broken) {
             // Otherwise it has broken the process that both are in.
@@ -328,7 +333,7 @@ enum Which {
 }
 
 impl Which {
-    fn of(self, yard: &Yard) -> &Exam {
+    fn of(self, yard: &Yard) -> &QuerySplit {
         match self {
             Self::Practice => &yard.practice,
             Self::HeldOut => &yard.held_out,

@@ -3,7 +3,7 @@
 use super::lab_error;
 use crate::judge::JudgeError;
 use crinoid_eval::data::{Dataset, bin};
-use crinoid_eval::measure::{Exam, Grader};
+use crinoid_eval::measure::{Grader, QuerySplit};
 use crinoid_eval::truth::{self, Truth};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ pub struct Yard {
     pub(super) name: String,
     pub(super) data: Dataset,
     pub(super) truth: Truth,
-    pub(super) practice: Exam,
-    pub(super) held_out: Exam,
+    pub(super) practice: QuerySplit,
+    pub(super) held_out: QuerySplit,
     pub(super) vectors: PathBuf,
     pub(super) rewarded: bool,
     /// Of the vectors and queries.
@@ -36,7 +36,7 @@ impl Yard {
     ) -> Result<Self, JudgeError> {
         let truth =
             truth::Cache::new(folder.join("truth")).truth(&data, k, &()).map_err(lab_error)?;
-        let (practice, held_out) = Exam::split(&data, 0.5, 7).map_err(lab_error)?;
+        let (practice, held_out) = QuerySplit::split(&data, 0.5, 7).map_err(lab_error)?;
         let vectors = folder.join(format!("{name}.base.fbin"));
         std::fs::create_dir_all(folder).map_err(lab_error)?;
         bin::write_vectors(&vectors, &data.base).map_err(lab_error)?;

@@ -11,13 +11,13 @@ use crinoid_quant::{Buffer, Vectors};
 
 /// Some of a data set's queries.
 #[derive(Clone, Debug)]
-pub struct Exam {
+pub struct QuerySplit {
     name: &'static str,
     rows: Vec<u32>,
     queries: Vectors,
 }
 
-impl Exam {
+impl QuerySplit {
     /// All queries.
     pub fn all(data: &Dataset) -> Self {
         let rows = (0..data.queries.len() as u32).collect();
@@ -86,7 +86,7 @@ impl Exam {
     }
 }
 
-/// What one exam's answers are worth, per query of the exam.
+/// What one split's answers are worth, per query of the split.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grades {
     /// Distance-based recall@k.
@@ -124,24 +124,24 @@ impl<'a> Grader<'a> {
         self.truth
     }
 
-    /// Grades `k` ids per query of `exam`; [`NO_ANSWER`] is a miss.
+    /// Grades `k` ids per query of `split`; [`NO_ANSWER`] is a miss.
     ///
     /// # Errors
     /// When an id names no row or the truth does not reach to `k`.
-    pub fn grade(&self, exam: &Exam, ids: &[u32], k: usize) -> Result<Grades, MeasureError> {
+    pub fn grade(&self, split: &QuerySplit, ids: &[u32], k: usize) -> Result<Grades, MeasureError> {
         // The judge wants answers to all queries; those not asked get none and are left out again.
         let mut answers = Answers::with_capacity(self.data.queries.len(), k);
-        let mut asked = exam.rows.iter().zip(ids.chunks_exact(k)).peekable();
+        let mut asked = split.rows.iter().zip(ids.chunks_exact(k)).peekable();
         for query in 0..self.data.queries.len() as u32 {
             let row = asked.next_if(|(row, _)| **row == query).map_or(&[][..], |(_, ids)| ids);
             answers.push(row.iter().copied().filter(|&id| id != NO_ANSWER));
         }
         let recall = self.judge.recall(&answers, k)?;
-        let recall = exam.rows.iter().map(|&row| recall[row as usize]).collect();
+        let recall = split.rows.iter().map(|&row| recall[row as usize]).collect();
         let (mut gains, mut ranks) = (Vec::new(), Vec::new());
         if let Some(qrels) = &self.data.relevance {
             let ours = |judged: Vec<(usize, f64)>| {
-                let asked = |row: &usize| exam.rows.binary_search(&(*row as u32)).is_ok();
+                let asked = |row: &usize| split.rows.binary_search(&(*row as u32)).is_ok();
                 judged.into_iter().filter(move |(row, _)| asked(row)).map(|(_, value)| value)
             };
             let rows = self.data.base.len();

@@ -1,9 +1,9 @@
 //! A subject with an index, asked again and again and held to its answers.
 
-use super::{Exam, Fresh, Grader, MeasureError, Observation};
+use super::{Fresh, Grader, MeasureError, Observation, QuerySplit, checks::Kept, fresh::Hidden};
 use crate::{
     metrics::Latency,
-    subject::{Built, Driver, Fault, Hello, Launch, Parameters, Timed},
+    subject::{Answers, Built, Driver, Fault, Hello, Launch, NO_ANSWER, Parameters, Timed},
 };
 use crinoid_quant::Vectors;
 use std::{
@@ -13,12 +13,6 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-
-/// How many times longer new queries take where the answers to others are kept, at the least.
-const CACHED: f64 = 2.0;
-
-/// After so many passes without such a sign there is nothing to look for.
-const CERTAIN: usize = 4;
 
 /// How to get a subject ready.
 #[derive(Clone, Debug)]
@@ -35,36 +29,60 @@ pub struct Preparations {
     pub seed: u64,
 }
 
-/// One timed pass over an exam.
+/// One timed pass over queries that were asked for the first time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pass {
-    /// Seconds, by the driver's clock.
+    /// How many.
+    pub queries: usize,
+    /// Seconds for all of them, by the driver's clock.
     pub seconds: f64,
+    /// Seconds of these in which the subject was ready to run and others had the core.
+    pub waited: f64,
     /// Percentiles of the times per query, where they were asked for and are offered.
     pub latency: Option<Latency>,
 }
 
+impl Pass {
+    /// Queries per second.
+    pub fn speed(&self) -> f64 {
+        self.queries as f64 / self.seconds
+    }
+}
+
 /// A subject that has loaded and built.
-pub struct Station<'a> {
+pub struct RunningSubject<'a> {
     label: String,
     launch: Launch,
-    preparations: Preparations,
+    pub(super) preparations: Preparations,
     hello: Hello,
-    /// One process, of one station or of several that ask it for different things.
+    /// One process, of one subject or of several that ask it for different things.
     driver: Rc<RefCell<Driver>>,
-    grader: Grader<'a>,
+    pub(super) grader: Grader<'a>,
     /// The index as a file, once it was asked for.
-    stored: Option<PathBuf>,
+    pub(super) stored: Option<PathBuf>,
     built: Built,
     build_time: Duration,
     resident: u64,
     peak: u64,
-    seen: BTreeMap<(&'static str, usize, usize), Observation>,
-    passes: u64,
+    pub(super) seen: BTreeMap<(&'static str, usize, usize), Seen>,
+    /// By answers per query and effort.
+    pub(super) kept: BTreeMap<(usize, usize), Kept>,
+    /// The file that it searches from, as it was when it was written.
+    pub(super) digest: Option<u64>,
+    waited: f64,
+    asked: f64,
     changes: u64,
 }
 
-impl<'a> Station<'a> {
+/// What was observed, and how it was asked.
+pub(super) struct Seen {
+    observation: Observation,
+    hidden: Hidden,
+    /// Processor time per query, in seconds.
+    pub(super) cpu: f64,
+}
+
+impl<'a> RunningSubject<'a> {
     /// Starts a subject, has it load and build, and pins it.
     ///
     /// # Errors
@@ -98,17 +116,18 @@ impl<'a> Station<'a> {
             let kept = Some(kept.to_owned());
             return Self::new(label, launch, preparations, grader, kept, started);
         }
-        let mut station = Self::start(label, launch, preparations, grader)?;
-        if station.hello.stores {
+        let mut running = Self::start(label, launch, preparations, grader)?;
+        if running.hello.stores {
             // It may only write in its own folder, and never half a file where others look.
             let draft = launch.folder.join("index");
-            let saved = station.driver().save(&draft);
-            saved.map_err(|fault| station.blame(fault))?;
+            let saved = running.driver().save(&draft);
+            saved.map_err(|fault| running.blame(fault))?;
             let fault = |source| Fault::File { path: kept.to_owned(), source };
-            std::fs::rename(&draft, kept).map_err(|error| station.blame(fault(error)))?;
-            station.stored = Some(kept.to_owned());
+            std::fs::rename(&draft, kept).map_err(|error| running.blame(fault(error)))?;
+            running.stored = Some(kept.to_owned());
+            running.digest = Some(running.file_digest(kept)?);
         }
-        Ok(station)
+        Ok(running)
     }
 
     fn new(
@@ -119,12 +138,12 @@ impl<'a> Station<'a> {
         stored: Option<PathBuf>,
         started: Result<(Driver, Timed<Built>), Fault>,
     ) -> Result<Self, MeasureError> {
-        let (driver, Timed { value: built, elapsed: build_time }) = match started {
+        let (mut driver, Timed { value: built, elapsed: build_time, .. }) = match started {
             Ok(started) => started,
-            Err(fault) => return Err(MeasureError::Fault { subject: label, fault }),
+            Err(fault) => return Err(MeasureError::of(&label, fault)),
         };
         let (resident, peak) = driver.memory();
-        Ok(Self {
+        let mut running = Self {
             label,
             launch: launch.clone(),
             preparations: preparations.clone(),
@@ -137,12 +156,19 @@ impl<'a> Station<'a> {
             resident,
             peak,
             seen: BTreeMap::new(),
-            passes: 0,
+            kept: BTreeMap::new(),
+            digest: None,
+            waited: 0.0,
+            asked: 0.0,
             changes: 0,
-        })
+        };
+        if let Some(path) = running.stored.clone() {
+            running.digest = Some(running.file_digest(&path)?);
+        }
+        Ok(running)
     }
 
-    /// A second station at the same process and index, which searches with other parameters: where
+    /// A second subject at the same process and index, which searches with other parameters: where
     /// the process lies in memory is then the same for both, and nothing has to be started.
     pub fn beside(&self, label: impl Into<String>, search: Parameters) -> Self {
         Self {
@@ -154,7 +180,9 @@ impl<'a> Station<'a> {
             stored: self.stored.clone(),
             built: self.built.clone(),
             seen: BTreeMap::new(),
-            passes: 0,
+            kept: BTreeMap::new(),
+            waited: 0.0,
+            asked: 0.0,
             changes: 0,
             ..*self
         }
@@ -178,8 +206,10 @@ impl<'a> Station<'a> {
             let path = self.launch.folder.join("index");
             let saved = self.driver().save(&path);
             saved.map_err(|fault| self.blame(fault))?;
+            self.digest = Some(self.file_digest(&path)?);
             self.stored = Some(path);
         }
+        self.check_stored()?;
         let started = match &self.stored {
             Some(path) => open(&self.launch, path, self.rows()),
             None => build(&self.launch, &self.preparations, &self.grader),
@@ -199,6 +229,7 @@ impl<'a> Station<'a> {
     pub fn search_with(&mut self, params: Parameters) {
         self.preparations.search = params;
         self.seen.clear();
+        self.kept.clear();
     }
 
     /// What it said about itself.
@@ -232,20 +263,26 @@ impl<'a> Station<'a> {
         self.changes
     }
 
-    /// All that was observed in `exam` at `k`, by ascending effort.
+    /// All that was observed in `split` at `k`, by ascending effort.
     pub fn observations(
         &self,
-        exam: &Exam,
+        split: &QuerySplit,
         k: usize,
     ) -> impl DoubleEndedIterator<Item = &Observation> {
-        let (low, high) = ((exam.name(), k, 0), (exam.name(), k, usize::MAX));
-        self.seen.range(low..=high).map(|(_, observation)| observation)
+        let (low, high) = ((split.name(), k, 0), (split.name(), k, usize::MAX));
+        self.seen.range(low..=high).map(|(_, seen)| &seen.observation)
     }
 
-    /// The numbers of answers that were asked for in `exam`, ascending; one may come repeatedly.
-    pub fn asked(&self, exam: &Exam) -> impl Iterator<Item = usize> {
-        let name = exam.name();
+    /// The numbers of answers that were asked for in `split`, ascending; one may come repeatedly.
+    pub fn asked(&self, split: &QuerySplit) -> impl Iterator<Item = usize> {
+        let name = split.name();
         self.seen.keys().filter(move |key| key.0 == name).map(|key| key.1)
+    }
+
+    /// The share of its time in which it was ready to run and others had the core: 0 on a machine that
+    /// does nothing else, or where the system does not tell.
+    pub fn busy(&self) -> f64 {
+        if self.asked > 0.0 { self.waited / self.asked } else { 0.0 }
     }
 
     /// What it answers at this effort; asks it if it has not been asked yet.
@@ -254,23 +291,34 @@ impl<'a> Station<'a> {
     /// Whatever the subject does wrong.
     pub fn observe(
         &mut self,
-        exam: &Exam,
+        split: &QuerySplit,
         k: usize,
         ef: usize,
     ) -> Result<&Observation, MeasureError> {
-        let key = (exam.name(), k, ef);
+        let key = (split.name(), k, ef);
         if !self.seen.contains_key(&key) {
-            self.pass(exam, k, ef, false)?;
+            self.ask_again(split, k, ef)?;
         }
-        self.observed(exam, k, ef)
+        self.observed(split, k, ef)
     }
 
     /// What it answered at this effort.
     ///
     /// # Errors
     /// When it has not been asked.
-    pub fn observed(&self, exam: &Exam, k: usize, ef: usize) -> Result<&Observation, MeasureError> {
-        self.seen.get(&(exam.name(), k, ef)).ok_or(MeasureError::Unasked { k, ef })
+    pub fn observed(
+        &self,
+        split: &QuerySplit,
+        k: usize,
+        ef: usize,
+    ) -> Result<&Observation, MeasureError> {
+        let seen = self.seen.get(&(split.name(), k, ef));
+        seen.map(|seen| &seen.observation).ok_or(MeasureError::Unasked { k, ef })
+    }
+
+    /// How many neighbours are known of each query.
+    pub fn known(&self) -> usize {
+        self.grader.truth().k()
     }
 
     /// Rows of the base set.
@@ -278,109 +326,91 @@ impl<'a> Station<'a> {
         self.grader.data().base.len()
     }
 
-    /// Asks all queries of `exam` once, in a fresh order, and checks that the answers are those it
-    /// gave before.
+    /// Asks all queries of `split`, among new ones and in another order each time, and checks that the
+    /// answers are those it gave before.
+    ///
+    /// # Errors
+    /// Whatever the subject does wrong.
+    pub fn ask_again(
+        &mut self,
+        split: &QuerySplit,
+        k: usize,
+        ef: usize,
+    ) -> Result<(), MeasureError> {
+        let mut fresh = Fresh::new(&self.grader, split);
+        let key = (split.name(), k, ef);
+        let hidden = match self.seen.get(&key) {
+            Some(seen) => seen.hidden.clone(),
+            None => fresh.hide(split)?,
+        };
+        let order = fresh.order(hidden.queries.len());
+        let Timed { value: answers, cpu, .. } =
+            self.search(&hidden.queries, &order, (k, ef), false)?;
+        let (ids, total) = (hidden.pick(&answers.ids, k), answers.searched.counters);
+        if let Some(seen) = self.seen.get(&key) {
+            match seen.observation.differs(&ids, total, split) {
+                None => {}
+                Some(_) if !self.hello.deterministic => self.changes += 1,
+                Some(fault) => return Err(self.blame(fault)),
+            }
+            return Ok(());
+        }
+        let asked = hidden.queries.len() as f64;
+        let per_query = |total: u64| total as f64 / asked;
+        let observation = Observation {
+            k,
+            ef,
+            grades: self.grader.grade(split, &ids, k)?,
+            work: total.map(|work| [per_query(work.hops), per_query(work.distances)]),
+            gaps: ids.iter().filter(|id| **id == NO_ANSWER).count(),
+            ids,
+            total,
+        };
+        self.seen.insert(key, Seen { observation, hidden, cpu: cpu.as_secs_f64() / asked });
+        Ok(())
+    }
+
+    /// Times one pass over `queries`, which nobody may have asked it before ([`Fresh::batch`]).
     ///
     /// # Errors
     /// Whatever the subject does wrong.
     pub fn pass(
         &mut self,
-        exam: &Exam,
+        queries: &Vectors,
         k: usize,
         ef: usize,
         latencies: bool,
     ) -> Result<Pass, MeasureError> {
-        let order = exam.order(self.preparations.seed, self.passes);
-        self.passes += 1;
-        let mut params = self.preparations.search.clone();
-        params.insert("ef".to_owned(), ef.into());
-        let asked = self.driver().search(exam.queries(), &order, k, &params, latencies);
-        let Timed { value: answers, elapsed } = asked.map_err(|fault| self.blame(fault))?;
-        let seconds = elapsed.as_secs_f64();
-        let key = (exam.name(), k, ef);
-        let (ids, total) = (answers.ids, answers.searched.counters);
-        if let Some(seen) = self.seen.get(&key) {
-            match seen.differs(&ids, total, exam) {
-                None => {}
-                Some(_) if !self.hello.deterministic => self.changes += 1,
-                Some(fault) => return Err(self.blame(fault)),
-            }
-        } else {
-            let per_query = |total: u64| total as f64 / exam.len() as f64;
-            let observation = Observation {
-                k,
-                ef,
-                grades: self.grader.grade(exam, &ids, k)?,
-                work: total.map(|work| [per_query(work.hops), per_query(work.distances)]),
-                gaps: answers.gaps,
-                ids,
-                total,
-            };
-            self.seen.insert(key, observation);
-        }
-        let latency = answers.latencies.map(|nanos| {
+        let order: Vec<u32> = (0..queries.len() as u32).collect();
+        let timed = self.search(queries, &order, (k, ef), latencies)?;
+        self.keep(queries, &timed, (k, ef));
+        let latency = timed.value.latencies.map(|nanos| {
             let mut nanos: Vec<u64> = nanos.into_iter().map(u64::from).collect();
             Latency::of(&mut nanos)
         });
-        Ok(Pass { seconds, latency })
+        let (seconds, waited) = (timed.elapsed.as_secs_f64(), timed.waited.as_secs_f64());
+        Ok(Pass { queries: queries.len(), seconds, waited, latency })
     }
 
-    /// Asks queries of the data set and new ones at two efforts: at the `least`, where a search finds
-    /// least, who knows the truth finds more of the former; at the `most`, where it takes longest, who
-    /// keeps answers is faster with the former. Both are asked in turns.
-    ///
-    /// # Errors
-    /// [`Fault::KnowsTruth`] where a tenth less is found of the new ones, [`Fault::Cached`] where they
-    /// take twice as long (the fastest of four passes each, or of twelve where that looks like it: a busy
-    /// machine can delay four), or whatever else the subject does wrong.
-    pub fn check_memory(
-        &mut self,
-        fresh: &Fresh,
-        least: usize,
-        most: usize,
-    ) -> Result<(), MeasureError> {
-        let data = self.grader.data();
-        let (known, _) = self.ask(&fresh.known.queries, fresh.k, least)?;
-        let (new, _) = self.ask(&fresh.new.queries, fresh.k, least)?;
-        let known = fresh.known.recall(data, fresh.k, &known);
-        let fresh_recall = fresh.new.recall(data, fresh.k, &new);
-        if known - fresh_recall > 0.1 {
-            return Err(self.blame(Fault::KnowsTruth { known, fresh: fresh_recall }));
-        }
-        let (mut again, mut first) = (f64::INFINITY, f64::INFINITY);
-        self.ask(&fresh.known.queries, fresh.k, most)?;
-        for (before, queries) in fresh.more.iter().enumerate() {
-            if before >= CERTAIN && first < CACHED * again {
-                break;
-            }
-            first = first.min(self.ask(queries, fresh.k, most)?.1);
-            again = again.min(self.ask(&fresh.known.queries, fresh.k, most)?.1);
-        }
-        let ratio = first / again;
-        if ratio >= CACHED { Err(self.blame(Fault::Cached { ratio })) } else { Ok(()) }
-    }
-
-    /// Answers to queries of no exam, and the seconds they took.
-    fn ask(
+    pub(super) fn search(
         &mut self,
         queries: &Vectors,
-        k: usize,
-        ef: usize,
-    ) -> Result<(Vec<u32>, f64), MeasureError> {
+        order: &[u32],
+        (k, ef): (usize, usize),
+        latencies: bool,
+    ) -> Result<Timed<Answers>, MeasureError> {
         let mut params = self.preparations.search.clone();
         params.insert("ef".to_owned(), ef.into());
-        let order: Vec<u32> = (0..queries.len() as u32).collect();
-        let asked = self.driver().search(queries, &order, k, &params, false);
-        let Timed { value, elapsed } = asked.map_err(|fault| self.blame(fault))?;
-        Ok((value.ids, elapsed.as_secs_f64()))
+        let asked = self.driver().search(queries, order, k, &params, latencies);
+        let timed = asked.map_err(|fault| self.blame(fault))?;
+        self.waited += timed.waited.as_secs_f64();
+        self.asked += timed.elapsed.as_secs_f64();
+        Ok(timed)
     }
 
-    /// Queries that it cannot have looked up, made from those of `exam`.
-    ///
-    /// # Errors
-    /// When the truth does not reach to `k`.
-    pub fn fresh(&self, exam: &Exam, k: usize) -> Result<Fresh, MeasureError> {
-        Fresh::new(&self.grader, exam, k)
+    /// A source of queries that it cannot have looked up, made from those of `split`.
+    pub fn fresh(&self, split: &QuerySplit) -> Fresh<'a> {
+        Fresh::new(&self.grader, split)
     }
 
     /// Builds a second time and checks that the digest is the same.
@@ -404,7 +434,7 @@ impl<'a> Station<'a> {
         }
     }
 
-    /// Has it exit, unless another station is at the same process.
+    /// Has it exit, unless another subject is at the same process.
     ///
     /// # Errors
     /// When it does not.
@@ -412,15 +442,15 @@ impl<'a> Station<'a> {
         let Self { label, driver, .. } = self;
         let Some(driver) = Rc::into_inner(driver) else { return Ok(()) };
         let stopped = driver.into_inner().stop();
-        stopped.map_err(|fault| MeasureError::Fault { subject: label, fault })
+        stopped.map_err(|fault| MeasureError::of(&label, fault))
     }
 
     fn driver(&self) -> RefMut<'_, Driver> {
         self.driver.borrow_mut()
     }
 
-    fn blame(&self, fault: Fault) -> MeasureError {
-        MeasureError::Fault { subject: self.label.clone(), fault }
+    pub(super) fn blame(&self, fault: Fault) -> MeasureError {
+        MeasureError::of(&self.label, fault)
     }
 }
 

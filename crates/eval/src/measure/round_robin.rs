@@ -1,27 +1,27 @@
-//! Many stations timed in turns: Table 3.
+//! Many subjects timed in turns: Table 3.
 //!
-//! What two subjects need to be comparable (`rounds.rs`) a dozen need as well: each
-//! effort of each is timed soon after the same rung of the others, in alternating order. A system
-//! enters with as many configurations as it likes; at each recall its best one counts.
+//! A system enters with as many configurations as it likes; at each recall its best one counts.
 
-use super::{Exam, Fresh, MeasureError, Station, Sweep, curve, sweep};
+use super::{
+    Fresh, MeasureError, Pass, QuerySplit, Rung, RunningSubject, Sweep, Turns, curve, round, sweep,
+};
 use crate::{
     gate::Speeds,
     reward::{Curve, HIGH, LEVELS, REWARD},
 };
 
 /// One configuration of one system.
-pub struct Contender<'s> {
+pub struct Participant<'s> {
     system: String,
-    station: Station<'s>,
+    running: RunningSubject<'s>,
     speeds: Speeds,
     fault: Option<MeasureError>,
 }
 
-impl<'s> Contender<'s> {
-    /// A station as a configuration of `system`.
-    pub fn new(system: impl Into<String>, station: Station<'s>) -> Self {
-        Self { system: system.into(), station, speeds: Speeds::default(), fault: None }
+impl<'s> Participant<'s> {
+    /// A subject as a configuration of `system`.
+    pub fn new(system: impl Into<String>, running: RunningSubject<'s>) -> Self {
+        Self { system: system.into(), running, speeds: Speeds::default(), fault: None }
     }
 
     /// The system's name.
@@ -29,9 +29,9 @@ impl<'s> Contender<'s> {
         &self.system
     }
 
-    /// The station.
-    pub fn station(&self) -> &Station<'s> {
-        &self.station
+    /// The subject.
+    pub fn running(&self) -> &RunningSubject<'s> {
+        &self.running
     }
 
     /// The efforts that are timed, ascending, with their recalls and speeds.
@@ -44,16 +44,9 @@ impl<'s> Contender<'s> {
         self.fault.as_ref()
     }
 
-    /// Finds the efforts worth timing, and whether answers were kept or known beforehand. What goes
-    /// wrong is kept as the contender's fault.
-    pub fn prepare(&mut self, exam: &Exam, fresh: &Fresh, k: usize, plan: &Sweep) {
-        let swept = sweep(&mut self.station, exam, k, plan, |_, _| {}).and_then(|seen| {
-            if let (Some(least), Some(most)) = (seen.first(), seen.last()) {
-                self.station.check_memory(fresh, least.0, most.0)?;
-            }
-            Ok(seen)
-        });
-        match swept {
+    /// Finds the efforts worth timing. What goes wrong is kept as the participant's fault.
+    pub fn prepare(&mut self, split: &QuerySplit, k: usize, plan: &Sweep) {
+        match sweep(&mut self.running, split, k, plan, |_, _| {}) {
             Ok(seen) => {
                 self.speeds.efforts = plan.worth_timing(&seen);
                 let timed = |ef: &usize| self.speeds.efforts.contains(ef);
@@ -64,18 +57,11 @@ impl<'s> Contender<'s> {
         }
     }
 
-    /// Queries per second at a rung, asked once more; 0 once something went wrong.
-    fn time(&mut self, exam: &Exam, k: usize, rung: usize) -> f64 {
-        let Some(&ef) = self.speeds.efforts.get(rung) else { return 0.0 };
-        if self.fault.is_some() {
-            return 0.0;
-        }
-        match self.station.pass(exam, k, ef, false) {
-            Ok(pass) => exam.len() as f64 / pass.seconds,
-            Err(fault) => {
-                self.fault = Some(fault);
-                0.0
-            }
+    /// After the rounds: whether it kept or knew answers, or did anything else that a timed subject
+    /// does not ([`RunningSubject::check`]).
+    pub fn check(&mut self, split: &QuerySplit, k: usize) {
+        if self.fault.is_none() {
+            self.fault = self.running.check(split, k, &self.speeds.efforts).err();
         }
     }
 
@@ -95,23 +81,43 @@ impl<'s> Contender<'s> {
     }
 }
 
-/// Times every effort of every contender once more. Rung by rung all of them are asked in their
-/// order and then in the opposite order; of the two passes the faster counts.
-pub fn league_round(contenders: &mut [Contender<'_>], exam: &Exam, k: usize) {
-    let longest = contenders.iter().map(|one| one.speeds.efforts.len()).max().unwrap_or(0);
-    let mut round: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
-    for rung in 0..longest {
-        let there: Vec<_> = contenders.iter_mut().map(|one| one.time(exam, k, rung)).collect();
-        for (index, one) in contenders.iter_mut().enumerate().rev() {
-            let speed = one.time(exam, k, rung).max(there[index]);
-            if rung < one.speeds.efforts.len() {
-                round[index].push(speed);
+/// Times every effort of every participant once more: a round in which all go over their efforts side
+/// by side.
+///
+/// # Errors
+/// When no new queries can be made.
+pub fn round_robin(
+    participants: &mut [Participant<'_>],
+    fresh: &mut Fresh<'_>,
+    k: usize,
+    number: usize,
+) -> Result<(), MeasureError> {
+    let longest = participants.iter().map(|one| one.speeds.efforts.len()).max().unwrap_or(0);
+    let effort = |one: &Participant<'_>, at: usize| match one.fault {
+        None => one.speeds.efforts.get(at).copied(),
+        Some(_) => None,
+    };
+    let rung = |at| {
+        let ef = participants.iter().map(|one| effort(one, at)).collect();
+        Rung { k, ef, latencies: false }
+    };
+    let rungs: Vec<Rung> = (0..longest).map(rung).collect();
+    let mut subjects: Vec<&mut RunningSubject<'_>> =
+        participants.iter_mut().map(|one| &mut one.running).collect();
+    let turns = Turns { number, repeats: 1, restart: false };
+    let timings = round(&mut subjects, fresh, &rungs, turns)?;
+    for (one, timings) in participants.iter_mut().zip(timings) {
+        let speed = |pass: &Option<Pass>| pass.as_ref().map_or(0.0, Pass::speed);
+        let timed = one.speeds.efforts.len();
+        match timings {
+            Ok(passes) => one.speeds.rounds.push(passes.iter().take(timed).map(speed).collect()),
+            Err(fault) => {
+                one.speeds.rounds.push(vec![0.0; timed]);
+                one.fault = Some(fault);
             }
         }
     }
-    for (one, speeds) in contenders.iter_mut().zip(round) {
-        one.speeds.rounds.push(speeds);
-    }
+    Ok(())
 }
 
 /// A system's row of Table 3.
@@ -128,14 +134,15 @@ pub struct Standing {
 }
 
 /// The rows of all systems, in order of first appearance; of one round, or of all.
-pub fn standings(contenders: &[Contender<'_>], round: Option<usize>) -> Vec<Standing> {
+pub fn standings(participants: &[Participant<'_>], round: Option<usize>) -> Vec<Standing> {
     let mut rows: Vec<Standing> = Vec::new();
-    for contender in contenders.iter().filter(|one| one.fault.is_none()) {
-        let curve = contender.curve(round);
-        let at = rows.iter().position(|row| row.system == contender.system).unwrap_or_else(|| {
-            rows.push(Standing { system: contender.system.clone(), ..Standing::default() });
-            rows.len() - 1
-        });
+    for participant in participants.iter().filter(|one| one.fault.is_none()) {
+        let curve = participant.curve(round);
+        let at =
+            rows.iter().position(|row| row.system == participant.system).unwrap_or_else(|| {
+                rows.push(Standing { system: participant.system.clone(), ..Standing::default() });
+                rows.len() - 1
+            });
         let row = &mut rows[at];
         for (best, level) in row.speeds.iter_mut().zip(LEVELS) {
             *best = larger(*best, curve.at(level));
