@@ -413,7 +413,7 @@ impl Driver {
             Waited::Timeout => {
                 let waited = self.process.usage().waited.saturating_sub(before.waited);
                 self.process.kill();
-                if waited > limit / 4 {
+                if waited > limit / 2 {
                     return Err(Fault::Busy { op, waited, limit });
                 }
                 Err(Fault::Timeout { op, limit, stderr: self.process.last_words() })

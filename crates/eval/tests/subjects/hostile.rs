@@ -32,7 +32,7 @@ pub(crate) fn launch(folder: &Path, manner: &str) -> Launch {
         core: Some(0),
         limits: Limits {
             greeting: Duration::from_secs(20),
-            search: Duration::from_secs(if manner == "hangs" { 1 } else { 20 }),
+            search: Duration::from_secs(if manner == "hangs" { 3 } else { 20 }),
             memory: 256 << 20,
             ..Limits::default()
         },
