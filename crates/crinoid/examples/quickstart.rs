@@ -2,14 +2,13 @@
 
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use crinoid::{BuildOptions, Index, Metric, Vectors};
+use crinoid::{Index, Metric};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows: Vec<[f32; 3]> = (0..5_000)
         .map(|i| [(i as f32 * 0.37).sin(), (i as f32 * 0.11).cos(), (i % 50) as f32 / 50.0])
         .collect();
-    let options = BuildOptions { metric: Metric::Cosine, ..BuildOptions::default() };
-    let index = Index::build(&Vectors::from_rows(&rows)?, &options, &())?;
+    let index = Index::builder().metric(Metric::Cosine).build(&rows)?;
     println!("{index:?}");
 
     let path = std::env::temp_dir().join(format!("quickstart-{}.crinoid", std::process::id()));

@@ -5,26 +5,29 @@
 pub mod collection;
 mod compose;
 pub mod container;
-pub mod error;
+mod error;
 mod filter;
-pub mod fingerprint;
-pub mod index;
+mod fingerprint;
+mod index;
 mod pages;
-pub mod preset;
-pub mod recipe;
-pub mod retriever;
-pub mod session;
-pub mod stats;
+mod preset;
+mod recipe;
+mod retriever;
+mod session;
+mod stats;
 mod stored;
 
 pub use container::{ContainerError, Placement};
-pub use error::{IndexError, RowError, SearchError};
+pub use error::{IndexError, PartProblem, RowError, SearchError};
 pub use filter::Filter;
-pub use fingerprint::{EmbeddingSpace, Fingerprint, Mismatch};
-pub use index::{BuildOptions, Index, IndexBuilder, IndexBytes, LayoutTrial};
+pub use fingerprint::{EmbeddingSpace, Field, Fingerprint, Mismatch};
+pub use index::{BuildOptions, Index, IndexBuilder, IndexBytes, LEVELS, LayoutTrial};
 pub use pages::SearchIter;
-pub use preset::Preset;
-pub use recipe::{Recipe, RecipeError};
+pub use preset::{
+    PRESETS, Preset, TRUNCATIONS, Truncation, UnknownPreset, UnsupportedTruncation,
+    check_truncation,
+};
+pub use recipe::{MAX_REFINERS, Recipe, RecipeError};
 pub use retriever::{Answer, Blend, Hit, QueryVector, Request, Retriever, RetrieverError, Texts};
 pub use session::{Report, SearchOptions, Session};
-pub use stats::{Budget, StageStats, StageSummary};
+pub use stats::{Budget, OverBudget, StageStats, StageSummary, TOTAL};

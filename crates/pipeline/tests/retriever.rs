@@ -6,8 +6,8 @@ mod common;
 
 use common::{clustered, options};
 use crinoid_pipeline::{
-    Blend, EmbeddingSpace, Index, QueryVector, Request, Retriever, RetrieverError, SearchOptions,
-    fingerprint::Field,
+    Blend, EmbeddingSpace, Field, Index, QueryVector, Request, Retriever, RetrieverError,
+    SearchOptions,
 };
 use crinoid_quant::Metric;
 use crinoid_refine::{Pool, Reason, ScriptedReranker};
