@@ -23,10 +23,11 @@ pub use crinoid_pipeline::collection::{
     Written,
 };
 pub use crinoid_pipeline::{
-    Answer, Blend, BuildOptions, ContainerError, EmbeddingSpace, Filter, Fingerprint, Hit, Index,
-    IndexBuilder, IndexBytes, IndexError, LayoutTrial, Mismatch, Placement, Preset, QueryVector,
-    Recipe, RecipeError, Report, Request, Retriever, RetrieverError, RowError, SearchError,
-    SearchIter, SearchOptions, Session, Texts, container::Container,
+    Answer, Blend, BuildOptions, BuildReport, Candidate, Ceiling, ContainerError, EmbeddingSpace,
+    Filter, Fingerprint, Hit, Index, IndexBuilder, IndexBytes, IndexError, Mismatch, Placement,
+    Preset, ProbeKind, QueryVector, Recipe, RecipeError, Report, Request, Retriever,
+    RetrieverError, RowError, SearchError, SearchIter, SearchOptions, Session, Texts, Verdict,
+    ZeroRows, container::Container,
 };
 pub use crinoid_quant::{
     IntoVectors, Metric, Neighbor, VectorError, Vectors, input::Number, metric::UnknownMetric,

@@ -4,11 +4,11 @@ use crate::{
     container::Container,
     error::{IndexError, PartProblem},
     recipe::{Recipe, RecipeError},
-    stored::{Parts, StoredRefiner, read_codes},
+    stored::{Lossless, Parts, StoredRefiner, read_codes},
 };
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
-    Codes, Metric, Neighbor, Vectors,
+    Codes, Metric, Neighbor, Space, Vectors,
     codec::{
         Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, Sq8Clipped,
         U8Exact,
@@ -60,6 +60,10 @@ pub(crate) trait FirstStage: Send + Sync {
     /// The vector that the codes of `node` stand for.
     fn decode(&self, node: u32) -> Vec<f32>;
 
+    /// The refiner that stands in for `none@1` where these codes lose nothing of the rows, but may of a
+    /// query.
+    fn lossless(&self, metric: Metric) -> Option<Arc<dyn StoredRefiner>>;
+
     /// The codes, for the container.
     fn parts(&self) -> Result<Parts<'_>, IndexError>;
 
@@ -100,6 +104,11 @@ impl<C: Codes> FirstStage for Stage<C> {
         vector
     }
 
+    fn lossless(&self, metric: Metric) -> Option<Arc<dyn StoredRefiner>> {
+        let refiner = || Arc::new(Lossless::new(self.codes.clone(), metric)) as _;
+        (C::VERSION == U8Exact::VERSION).then(refiner)
+    }
+
     fn parts(&self) -> Result<Parts<'_>, IndexError> {
         Parts::of(&*self.codes)
     }
@@ -129,42 +138,72 @@ fn stage<C: Codes>(
 /// A graph, and what searches it.
 pub(crate) type Composition = (Arc<Graph>, Box<dyn FirstStage>);
 
-/// Encodes, builds the graph on the codes' own space or on that of another codec, and composes.
-pub(crate) fn build(
-    recipe: &Recipe,
+/// Vectors in codes, before there is a graph to search them by.
+pub(crate) trait Encoded: Send + Sync {
+    /// A scan of all codes.
+    fn scan(&self) -> &dyn Engine;
+
+    /// The codes as points among which a graph is built.
+    fn space(&self) -> Box<dyn Space + '_>;
+
+    /// Bytes that a search touches for one vector.
+    fn bytes_per_vector(&self) -> usize;
+
+    /// Composes the recipe's search over these codes and a graph of them.
+    fn stage(&self, recipe: &Recipe, graph: &Arc<Graph>)
+    -> Result<Box<dyn FirstStage>, IndexError>;
+}
+
+struct Coded<C> {
+    codes: Arc<C>,
+    scan: Exact,
+}
+
+impl<C: Codes> Encoded for Coded<C> {
+    fn scan(&self) -> &dyn Engine {
+        &self.scan
+    }
+
+    fn space(&self) -> Box<dyn Space + '_> {
+        self.codes.space()
+    }
+
+    fn bytes_per_vector(&self) -> usize {
+        self.codes.bytes_per_vector()
+    }
+
+    fn stage(
+        &self,
+        recipe: &Recipe,
+        graph: &Arc<Graph>,
+    ) -> Result<Box<dyn FirstStage>, IndexError> {
+        stage(recipe, graph, self.codes.clone())
+    }
+}
+
+/// Encodes prepared vectors by the codec called `name`.
+pub(crate) fn encode(
+    name: &str,
     prepared: &Vectors,
     metric: Metric,
-    params: &Params,
-    progress: &dyn Progress,
-) -> Result<Composition, IndexError> {
-    let builder = crinoid_graph::versions::builder(recipe.graph())
-        .map_err(|source| RecipeError::Unknown { module: "graph", source })?;
-    with_codec!(recipe.space(), C => {
+) -> Result<Box<dyn Encoded>, IndexError> {
+    with_codec!(name, C => {
         C::check(prepared, metric)?;
         let codes = Arc::new(C::train(prepared, metric));
-        let graph = Arc::new(builder.build(&*codes.space(), params, progress)?);
-        let stage = match recipe.space() == recipe.quant() {
-            true => stage(recipe, &graph, codes)?,
-            false => {
-                drop(codes);
-                encode(recipe, &graph, prepared, metric)?
-            }
-        };
-        Ok((graph, stage))
+        Ok(Box::new(Coded { scan: Exact::new(codes.clone()), codes }))
     })
 }
 
-/// Encodes, and composes on a graph that there is.
-pub(crate) fn encode(
-    recipe: &Recipe,
-    graph: &Arc<Graph>,
-    prepared: &Vectors,
-    metric: Metric,
-) -> Result<Box<dyn FirstStage>, IndexError> {
-    with_codec!(recipe.quant(), C => {
-        C::check(prepared, metric)?;
-        stage(recipe, graph, Arc::new(C::train(prepared, metric)))
-    })
+/// Builds a graph by the builder called `name`.
+pub(crate) fn graph(
+    name: &str,
+    space: &dyn Space,
+    params: &Params,
+    progress: &dyn Progress,
+) -> Result<Graph, IndexError> {
+    let builder = crinoid_graph::versions::builder(name)
+        .map_err(|source| RecipeError::Unknown { module: "graph", source })?;
+    Ok(builder.build(space, params, progress)?)
 }
 
 /// Composes what a container holds.
@@ -190,14 +229,20 @@ pub(crate) struct Documents<'a> {
     pub(crate) prepared: &'a Vectors,
 }
 
-/// Makes the refiner called `name`.
+/// `none@1` behind `stage`.
+fn none(stage: &dyn FirstStage, metric: Metric) -> Arc<dyn StoredRefiner> {
+    stage.lossless(metric).unwrap_or_else(|| Arc::new(NoRefiner))
+}
+
+/// Makes the refiner called `name`, behind `stage`.
 pub(crate) fn refiner(
     name: &str,
+    stage: &dyn FirstStage,
     documents: &Documents<'_>,
     metric: Metric,
 ) -> Result<Arc<dyn StoredRefiner>, IndexError> {
     match name {
-        NoRefiner::VERSION => Ok(Arc::new(NoRefiner)),
+        NoRefiner::VERSION => Ok(none(stage, metric)),
         Rescore::<Int8MaxAbs>::VERSION => Ok(Arc::new(Rescore::int8(documents.prepared, metric))),
         Rescore::<Half>::VERSION => {
             Half::check(documents.full, metric)?;
@@ -208,9 +253,10 @@ pub(crate) fn refiner(
     }
 }
 
-/// Reads the refiner called `name`, of `len` vectors with all or the prepared dimensions.
+/// Reads the refiner called `name`, of `len` vectors with all or the prepared dimensions, behind `stage`.
 pub(crate) fn load_refiner(
     name: &str,
+    (stage, metric): (&dyn FirstStage, Metric),
     container: &Container,
     state: &[u8],
     len: usize,
@@ -218,7 +264,7 @@ pub(crate) fn load_refiner(
 ) -> Result<Arc<dyn StoredRefiner>, IndexError> {
     let prefix = section_prefix(name);
     match name {
-        NoRefiner::VERSION if state.is_empty() => Ok(Arc::new(NoRefiner)),
+        NoRefiner::VERSION if state.is_empty() => Ok(none(stage, metric)),
         NoRefiner::VERSION => Err(IndexError::Parts {
             path: container.path().to_owned(),
             part: "refiner",

@@ -28,6 +28,32 @@ pub enum IndexError {
     /// The codec cannot take these vectors.
     #[error(transparent)]
     Unsuitable(#[from] Unsuitable),
+    /// Rows of zeros have no direction, and therefore no cosine.
+    #[error(
+        "{} rows are zero and have no direction (row {}{}): leave them out, or keep them at right angles to \
+         everything with `zero_rows: ZeroRows::Keep`",
+        rows.len(),
+        rows.iter().take(5).map(u32::to_string).collect::<Vec<_>>().join(", "),
+        if rows.len() > 5 { ", ..." } else { "" }
+    )]
+    ZeroRows {
+        /// Their numbers, ascending.
+        rows: Vec<u32>,
+    },
+    /// The codes that the recipe names lose too many neighbours of these vectors.
+    #[error(
+        "{recipe} can find at most {:.1} % of the nearest neighbours in these vectors, however hard it \
+         searches: build with `{better}` (or `auto`), or set `unchecked` if that is meant",
+        100.0 * ceiling
+    )]
+    Lossy {
+        /// What was asked for.
+        recipe: String,
+        /// The recall@10 that it cannot exceed.
+        ceiling: f64,
+        /// What the data ask for.
+        better: String,
+    },
     /// A query of the sample, on which codes are tried, cannot be answered.
     #[error("the sample: {0}")]
     Sample(#[from] SearchError),

@@ -21,7 +21,10 @@ pub use container::{ContainerError, Placement};
 pub use error::{IndexError, PartProblem, RowError, SearchError};
 pub use filter::Filter;
 pub use fingerprint::{EmbeddingSpace, Field, Fingerprint, Mismatch};
-pub use index::{BuildOptions, Index, IndexBuilder, IndexBytes, LEVELS, LayoutTrial};
+pub use index::{
+    BuildOptions, BuildReport, Candidate, Ceiling, Index, IndexBuilder, IndexBytes, ProbeKind,
+    Verdict, ZeroRows,
+};
 pub use pages::SearchIter;
 pub use preset::{
     PRESETS, Preset, TRUNCATIONS, Truncation, UnknownPreset, UnsupportedTruncation,

@@ -19,6 +19,8 @@ pub(crate) struct Pages {
     full: Vec<f32>,
     scratch: crinoid_refine::Scratch,
     nodes: Vec<Neighbor>,
+    /// Whether the rows that no search finds have come.
+    ended: bool,
 }
 
 impl Pages {
@@ -28,7 +30,8 @@ impl Pages {
         prepare(index.preparation(), 0, query, &mut prepared, &mut full)?;
         let cursor = index.stage().begin(&prepared);
         let (scratch, nodes) = Default::default();
-        Ok(Self { cursor, width: width.max(1), prepared, full, scratch, nodes })
+        let width = width.max(1);
+        Ok(Self { cursor, width, prepared, full, scratch, nodes, ended: false })
     }
 
     /// Writes the next page into `page` (cleared first), nearest first, ties by id; how many rows.
@@ -40,13 +43,15 @@ impl Pages {
     ) -> Result<usize, SearchError> {
         page.clear();
         index.stage().resume(&mut self.cursor, self.width, page);
-        if let Some(refiner) = index.finest() {
-            let full = if self.full.is_empty() { &self.prepared } else { &self.full };
-            let query = RefinerQuery { full, prepared: &self.prepared };
+        let full = if self.full.is_empty() { &self.prepared } else { &self.full };
+        let query = RefinerQuery { full, prepared: &self.prepared };
+        if let Some(refiner) = index.finest(&query) {
             refiner.refine(&query, page.len(), &mut self.scratch, page);
         }
-        if let Some(copies) = index.copies() {
-            copies.expand(index.len(), page, &mut self.nodes);
+        let is_last = page.is_empty();
+        index.expand(page, &mut self.nodes);
+        if is_last && !std::mem::replace(&mut self.ended, true) {
+            index.answer_zero_rows(page);
         }
         Ok(page.len())
     }

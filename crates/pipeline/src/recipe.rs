@@ -1,6 +1,7 @@
 //! A recipe names one published version of each module.
 
-use crinoid_quant::{Version, versions::UnknownVersion};
+use crinoid_quant::{Metric, Version, versions::UnknownVersion};
+use crinoid_search::Pipelined;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -26,7 +27,7 @@ pub(crate) const AUTO: &str = "auto";
 /// ```
 /// use crinoid_pipeline::Recipe;
 ///
-/// let recipe: Recipe = "sq8@2/crinoid@1/pipelined@2/float@1".parse()?;
+/// let recipe: Recipe = "sq8@2/crinoid@1/pipelined@4/float@1".parse()?;
 /// assert_eq!(recipe, Recipe::default());
 /// assert_eq!(recipe.graph(), "crinoid@1");
 /// assert!("sq8@1/hnsw@9/pool@1/float@1".parse::<Recipe>().is_err());
@@ -80,9 +81,28 @@ impl Recipe {
         self.space.as_deref().unwrap_or(&self.quant)
     }
 
-    /// Whether something is left to a trial on the data.
+    /// Leaves the codec and the search to what the data ask for.
+    pub fn auto() -> Self {
+        let champions = Self::default();
+        Self { space: None, quant: AUTO.to_owned(), search: AUTO.to_owned(), ..champions }
+    }
+
+    /// Whether something is left to what the data ask for.
     pub fn is_auto(&self) -> bool {
         self.quant == AUTO || self.search == AUTO
+    }
+
+    /// This recipe with the champion where the search is left open; under the inner product, whose answers
+    /// fall apart into clusters that are hardly linked, one that starts in several places.
+    pub(crate) fn searched(&self, metric: Metric) -> Self {
+        let mut recipe = self.clone();
+        if recipe.search == AUTO {
+            recipe.search = match metric {
+                Metric::InnerProduct => Pipelined::WIDE.version.to_owned(),
+                Metric::L2 | Metric::Cosine => Self::default().search,
+            };
+        }
+        recipe
     }
 
     /// The quant part as it is written: one codec, or `space+quant`.
@@ -126,14 +146,14 @@ impl Recipe {
     }
 }
 
-/// `sq8@2/crinoid@1/pipelined@2/float@1`: the champions.
+/// `sq8@2/crinoid@1/pipelined@4/float@1`: the champions.
 impl Default for Recipe {
     fn default() -> Self {
         Self {
             space: None,
             quant: "sq8@2".to_owned(),
             graph: "crinoid@1".to_owned(),
-            search: "pipelined@2".to_owned(),
+            search: "pipelined@4".to_owned(),
             refine: vec!["float@1".to_owned()],
         }
     }
@@ -152,7 +172,7 @@ impl FromStr for Recipe {
 
     fn from_str(text: &str) -> Result<Self, RecipeError> {
         if text.trim() == AUTO {
-            return Self::default().with("quant", AUTO)?.with("search", AUTO);
+            return Ok(Self::auto());
         }
         let parts: Vec<&str> = text.trim().split('/').collect();
         let &[quant, graph, search, refine] = parts.as_slice() else {

@@ -5,7 +5,7 @@ use crate::{
     stored::StoredRefiner,
 };
 use crinoid_quant::{Neighbor, Preparation};
-use crinoid_refine::{NoRefiner, Pool, Reason, RefinerQuery, StageReport, Stages};
+use crinoid_refine::{Pool, Reason, RefinerQuery, StageReport, Stages};
 use crinoid_search::{Counters, SearchParams};
 use serde::{Deserialize, Serialize};
 use std::{fmt, ops::Deref, sync::Arc, time::Instant};
@@ -200,12 +200,16 @@ impl<'a> Session<'a> {
         if let Some(filter) = filter {
             filter.check(index)?;
         }
+        if index.keeps_zeros() && query.len() == index.dim() && query.iter().all(|&x| x == 0.0) {
+            index.answer_zero(options.k, filter, answers);
+            return Ok(Report::default());
+        }
         let Working { search, refine, prepared, full, nodes } = &mut self.working;
         let preparation = index.preparation();
         let query = prepare(preparation, row, query, prepared, full)?;
         let refiners = index.refiners();
         let refiners = &refiners[..options.refiners.min(refiners.len())];
-        let plan = Plan::new(index, options, refiners);
+        let plan = Plan::new(index, options, refiners, &query);
         let params = SearchParams::new(plan.leaves[0], options.ef);
         let engine = index.stage().engine();
         let counters = match filter {
@@ -235,15 +239,7 @@ impl<'a> Session<'a> {
             };
             report.stages.push(StageReport { reason, ..stage });
         }
-        match (index.copies(), filter) {
-            (None, _) => {}
-            (Some(copies), None) => copies.expand(options.k, answers, nodes),
-            (Some(copies), Some(filter)) => {
-                copies.expand(index.len(), answers, nodes);
-                answers.retain(|near| filter.rows().contains(near.id));
-                answers.truncate(options.k);
-            }
-        }
+        index.finish(options.k, filter, answers, nodes);
         Ok(report)
     }
 }
@@ -268,9 +264,7 @@ impl Session<'_> {
         self.index.preparation().apply(0, query, prepared)?;
         let params = SearchParams::new(k, 0);
         let counters = self.index.stage().scan().search(prepared, &params, search, answers);
-        if let Some(copies) = self.index.copies() {
-            copies.expand(k, answers, nodes);
-        }
+        self.index.finish(k, None, answers, nodes);
         Ok(counters)
     }
 }
@@ -289,20 +283,18 @@ impl Session<'_> {
         answers: &mut Vec<Neighbor>,
     ) -> Result<(), SearchError> {
         let index = &*self.index;
-        let Some(refiner) = index.finest() else {
-            return self.scan_codes(query, k, answers).map(|_| ());
-        };
         answers.clear();
         if k == 0 {
             return Err(SearchError::ZeroK);
         }
         let Working { refine: [scratch, ..], prepared, full, nodes, .. } = &mut self.working;
-        let query = prepare(index.preparation(), 0, query, prepared, full)?;
+        let prepared = prepare(index.preparation(), 0, query, prepared, full)?;
+        let Some(refiner) = index.finest(&prepared) else {
+            return self.scan_codes(query, k, answers).map(|_| ());
+        };
         answers.extend((0..index.graph().len() as u32).map(|node| Neighbor::new(node, 0.0)));
-        refiner.refine(&query, k, scratch, answers);
-        if let Some(copies) = index.copies() {
-            copies.expand(k, answers, nodes);
-        }
+        refiner.refine(&prepared, k, scratch, answers);
+        index.finish(k, None, answers, nodes);
         Ok(())
     }
 
@@ -346,7 +338,7 @@ pub(crate) fn prepare<'a>(
     full: &'a mut Vec<f32>,
 ) -> Result<RefinerQuery<'a>, SearchError> {
     preparation.apply(row, query, prepared)?;
-    let all = Preparation::new(preparation.metric, preparation.input_dim);
+    let all = preparation.whole();
     if all == *preparation {
         return Ok(RefinerQuery { full: prepared, prepared });
     }
@@ -366,19 +358,29 @@ struct Plan {
 
 impl Plan {
     /// Worked out from the last stage to the first: each must leave what the next may want to see.
-    fn new(index: &Index, options: &SearchOptions, refiners: &[Arc<dyn StoredRefiner>]) -> Self {
+    fn new(
+        index: &Index,
+        options: &SearchOptions,
+        refiners: &[Arc<dyn StoredRefiner>],
+        query: &RefinerQuery<'_>,
+    ) -> Self {
         let (n, coarse) = (index.graph().len(), index.is_coarse());
         let available = options.ef.max(options.k).min(n);
         let mut rules = [options.fine_pool; MAX_REFINERS];
         rules[0] = options.pool;
         let mut leaves = [options.k.min(n); MAX_REFINERS + 1];
-        if refiners.iter().any(|refiner| refiner.version() == NoRefiner::VERSION) {
+        if refiners.iter().any(|refiner| !refiner.measures(query)) {
             // `none@1` stands alone, and keeps what it gets.
             rules[0] = Pool::All;
             return Self { leaves, rules, coarse };
         }
         for place in (0..refiners.len().min(MAX_REFINERS)).rev() {
-            leaves[place] = rules[place].bound(leaves[place + 1], available, coarse && place == 0);
+            let keep = leaves[place + 1];
+            if place == 0 && !coarse && rules[0] == Pool::Default {
+                let size = Pool::default_size(keep) as f32 * index.report().widened;
+                rules[0] = Pool::Fixed(size as usize);
+            }
+            leaves[place] = rules[place].bound(keep, available, coarse && place == 0);
         }
         Self { leaves, rules, coarse }
     }

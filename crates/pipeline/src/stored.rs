@@ -4,8 +4,13 @@ use crate::{
     container::{Container, Sections, meta},
     error::{IndexError, PartProblem},
 };
-use crinoid_quant::{Codes, codes::Arrays};
-use crinoid_refine::{NoRefiner, Refiner, Rescore};
+use crinoid_quant::{
+    Codes, Isa, Level, Metric, Neighbor,
+    codes::Arrays,
+    isa::{self, OnIsa},
+};
+use crinoid_refine::{NoRefiner, Reason, Refiner, RefinerQuery, Rescore, Scratch, StageReport};
+use std::{sync::Arc, time::Instant};
 
 /// Something that goes into a container: small state and bulk arrays.
 pub(crate) struct Parts<'a> {
@@ -77,11 +82,105 @@ pub(crate) trait StoredRefiner: Refiner {
     fn vector(&self, _node: u32) -> Option<Vec<f32>> {
         None
     }
+
+    /// Whether it has finer distances to this query than the search.
+    fn measures(&self, _query: &RefinerQuery<'_>) -> bool {
+        true
+    }
 }
 
 impl StoredRefiner for NoRefiner {
     fn parts(&self) -> Result<Parts<'_>, IndexError> {
         Ok(Parts { meta: Vec::new(), arrays: Vec::new() })
+    }
+
+    fn measures(&self, _query: &RefinerQuery<'_>) -> bool {
+        false
+    }
+}
+
+/// `none@1` over codes that lose nothing of the rows but may of the query: bytes of integers.
+///
+/// To a query of bytes the search's L2 distances are exact, and this refiner does nothing. Any other
+/// query it measures again, by the rows that the codes stand for.
+pub(crate) struct Lossless<C> {
+    codes: Arc<C>,
+    metric: Metric,
+}
+
+impl<C> Lossless<C> {
+    pub(crate) fn new(codes: Arc<C>, metric: Metric) -> Self {
+        Self { codes, metric }
+    }
+}
+
+/// The distance between floats.
+struct Measure<'a> {
+    row: &'a [f32],
+    query: &'a [f32],
+    metric: Metric,
+}
+
+impl OnIsa for Measure<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) -> f32 {
+        match self.metric {
+            Metric::InnerProduct => -isa.dot_f32(self.row, self.query),
+            Metric::L2 | Metric::Cosine => isa.l2_f32(self.row, self.query),
+        }
+    }
+}
+
+impl<C: Codes> Refiner for Lossless<C> {
+    fn version(&self) -> &'static str {
+        NoRefiner::VERSION
+    }
+
+    fn refine(
+        &self,
+        query: &RefinerQuery<'_>,
+        keep: usize,
+        scratch: &mut Scratch,
+        candidates: &mut Vec<Neighbor>,
+    ) -> StageReport {
+        if !self.measures(query) {
+            return NoRefiner.refine(query, keep, scratch, candidates);
+        }
+        let (started, entered) = (Instant::now(), candidates.len());
+        let row: &mut Vec<f32> = scratch.state();
+        row.resize(self.codes.dim(), 0.0);
+        for candidate in candidates.iter_mut() {
+            self.codes.decode(candidate.id, row);
+            let measure = Measure { row, query: query.prepared, metric: self.metric };
+            candidate.distance = isa::dispatch(Level::current(), measure);
+        }
+        candidates.sort_unstable();
+        candidates.truncate(keep);
+        StageReport {
+            name: NoRefiner::VERSION,
+            entered,
+            left: candidates.len(),
+            missing: 0,
+            nanos: started.elapsed().as_nanos() as u64,
+            reason: Reason::Default,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
+}
+
+impl<C: Codes> StoredRefiner for Lossless<C> {
+    fn parts(&self) -> Result<Parts<'_>, IndexError> {
+        Ok(Parts { meta: Vec::new(), arrays: Vec::new() })
+    }
+
+    fn measures(&self, query: &RefinerQuery<'_>) -> bool {
+        let is_byte = |&x: &f32| f32::from(x as u8) == x;
+        self.metric == Metric::InnerProduct || !query.prepared.iter().all(is_byte)
     }
 }
 

@@ -21,12 +21,64 @@ pub struct Preparation {
     pub input_dim: usize,
     /// How many leading dimensions are kept, `1..=input_dim`.
     pub dim: usize,
+    /// Values are divided by two to this power, so that their squares are numbers. 0 for all but huge and
+    /// tiny data, and under the cosine.
+    #[serde(default)]
+    pub exponent: i32,
 }
+
+/// The largest value whose square, summed over as many dimensions as there can be, is still an `f32`.
+const LARGEST: f32 = (1u64 << 55) as f32;
+
+/// Data whose largest value lies beyond this are scaled: there is room for queries from farther away.
+const HUGE: f32 = (1u64 << 50) as f32;
+
+/// Data whose largest value lies below this are scaled: squares of differences must not vanish.
+const TINY: f32 = 1.0 / (1u64 << 40) as f32;
 
 impl Preparation {
     /// Keeps all dimensions.
     pub const fn new(metric: Metric, dim: usize) -> Self {
-        Self { metric, input_dim: dim, dim }
+        Self { metric, input_dim: dim, dim, exponent: 0 }
+    }
+
+    /// The same for all dimensions.
+    pub const fn whole(self) -> Self {
+        Self { dim: self.input_dim, ..self }
+    }
+
+    /// The same with the scale that brings `vectors` into the range in which squares are numbers: a power
+    /// of two, so that nothing is rounded.
+    pub fn fitted(self, vectors: &Vectors) -> Self {
+        let sizes = vectors.as_slice().par_iter().map(|x| x.abs());
+        let largest = sizes.reduce(|| 0.0, f32::max);
+        let fits = (TINY..=HUGE).contains(&largest) || largest == 0.0;
+        if self.metric.normalises() || fits || !largest.is_finite() {
+            return Self { exponent: 0, ..self };
+        }
+        // The exponent of the largest value; subnormal numbers are counted as the least normal one.
+        let exponent = (largest.max(f32::MIN_POSITIVE).to_bits() >> 23) as i32 - 127;
+        Self { exponent, ..self }
+    }
+
+    /// A distance between prepared vectors, in the units of those that came in. What `f32` cannot hold
+    /// becomes its largest number.
+    pub fn distance(&self, prepared: f32) -> f32 {
+        match self.exponent {
+            0 => prepared,
+            exponent => {
+                let distance = f64::from(prepared) * f64::powi(2.0, 2 * exponent);
+                distance.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
+            }
+        }
+    }
+
+    /// Takes the scale back out of a prepared vector.
+    pub fn unscale(&self, vector: &mut [f32]) {
+        if self.exponent != 0 {
+            let factor = f64::powi(2.0, self.exponent);
+            vector.iter_mut().for_each(|x| *x = (f64::from(*x) * factor) as f32);
+        }
     }
 
     /// Keeps the first `dim` dimensions.
@@ -68,7 +120,9 @@ impl Preparation {
             let (got, want) = (input.dim(), self.input_dim);
             return Err(VectorError::Dimension { row: 0, got, want });
         }
-        if !self.metric.normalises() && self.dim == self.input_dim {
+        let is_same = self.dim == self.input_dim && self.exponent == 0;
+        if !self.metric.normalises() && is_same {
+            self.check_all(input)?;
             return Ok(input.clone());
         }
         let mut data = crate::Buffer::<f32>::zeroed(input.len() * self.dim);
@@ -89,8 +143,34 @@ impl Preparation {
         }
         check_finite(row, input)?;
         out.copy_from_slice(&input[..self.dim]);
-        if self.metric.normalises() { normalise(row, out) } else { Ok(()) }
+        if self.metric.normalises() {
+            return normalise(row, out);
+        }
+        if self.exponent != 0 {
+            let factor = f64::powi(2.0, -self.exponent);
+            out.iter_mut().for_each(|x| *x = (f64::from(*x) * factor) as f32);
+        }
+        check_size(row, input, out)
     }
+
+    /// Checks the sizes of vectors that are left as they are.
+    fn check_all(&self, input: &Vectors) -> Result<(), VectorError> {
+        let rows = input.as_slice().par_chunks(self.dim).enumerate();
+        match rows.find_map_first(|(row, values)| check_size(row, values, values).err()) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks that squares of the `prepared` values are numbers.
+fn check_size(row: usize, input: &[f32], prepared: &[f32]) -> Result<(), VectorError> {
+    let largest = prepared.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    if largest <= LARGEST {
+        return Ok(());
+    }
+    let dim = prepared.iter().position(|x| x.abs() > LARGEST).unwrap_or(0);
+    Err(VectorError::TooFar { row, dim, value: input[dim] })
 }
 
 /// Scales `vector` to unit length.
@@ -99,10 +179,10 @@ impl Preparation {
 /// it is, so that preparing twice changes nothing. The norm is summed in f64.
 ///
 /// # Errors
-/// [`VectorError::ZeroNorm`] when the length is 0 or not a normal `f32`.
+/// [`VectorError::ZeroNorm`] when the length is 0.
 pub fn normalise(row: usize, vector: &mut [f32]) -> Result<(), VectorError> {
     let norm = vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
-    if !(norm as f32).is_normal() {
+    if norm == 0.0 {
         return Err(VectorError::ZeroNorm { row, norm: norm as f32 });
     }
     if (norm - 1.0).abs() > 1e-6 {

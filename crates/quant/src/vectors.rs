@@ -66,6 +66,19 @@ pub enum VectorError {
         /// The value found there.
         value: f32,
     },
+    /// A value so large beside the rest of the data that distances to it are no numbers.
+    #[error(
+        "row {row}, dimension {dim}: {value} is too large to be compared with the data: divide all vectors \
+         by the same number, or leave it out"
+    )]
+    TooFar {
+        /// The offending row (0 for a single query).
+        row: usize,
+        /// The offending dimension.
+        dim: usize,
+        /// The value found there.
+        value: f32,
+    },
     /// A vector of length zero (or one whose length over- or underflows), which has no direction
     /// and therefore no cosine.
     #[error("row {row}: a vector of length {norm} cannot be normalised for the cosine")]

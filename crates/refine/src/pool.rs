@@ -37,12 +37,17 @@ impl From<usize> for Pool {
 }
 
 impl Pool {
+    /// The candidates that [`Pool::Default`] asks for after codes that are not coarse, for `keep` answers.
+    pub fn default_size(keep: usize) -> usize {
+        keep.saturating_mul(2).max(keep.saturating_add(16))
+    }
+
     /// The most candidates that this rule can ask for, of `available`, for a stage that leaves
     /// `keep`; the stage before must leave as many.
     pub fn bound(self, keep: usize, available: usize, coarse: bool) -> usize {
         let wanted = match self {
             Pool::Default if coarse => available,
-            Pool::Default => keep.saturating_mul(2).max(keep.saturating_add(16)),
+            Pool::Default => Self::default_size(keep),
             Pool::Fixed(size) => size,
             Pool::All => available,
             Pool::Adaptive { min, max, .. } => max.max(min),

@@ -24,13 +24,14 @@ pub const VERSIONS: &[Version] = &[
         "pipelined@2 from 4 of 256 samples, for sets in clusters",
         "Crinoid",
     ),
+    Version::new("pipelined", 4, "pipelined@2 with a reach half as far again", "Crinoid"),
 ];
 
 /// The search that the default recipe uses.
-pub const CHAMPION: &str = "pipelined@2";
+pub const CHAMPION: &str = "pipelined@4";
 
 /// The search that the champion replaced, of those that are still here.
-pub const PREDECESSOR: &str = "pool@1";
+pub const PREDECESSOR: &str = "pipelined@2";
 
 /// Names that searches had before, and what they are called now.
 pub const ALIASES: &[(&str, &str)] = &[("flat@2", "pipelined@2"), ("flat@3", "pipelined@3")];

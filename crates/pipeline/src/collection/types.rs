@@ -155,12 +155,10 @@ impl Default for CollectionOptions {
 impl CollectionOptions {
     pub(super) fn validate(&self, dim: usize) -> Result<(), CollectionError> {
         let fail = |name, why: &str| Err(CollectionError::Option { name, why: why.to_owned() });
+        // Segments may differ in their codes, but not in what distances mean.
         let last = self.build.recipe.refine().last();
         if last.is_none_or(|name| name != Rescore::<crinoid_quant::codec::Float>::VERSION) {
             return fail("recipe", "the last refiner must be float@1");
-        }
-        if self.build.recipe.is_auto() {
-            return fail("recipe", "nothing may be left to a trial: all segments have the same");
         }
         if dim == 0 {
             return Err(VectorError::NoDimensions.into());

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const MAGIC: [u8; 8] = *b"CRINO\x1a\r\n";
 
 /// The format that this version writes; it reads this one and those before it.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Bytes to which sections are aligned, and the size of the header and of a table entry.
 pub const ALIGN: usize = 64;

@@ -204,8 +204,13 @@ impl Index {
         if node as usize >= self.graph.len() {
             return Err(RowError::OutOfRange { id, len: self.len() });
         }
-        let refined = self.finest().and_then(|refiner| refiner.vector(node));
-        Ok(refined.unwrap_or_else(|| self.stage.decode(node)))
+        if self.report.zero_rows.binary_search(&id).is_ok() {
+            return Ok(vec![0.0; self.dim()]);
+        }
+        let refined = self.refiners.last().and_then(|refiner| refiner.vector(node));
+        let mut vector = refined.unwrap_or_else(|| self.stage.decode(node));
+        self.preparation.unscale(&mut vector);
+        Ok(vector)
     }
 
     fn borrowed(&self) -> Borrowed<'_> {

@@ -1,20 +1,21 @@
 //! From vectors and a recipe to an index.
 
 use super::{
-    Index, idle,
-    layout::{self, LayoutTrial, Questions},
+    Index,
+    choice::{Choice, Data},
+    idle, links,
 };
 use crate::{
-    compose::{self, Composition, Documents},
+    compose::{self, Documents},
     container::FORMAT,
-    error::IndexError,
+    error::{IndexError, SearchError},
     fingerprint::{EmbeddingSpace, Fingerprint},
     preset::check_truncation,
     recipe::Recipe,
-    stored::StoredRefiner,
 };
-use crinoid_graph::{Copies, Params, Progress};
+use crinoid_graph::{BuildError, Copies, Params, Progress};
 use crinoid_quant::{IntoVectors, Metric, Preparation, VectorError, Vectors, codes::Unsuitable};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
@@ -22,29 +23,57 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BuildOptions {
-    /// One version of each module; `auto` in the place of the codec or the search leaves it to a
-    /// trial.
+    /// One version of each module; `auto` in the place of the codec or the search leaves it to what
+    /// the data ask for.
     pub recipe: Recipe,
+    /// Takes the recipe's codec without asking whether it can tell these vectors apart. For
+    /// laboratories: baselines are often meant to be bad.
+    #[serde(default)]
+    pub unchecked: bool,
     /// What "close" means.
     pub metric: Metric,
+    /// What becomes of rows of zeros under the cosine.
+    #[serde(default)]
+    pub zero_rows: ZeroRows,
     /// How many leading dimensions the search uses (Matryoshka); all where `None`. The float
     /// refiner always uses all.
     pub truncate: Option<usize>,
     /// The graph builder's parameters.
     pub graph: Params,
+    /// The most links that a node gets to rows which answer the same questions: those of the sample, and
+    /// under the inner product made-up ones. `None` is as many as `graph.m`, where the metric or the sample
+    /// asks for them; 0 is never.
+    #[serde(default)]
+    pub answer_links: Option<usize>,
     /// Who serves the embedding model; only recorded and compared.
     pub provider: String,
     /// The embedding model; only recorded and compared.
     pub model: String,
 }
 
+/// What becomes of rows of zeros under the cosine, where they have no direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ZeroRows {
+    /// They are refused by number.
+    #[default]
+    Refuse,
+    /// They are kept, at right angles to everything: their distance to any query is 2 (a cosine of 0, as
+    /// ann-benchmarks counts). To a query of zeros all rows are that far.
+    Keep,
+}
+
 impl Default for BuildOptions {
     fn default() -> Self {
         Self {
-            recipe: Recipe::default(),
+            recipe: Recipe::auto(),
+            unchecked: false,
             metric: Metric::L2,
+            zero_rows: ZeroRows::default(),
             truncate: None,
             graph: Params::default(),
+            answer_links: None,
             provider: String::new(),
             model: String::new(),
         }
@@ -56,15 +85,16 @@ impl Index {
     /// pool. The answers' ids are row numbers. Rows that are the same vector once they are prepared
     /// share one node, one code and one row of each refiner.
     ///
-    /// Where the recipe's codec or search is `auto`, one graph is built, and what searches it is what
-    /// answered rows of the data, as queries, fastest at equal recall
-    /// ([`layout_trials`](Self::layout_trials)). The index names it in its
-    /// [`options`](Self::options), as if it had been asked for; naming it is also how the choice is
-    /// repeated. Below 4,096 rows bytes and `pipelined@2` are chosen without a trial.
+    /// Where the recipe's codec is `auto`, as it is by default, the codes are chosen that answer a sample
+    /// of rows, of points between them and of points far outside as floats would, at the least cost
+    /// ([`report`](Self::report)). The index names them in its [`options`](Self::options), as if it had
+    /// been asked for them. Codes that the recipe names are asked the same questions.
     ///
     /// # Errors
     /// When the recipe cannot be composed, a vector has no direction under the cosine, the
-    /// truncation exceeds the dimension, a parameter is out of range, or `progress` breaks off.
+    /// truncation exceeds the dimension, a parameter is out of range, or `progress` breaks off;
+    /// [`IndexError::Lossy`] when the codes that the recipe names cannot reach a recall of 0.95 on these
+    /// vectors.
     pub fn build<F>(
         vectors: impl IntoVectors<F>,
         options: &BuildOptions,
@@ -73,20 +103,19 @@ impl Index {
         Self::assemble(&vectors.into_vectors()?, None, options, progress)
     }
 
-    /// As [`build`](Self::build), with some queries like those that will come: a trial asks these
-    /// instead of rows of the data. A few hundred are enough. Only `auto` needs them.
+    /// As [`build`](Self::build), with some queries like those that will come: the codes must answer
+    /// these as well. A few hundred are enough.
     ///
     /// ```
-    /// use crinoid_pipeline::{BuildOptions, Index};
+    /// use crinoid_pipeline::{BuildOptions, Index, ProbeKind};
     /// use crinoid_quant::Vectors;
     ///
     /// let rows: Vec<[f32; 2]> = (0..100).map(|i| [i as f32, (i % 10) as f32]).collect();
     /// let queries = Vectors::from_rows(&[[41.7, 3.2], [8.1, 8.0]])?;
-    /// let options = BuildOptions { recipe: "auto".parse()?, ..BuildOptions::default() };
+    /// let options = BuildOptions::default();
     /// let index = Index::build_for(&Vectors::from_rows(&rows)?, &queries, &options, &())?;
-    /// // So few rows are not tried; that they are bytes is seen.
-    /// assert_eq!(index.options().recipe.to_string(), "u8-exact@1/crinoid@1/pipelined@2/none@1");
-    /// assert!(index.layout_trials().is_empty());
+    /// let asked = index.report().ceilings().last().unwrap();
+    /// assert_eq!((asked.probes, asked.at_10), (ProbeKind::Asked, 1.0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -108,21 +137,11 @@ impl Index {
         progress: &dyn Progress,
     ) -> Result<Self, IndexError> {
         let material = Material::new(vectors, options)?;
-        let index = match options.recipe.is_auto() {
-            true => material.tried(vectors, sample, options, progress),
-            false => material.named(options.recipe.clone(), options, progress),
-        };
+        let index = material.index(sample, options, progress);
         let index = index.map_err(|error| material.by_row(error))?;
         // What cannot be encoded should fail here, not when it is saved.
         index.sections()?;
         Ok(index)
-    }
-
-    /// How the layouts did between which `auto` chose, the chosen one first. Empty where the recipe
-    /// left nothing open, where there were too few rows for a trial, and in an index that was loaded:
-    /// times differ from one run to the next, and equal indexes should be equal files.
-    pub fn layout_trials(&self) -> &[LayoutTrial] {
-        &self.trials
     }
 }
 
@@ -134,6 +153,37 @@ struct Material {
     full: Vectors,
     prepared: Vectors,
     copies: Option<Copies>,
+    /// Rows of zeros, for which another row stands in.
+    zeros: Vec<u32>,
+}
+
+/// Rows of zeros under the cosine, where they are welcome.
+fn zero_rows(vectors: &Vectors, options: &BuildOptions) -> Result<Vec<u32>, IndexError> {
+    if !options.metric.normalises() {
+        return Ok(Vec::new());
+    }
+    let rows = vectors.as_slice().par_chunks(vectors.dim()).enumerate();
+    let zeros = rows.filter(|(_, row)| row.iter().all(|&x| x == 0.0));
+    let zeros: Vec<u32> = zeros.map(|(row, _)| row as u32).collect();
+    match options.zero_rows {
+        ZeroRows::Refuse if !zeros.is_empty() => Err(IndexError::ZeroRows { rows: zeros }),
+        _ => Ok(zeros),
+    }
+}
+
+/// `vectors` with a copy of the first other row in the place of each row of zeros: it adds no node to
+/// the graph, and answers leave it out.
+fn stand_in(vectors: &Vectors, zeros: &[u32]) -> Result<Vectors, IndexError> {
+    let dim = vectors.dim();
+    let other = (0..vectors.len()).find(|&row| zeros.binary_search(&(row as u32)).is_err());
+    let mut axis = vec![0.0; dim];
+    axis[0] = 1.0;
+    let other = other.map_or(&axis[..], |row| vectors.row(row));
+    let mut values = vectors.as_slice().to_vec();
+    for &row in zeros {
+        values[row as usize * dim..][..dim].copy_from_slice(other);
+    }
+    Ok(Vectors::new(values.as_slice(), dim)?)
 }
 
 impl Material {
@@ -149,6 +199,11 @@ impl Material {
             }
             None => all,
         };
+        let all = all.fitted(vectors);
+        let preparation = Preparation { exponent: all.exponent, ..preparation };
+        let zeros = zero_rows(vectors, options)?;
+        let stand_ins = (!zeros.is_empty()).then(|| stand_in(vectors, &zeros)).transpose()?;
+        let vectors = stand_ins.as_ref().unwrap_or(vectors);
         let full = all.apply_all(vectors)?;
         let prepared = match preparation == all {
             true => full.clone(),
@@ -159,45 +214,81 @@ impl Material {
             Some(copies) => [full, prepared].map(|vectors| copies.distinct(&vectors)),
             None => [full, prepared],
         };
-        Ok(Self { preparation, metric: preparation.prepared_metric(), full, prepared, copies })
+        let metric = preparation.prepared_metric();
+        Ok(Self { preparation, metric, full, prepared, copies, zeros })
     }
 
-    /// The index of a recipe that leaves nothing open.
-    fn named(
+    /// Chooses or checks the codes, builds the graph and composes everything.
+    fn index(
         &self,
-        recipe: Recipe,
-        options: &BuildOptions,
-        progress: &dyn Progress,
-    ) -> Result<Index, IndexError> {
-        let parts = compose::build(&recipe, &self.prepared, self.metric, &options.graph, progress)?;
-        self.index(options, recipe, parts, &[])
-    }
-
-    /// The fastest of the layouts that the recipe leaves open, all on one graph.
-    fn tried(
-        &self,
-        vectors: &Vectors,
         sample: Option<&Vectors>,
         options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Index, IndexError> {
-        let Self { prepared, metric, preparation, .. } = self;
-        let whole = preparation.dim == preparation.input_dim;
-        let questions = Questions::new(vectors, sample, options.metric)?;
-        let mut candidates =
-            layout::candidates(&options.recipe, prepared, *metric, whole)?.into_iter();
-        let first = candidates.next().map(|recipe| self.named(recipe, options, progress));
-        let mut indexes: Vec<Index> = first.into_iter().collect::<Result<_, _>>()?;
-        for recipe in candidates.take_while(|_| questions.is_some()) {
-            let (graph, refiners) = (indexes[0].graph.clone(), indexes[0].refiners.clone());
-            let encoded = indexes.iter().find(|one| one.options.recipe.codecs() == recipe.codecs());
-            let stage = match encoded {
-                Some(encoded) => encoded.stage.recompose(&recipe, &graph)?,
-                None => compose::encode(&recipe, &graph, prepared, *metric)?,
-            };
-            indexes.push(self.index(options, recipe, (graph, stage), &refiners)?);
-        }
-        layout::fastest(indexes, questions.as_ref())
+        let Self { preparation, metric, full, prepared, copies, zeros } = self;
+        let asked = sample.map(|sample| preparation.apply_all(sample)).transpose();
+        let asked = asked.map_err(SearchError::from)?;
+        let data = Data {
+            prepared,
+            metric: *metric,
+            on_sphere: options.metric.normalises(),
+            whole: preparation.dim == preparation.input_dim,
+            asked: asked.as_ref(),
+        };
+        let recipe = options.recipe.searched(*metric);
+        let Choice { recipe, space, codes, mut report } = match recipe.is_auto() {
+            true => Choice::open(&recipe, &data)?,
+            false => Choice::named(&recipe, &data, options.unchecked)?,
+        };
+        (report.exponent, report.zero_rows) = (preparation.exponent, zeros.clone());
+        report.answer_links = options.answer_links;
+        report.keeps_zeros = options.metric.normalises() && options.zero_rows == ZeroRows::Keep;
+        let graph = compose::graph(recipe.graph(), &*space.space(), &options.graph, progress)?;
+        let extra = options.answer_links.unwrap_or(options.graph.m);
+        let linked = links::between_answers(
+            graph,
+            &*space.space(),
+            prepared,
+            *metric,
+            asked.as_ref(),
+            extra,
+        );
+        let graph = Arc::new(linked.map_err(BuildError::from)?);
+        let codes = match (codes, recipe.quant() == recipe.space()) {
+            (Some(codes), _) => codes,
+            (None, true) => space,
+            (None, false) => {
+                drop(space);
+                compose::encode(recipe.quant(), prepared, *metric)?
+            }
+        };
+        let stage = codes.stage(&recipe, &graph)?;
+        let documents = Documents { full, prepared };
+        let refiner = |name: &String| compose::refiner(name, &*stage, &documents, *metric);
+        let refiners = recipe.refine().iter().map(refiner).collect::<Result<Vec<_>, _>>()?;
+        let parts = stage.parts()?;
+        let fingerprint = Fingerprint {
+            space: EmbeddingSpace::new(&options.provider, &options.model, preparation.input_dim),
+            truncation: preparation.dim,
+            metric: options.metric,
+            centroid: parts.digest_of(&["center", "mean", "centroids"]),
+            rotation: compose::rotation(&recipe, &parts),
+            recipe: recipe.clone(),
+            format: FORMAT,
+        };
+        drop(parts);
+        Ok(Index {
+            options: BuildOptions { recipe, ..options.clone() },
+            preparation: *preparation,
+            fingerprint,
+            graph,
+            copies: copies.clone(),
+            stage,
+            refiners,
+            report,
+            digest: OnceLock::new(),
+            idle: idle(),
+        })
     }
 
     /// `error` with the number of a row where it has that of a distinct vector.
@@ -209,45 +300,5 @@ impl Material {
             *row = copies.rows(*row as u32)[0] as usize;
         }
         error
-    }
-
-    /// The index of `recipe`, with those refiners of `known` that it names.
-    fn index(
-        &self,
-        options: &BuildOptions,
-        recipe: Recipe,
-        (graph, stage): Composition,
-        known: &[Arc<dyn StoredRefiner>],
-    ) -> Result<Index, IndexError> {
-        let documents = Documents { full: &self.full, prepared: &self.prepared };
-        let refiner = |name: &String| match known.iter().find(|one| one.version() == name) {
-            Some(known) => Ok(known.clone()),
-            None => compose::refiner(name, &documents, self.metric),
-        };
-        let refiners = recipe.refine().iter().map(refiner).collect::<Result<Vec<_>, _>>()?;
-        let codes = stage.parts()?;
-        let preparation = self.preparation;
-        let fingerprint = Fingerprint {
-            space: EmbeddingSpace::new(&options.provider, &options.model, preparation.input_dim),
-            truncation: preparation.dim,
-            metric: options.metric,
-            centroid: codes.digest_of(&["center", "mean", "centroids"]),
-            rotation: compose::rotation(&recipe, &codes),
-            recipe: recipe.clone(),
-            format: FORMAT,
-        };
-        drop(codes);
-        Ok(Index {
-            options: BuildOptions { recipe, ..options.clone() },
-            preparation,
-            fingerprint,
-            graph,
-            copies: self.copies.clone(),
-            stage,
-            refiners,
-            trials: Vec::new(),
-            digest: OnceLock::new(),
-            idle: idle(),
-        })
     }
 }

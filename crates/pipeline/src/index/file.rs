@@ -1,6 +1,6 @@
 //! The index as one file: written atomically, mapped when it is opened.
 
-use super::{BuildOptions, Index, idle};
+use super::{BuildOptions, BuildReport, Index, ZeroRows, idle};
 use crate::{
     compose,
     container::{Container, ContainerError, FORMAT, Placement, Sections, meta, publish},
@@ -14,6 +14,9 @@ use std::{io::Write, path::Path, sync::OnceLock};
 
 /// The section with everything small.
 const META: &str = "meta";
+
+/// What was found out when the index was built, as JSON: a later version may know more.
+const REPORT: &str = "report";
 
 /// Prefix of the sections that say which rows are the same vector; a file without copies has none.
 const COPIES: &str = "copies";
@@ -50,6 +53,9 @@ impl Index {
         };
         let mut sections = Sections::new();
         sections.push(META, meta::encode(&meta).map_err(IndexError::Encode)?);
+        let report = serde_json::to_vec(&self.report)
+            .map_err(|error| IndexError::Encode(error.to_string()))?;
+        sections.push(REPORT, report);
         for (name, bytes) in adjacency {
             sections.push(format!("graph.{name}"), bytes);
         }
@@ -130,7 +136,16 @@ impl Index {
         if space.dimension == 0 {
             return Err(VectorError::NoDimensions.into());
         }
+        let report: BuildReport = match container.get(REPORT) {
+            Some(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| fail("report", PartProblem::Meta(error.to_string())))?,
+            None => BuildReport::default(),
+        };
+        if let Some(what) = report.contradiction(meta.len as usize) {
+            return Err(fail("report", PartProblem::Meta(format!("{what} cannot be"))));
+        }
         let preparation = Preparation::new(*metric, space.dimension).truncated(*truncation)?;
+        let preparation = Preparation { exponent: report.exponent, ..preparation };
         let params: Params = serde_json::from_str(&meta.params)
             .map_err(|error| fail("parameters", PartProblem::Meta(error.to_string())))?;
 
@@ -162,20 +177,26 @@ impl Index {
             .refine()
             .iter()
             .zip(&meta.refiners)
-            .map(|(name, state)| compose::load_refiner(name, container, state, graph.len(), dims))
+            .map(|(name, state)| {
+                let behind = (&*stage, preparation.prepared_metric());
+                compose::load_refiner(name, behind, container, state, graph.len(), dims)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let options = BuildOptions {
             recipe: recipe.clone(),
             metric: *metric,
             truncate: (preparation.dim < preparation.input_dim).then_some(preparation.dim),
+            // What nobody asked, nobody checked.
+            unchecked: report.candidates.is_empty(),
+            zero_rows: if report.keeps_zeros { ZeroRows::Keep } else { ZeroRows::Refuse },
             graph: params,
+            answer_links: report.answer_links,
             provider: space.provider.clone(),
             model: space.model.clone(),
         };
         let fingerprint = meta.fingerprint;
         let digest = OnceLock::from(container.digest());
         let idle = idle();
-        let trials = Vec::new();
         Ok(Self {
             options,
             preparation,
@@ -184,7 +205,7 @@ impl Index {
             copies,
             stage,
             refiners,
-            trials,
+            report,
             digest,
             idle,
         })

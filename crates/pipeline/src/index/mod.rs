@@ -5,20 +5,24 @@
 //! | `build` | from vectors and a recipe to an index |
 //! | `builder` | the same, one option at a time |
 //! | `ask` | questions to an index that need no session |
-//! | `layout` | which codes are searched, where the recipe leaves it to a trial |
+//! | `choice` | which codes are searched, and whether they will do |
+//! | `links` | links between rows that answer the same questions |
+//! | `rows` | from nodes back to rows |
 //! | `file` | the index as one file |
 //! | `hints` | names that newcomers try first |
 
 mod ask;
 mod build;
 mod builder;
+mod choice;
 mod file;
 mod hints;
-mod layout;
+mod links;
+mod rows;
 
-pub use build::BuildOptions;
+pub use build::{BuildOptions, ZeroRows};
 pub use builder::IndexBuilder;
-pub use layout::{LEVELS, LayoutTrial};
+pub use choice::{BuildReport, Candidate, Ceiling, ProbeKind, Verdict};
 
 use crate::{
     compose::{self, FirstStage},
@@ -31,7 +35,7 @@ use crate::{
 };
 use crinoid_graph::{Copies, Graph};
 use crinoid_quant::{Metric, Preparation};
-use crinoid_refine::NoRefiner;
+use crinoid_refine::{NoRefiner, RefinerQuery};
 use crinoid_search::Bitmap;
 use crossbeam_queue::ArrayQueue;
 use serde::{Deserialize, Serialize};
@@ -64,8 +68,7 @@ impl IndexBytes {
 }
 /// A frozen set of vectors that answers nearest-neighbour queries.
 ///
-/// Built from vectors and a [`Recipe`]; a pure function of both, whatever the number of threads, unless
-/// the recipe leaves the choice of codes to a trial.
+/// Built from vectors and a [`Recipe`]; a pure function of both, whatever the number of threads.
 /// Searches take `&self`, so any number of threads may share an index.
 ///
 /// ```
@@ -86,7 +89,7 @@ pub struct Index {
     copies: Option<Copies>,
     stage: Box<dyn FirstStage>,
     refiners: Vec<Arc<dyn StoredRefiner>>,
-    trials: Vec<LayoutTrial>,
+    report: BuildReport,
     digest: OnceLock<u64>,
     idle: Idle,
 }
@@ -126,7 +129,11 @@ impl Index {
             let place = spare.iter().position(|refiner| refiner.version() == wanted);
             match (place, wanted.as_str()) {
                 (Some(place), _) => refiners.push(spare.swap_remove(place)),
-                (None, NoRefiner::VERSION) => refiners.push(Arc::new(NoRefiner)),
+                (None, NoRefiner::VERSION) => {
+                    let metric = self.preparation.prepared_metric();
+                    refiners
+                        .push(self.stage.lossless(metric).unwrap_or_else(|| Arc::new(NoRefiner)));
+                }
                 (None, wanted) => return Err(absent(wanted)),
             }
         }
@@ -175,6 +182,12 @@ impl Index {
         &self.options
     }
 
+    /// What was found out about the data when the index was built: which codes came into question, and
+    /// how much of the exact answers they leave to be found.
+    pub fn report(&self) -> &BuildReport {
+        &self.report
+    }
+
     /// What has to agree between this index and whatever is used with it.
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
@@ -206,9 +219,8 @@ impl Index {
     }
 
     /// What measures most finely, where anything refines.
-    pub(crate) fn finest(&self) -> Option<&dyn StoredRefiner> {
-        let last = self.refiners.last().filter(|last| last.version() != NoRefiner::VERSION);
-        last.map(|last| &**last)
+    pub(crate) fn finest(&self, query: &RefinerQuery<'_>) -> Option<&dyn StoredRefiner> {
+        self.refiners.last().filter(|last| last.measures(query)).map(|last| &**last)
     }
 
     pub(crate) fn is_coarse(&self) -> bool {

@@ -65,6 +65,8 @@ pub(crate) fn options(recipe: &str, metric: Metric) -> BuildOptions {
     BuildOptions {
         recipe: recipe.parse().unwrap(),
         metric,
+        // Many of these recipes are baselines.
+        unchecked: true,
         graph: Params { m: 8, ef_construction: 60, ..Params::default() },
         provider: "test".to_owned(),
         model: "noise".to_owned(),

@@ -110,16 +110,17 @@ impl ByteRows {
         Ok(Self { rows, norms, stride })
     }
 
-    /// Scores squared L2 distances against integers in the rows' own scale; `unit` is the
-    /// distance that 1 stands for.
+    /// Scores squared L2 distances against integers whose step is `2^coarse` of the rows'; `step` is
+    /// that of the rows.
     pub(super) fn l2_scorer<'a, I: Isa>(
         &'a self,
         isa: I,
         query: &'a ByteQuery,
-        unit: f32,
+        step: f32,
+        coarse: u32,
     ) -> ByteScorer<'a, I> {
-        let query_bias = query.norm.wrapping_add(query.sum.wrapping_mul(256));
-        self.scorer(isa, query, Affine { use_bias: -1, query_bias, shift: 1, unit, offset: 0.0 })
+        let affine = Affine::l2(query.sum.wrapping_mul(256), query.norm, 1, step, coarse);
+        self.scorer(isa, query, affine)
     }
 
     /// Scores `offset - unit <v, w>`.
@@ -131,7 +132,7 @@ impl ByteRows {
         offset: f32,
     ) -> ByteScorer<'a, I> {
         let query_bias = query.sum.wrapping_mul(128);
-        self.scorer(isa, query, Affine { use_bias: 0, query_bias, shift: 0, unit, offset })
+        self.scorer(isa, query, Affine::dot(query_bias, 0, unit, offset))
     }
 
     /// Scores `-unit <u, w>`, with the rows' bytes as they are.
@@ -141,8 +142,7 @@ impl ByteRows {
         query: &'a ByteQuery,
         unit: f32,
     ) -> ByteScorer<'a, I> {
-        let affine = Affine { use_bias: 0, query_bias: 0, shift: 0, unit, offset: 0.0 };
-        self.scorer(isa, query, affine)
+        self.scorer(isa, query, Affine::dot(0, 0, unit, 0.0))
     }
 
     fn scorer<'a, I: Isa>(
@@ -201,23 +201,56 @@ impl ByteQuery {
 pub(super) struct Affine {
     /// All ones where the row's bias counts, zero where it does not: a mask costs less than a
     /// branch.
-    pub(super) use_bias: i32,
-    pub(super) query_bias: i32,
+    use_bias: i32,
+    /// The row's bias is divided by `2^coarse`.
+    coarse: u32,
+    query_bias: i32,
     /// The dot product is multiplied by `2^shift`.
-    pub(super) shift: u32,
+    shift: u32,
     /// The distance that 1 stands for.
-    pub(super) unit: f32,
+    unit: f32,
     /// The distance that 0 stands for.
-    pub(super) offset: f32,
+    offset: f32,
 }
 
 impl Affine {
-    /// The keys of `row bias + query bias - 2^shift dot`.
+    /// Squared L2 distances of rows with the given `step` to a query whose integers `w` have the step
+    /// `2^coarse step` and the squared norm `norm`:
+    ///
+    /// ```text
+    /// |v - 2^c w|^2 = 2^c (|v|^2 / 2^c - 2 <v, w>) + 4^c |w|^2
+    /// ```
+    ///
+    /// The last term is the same for all rows. It is part of the integers where the steps agree, and
+    /// of the offset, which no order depends on, where they do not: there it might not fit.
+    #[inline(always)]
+    pub(super) fn l2(query_bias: i32, norm: i32, shift: u32, step: f32, coarse: u32) -> Self {
+        let unit = step * step;
+        match coarse {
+            0 => {
+                let query_bias = query_bias.wrapping_add(norm);
+                Self { use_bias: -1, coarse, query_bias, shift, unit, offset: 0.0 }
+            }
+            _ => {
+                let times = f32::powi(2.0, coarse as i32);
+                let offset = norm as f32 * (step * times) * (step * times);
+                Self { use_bias: -1, coarse, query_bias, shift, unit: unit * times, offset }
+            }
+        }
+    }
+
+    /// `offset - unit <v, w>`.
+    #[inline(always)]
+    pub(super) fn dot(query_bias: i32, shift: u32, unit: f32, offset: f32) -> Self {
+        Self { use_bias: 0, coarse: 0, query_bias, shift, unit, offset }
+    }
+
+    /// The keys of `row bias / 2^coarse + query bias - 2^shift dot`.
     #[inline(always)]
     pub(super) fn keys<const N: usize>(&self, biases: [i32; N], dots: [i32; N]) -> [u32; N] {
         let mut keys = [0; N];
         for ((key, dot), bias) in keys.iter_mut().zip(dots).zip(biases) {
-            let bias = (bias & self.use_bias).wrapping_add(self.query_bias);
+            let bias = ((bias >> self.coarse) & self.use_bias).wrapping_add(self.query_bias);
             *key = key::from_i32(bias.wrapping_sub(dot << self.shift));
         }
         keys
@@ -324,7 +357,7 @@ impl OnIsa for Measure<'_> {
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
         self.rows.row_as_query(self.from, self.query);
-        let scorer = self.rows.l2_scorer(isa, self.query, 1.0);
+        let scorer = self.rows.l2_scorer(isa, self.query, 1.0, 0);
         in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }
 }

@@ -20,7 +20,7 @@ use super::{
     LINE, augmentation,
     batch::{Batched, in_batches, in_batches_ahead},
     bytes::{Affine, add_augmentation},
-    check_size, checked_area, invalid, max_abs, mean, to_i8,
+    check_size, checked_area, coarseness, invalid, max_abs, mean, to_i8,
 };
 use crate::{
     buffer::Buffer,
@@ -75,8 +75,10 @@ pub struct Int4Query {
     codes: Buffer<i8>,
     sum: i32,
     norm: i32,
-    /// The unit of the query's codes.
+    /// The unit of the query's codes under the inner product.
     unit: f32,
+    /// How many times the rows' unit was doubled to hold the query, under L2.
+    coarse: u32,
     /// `-<q, c>` under the inner product.
     offset: f32,
 }
@@ -251,8 +253,12 @@ impl Codes for Int4 {
                 out.encode(query, |q, _| to_i8(q * per_unit, limit), &self.center);
             }
             Metric::L2 | Metric::Cosine => {
-                (out.unit, out.offset) = (unit, 0.0);
-                let per_unit = 1.0 / unit;
+                out.coarse = coarseness(dim, limit, |limit| {
+                    let pairs = query.iter().zip(&*self.center);
+                    let beyond = pairs.map(|(&q, &c)| (((q - c) / unit).abs() - limit).max(0.0));
+                    beyond.map(|far| far * far).sum()
+                });
+                let per_unit = 1.0 / (unit * f32::powi(2.0, out.coarse as i32));
                 out.encode(query, |q, c| to_i8((q - c) * per_unit, limit), &self.center);
             }
         }
@@ -260,20 +266,12 @@ impl Codes for Int4 {
 
     fn scorer<'a, I: Isa>(&'a self, isa: I, query: &'a Self::Query) -> Self::Scorer<'a, I> {
         let affine = match self.meta.metric {
-            Metric::InnerProduct => Affine {
-                use_bias: 0,
-                query_bias: 60 * query.sum,
-                shift: 3,
-                unit: self.meta.unit * query.unit,
-                offset: query.offset,
-            },
-            Metric::L2 | Metric::Cosine => Affine {
-                use_bias: -1,
-                query_bias: query.norm + 120 * query.sum,
-                shift: 4,
-                unit: self.meta.unit * self.meta.unit,
-                offset: 0.0,
-            },
+            Metric::InnerProduct => {
+                Affine::dot(60 * query.sum, 3, self.meta.unit * query.unit, query.offset)
+            }
+            Metric::L2 | Metric::Cosine => {
+                Affine::l2(120 * query.sum, query.norm, 4, self.meta.unit, query.coarse)
+            }
         };
         let (rows, bias, stride) = (&*self.rows, &*self.bias, stride(self.meta.dim));
         Int4Scorer { isa, rows, bias, stride, query: &query.codes, affine }
@@ -405,13 +403,7 @@ impl OnIsa for Measure<'_> {
             bias: &codes.norms,
             stride: stride(codes.meta.dim),
             query: &query.codes,
-            affine: Affine {
-                use_bias: -1,
-                query_bias: query.norm + 120 * query.sum,
-                shift: 4,
-                unit: 1.0,
-                offset: 0.0,
-            },
+            affine: Affine::l2(120 * query.sum, query.norm, 4, 1.0, 0),
         };
         in_batches_ahead::<BATCH>(&scorer, self.to, self.keys);
     }

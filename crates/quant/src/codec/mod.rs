@@ -116,6 +116,24 @@ fn augmentation(vectors: &Vectors) -> Vec<f32> {
     norms.iter().map(|norm| (max - norm).sqrt() as f32).collect()
 }
 
+/// The most by which the step of a query can differ from that of the rows: beyond, the rows' own
+/// differences are below what an `f32` distance can show.
+const MAX_COARSE: u32 = 30;
+
+/// How many times the step of a query has to be doubled for the query to fit, where `apart(limit)` is
+/// the sum of the squares of what lies outside `limit` steps, in steps.
+///
+/// A query is not cut off at the box of the rows: one from outside would lose its direction. But what
+/// sticks out by less than the next coarser step would cost all other dimensions (a quarter of a
+/// squared step each) is cut off all the same.
+fn coarseness(dim: usize, limit: f32, apart: impl Fn(f32) -> f32) -> u32 {
+    let fits = |&coarse: &u32| {
+        let times = f32::powi(2.0, coarse as i32);
+        apart(limit * times) <= 0.25 * dim as f32 * times * times
+    };
+    (0..MAX_COARSE).find(fits).unwrap_or(MAX_COARSE)
+}
+
 /// The integer nearest to `value`, ties to even, clipped to `+-limit` (at most 127).
 ///
 /// Adding 1.5 * 2^23 leaves the integer in the low mantissa bits: unlike `round_ties_even` this

@@ -12,7 +12,7 @@
 use super::{
     augmentation,
     bytes::{ByteQuery, ByteRows, ByteScorer},
-    check_size, invalid, max_abs, mean, to_i8,
+    check_size, coarseness, invalid, max_abs, mean, to_i8,
 };
 use crate::{
     buffer::Buffer,
@@ -63,8 +63,10 @@ pub struct Sq8Meta {
 #[derive(Debug, Default)]
 pub struct Sq8Query {
     bytes: ByteQuery,
-    /// Step of the query's codes.
+    /// Step of the query's codes under the inner product.
     scale: f32,
+    /// How many times the rows' step was doubled to hold the query, under L2.
+    coarse: u32,
     /// `-<q, c>` under the inner product.
     offset: f32,
 }
@@ -86,6 +88,13 @@ fn quantise(x: &[f32], center: &[f32], scale: f32, limit: f32, out: &mut [i8]) {
     for ((code, &x), &c) in out.iter_mut().zip(x).zip(center) {
         *code = to_i8((x - c) * per_step, limit);
     }
+}
+
+/// The sum of the squares of what lies beyond `limit` steps from the centre, in steps.
+fn outside(x: &[f32], center: &[f32], scale: f32, limit: f32) -> f32 {
+    let per_step = 1.0 / scale;
+    let beyond = |(&x, &c): (&f32, &f32)| (((x - c) * per_step).abs() - limit).max(0.0);
+    x.iter().zip(center).map(beyond).map(|far| far * far).sum()
 }
 
 /// The largest size of a value, or, where some are to be clipped, the size that one in 100,000 of
@@ -152,7 +161,7 @@ impl<const NUMBER: u32> Codes for Sq<NUMBER> {
     fn encode_query(&self, query: &[f32], out: &mut Self::Query) {
         let Sq8Meta { metric, dim, scale, .. } = self.meta;
         debug_assert_eq!(query.len(), dim, "query dimension");
-        let Sq8Query { bytes, scale: query_scale, offset } = out;
+        let Sq8Query { bytes, scale: query_scale, coarse, offset } = out;
         match metric {
             Metric::InnerProduct => {
                 *query_scale = step(max_abs(query.iter().copied()), limit(dim));
@@ -167,17 +176,24 @@ impl<const NUMBER: u32> Codes for Sq<NUMBER> {
                 });
             }
             Metric::L2 | Metric::Cosine => {
-                (*query_scale, *offset) = (scale, 0.0);
-                bytes.encode(dim, |codes| quantise(query, &self.center, scale, limit(dim), codes));
+                let limit = limit(dim);
+                *coarse =
+                    coarseness(dim, limit, |limit| outside(query, &self.center, scale, limit));
+                let step = scale * f32::powi(2.0, *coarse as i32);
+                bytes.encode(dim, |codes| quantise(query, &self.center, step, limit, codes));
             }
         }
     }
 
     fn scorer<'a, I: Isa>(&'a self, isa: I, query: &'a Self::Query) -> Self::Scorer<'a, I> {
-        let unit = self.meta.scale * query.scale;
+        let Sq8Query { bytes, scale, coarse, offset } = query;
         match self.meta.metric {
-            Metric::InnerProduct => self.rows.dot_scorer(isa, &query.bytes, unit, query.offset),
-            Metric::L2 | Metric::Cosine => self.rows.l2_scorer(isa, &query.bytes, unit),
+            Metric::InnerProduct => {
+                self.rows.dot_scorer(isa, bytes, self.meta.scale * scale, *offset)
+            }
+            Metric::L2 | Metric::Cosine => {
+                self.rows.l2_scorer(isa, bytes, self.meta.scale, *coarse)
+            }
         }
     }
 

@@ -362,3 +362,40 @@ fn sign_bits_are_golden() {
     let keys = all_keys(&codes, &[-1.0; 70]);
     assert_eq!(keys, [5]);
 }
+
+/// Queries that are the vectors of `queries` seen from `times` as far.
+fn stretched(queries: &Vectors, times: f32) -> Vectors {
+    let values: Buffer<f32> = queries.as_slice().iter().map(|x| x * times).collect();
+    Vectors::new(values, queries.dim()).unwrap()
+}
+
+#[test]
+fn queries_from_outside_are_not_cut_off_at_the_box_of_the_rows() {
+    let (base, queries) = (clustered(800, 48, 1), clustered(20, 48, 2));
+    let bytes = integers(800, 48, 3);
+    for times in [1.5, 4.0, 50.0, 1e4] {
+        let far = stretched(&queries, times);
+        assert!(recall::<Sq8>(&base, &far, Metric::L2, 26) > 0.97, "sq8@1, {times}");
+        assert!(recall::<Sq8Clipped>(&base, &far, Metric::L2, 26) > 0.97, "sq8@2, {times}");
+        assert!(recall::<Int4>(&base, &far, Metric::L2, 64) > 0.85, "int4, {times}");
+        let far = stretched(&queries, 100.0 * times);
+        assert!(recall::<U8Exact>(&bytes, &far, Metric::L2, 26) > 0.97, "u8-exact, {times}");
+    }
+}
+
+#[test]
+fn distances_to_a_far_query_are_those_to_it() {
+    let base = clustered(50, 32, 1);
+    let codes = Sq8::train(&base, Metric::L2);
+    for times in [0.9, 3.0, 100.0, 1e6] {
+        let far = stretched(&clustered(1, 32, 2), times);
+        let mut query = Sq8Query::default();
+        codes.encode_query(far.row(0), &mut query);
+        let scorer = codes.scorer(Portable, &query);
+        for id in 0..base.len() as u32 {
+            let truth = exact(Metric::L2, far.row(0), base.row(id as usize));
+            let found = f64::from(scorer.distance(scorer.key(id)));
+            assert!((found - truth).abs() <= 0.03 * truth, "{times}: {found} {truth}");
+        }
+    }
+}

@@ -2,13 +2,13 @@
 //!
 //! SIFT and image data are integers already, so a byte per dimension is lossless and the squared
 //! L2 distance to an integer query is exact; nothing has to be rescored. The rows share the scorer
-//! of [`bytes`](super::bytes) with `v = x - 128`. A query that is not integer is rounded; under
-//! the inner product it gets a step of its own.
+//! of [`bytes`](super::bytes) with `v = x - 128`. A query that is not integer is rounded, one
+//! from outside gets a coarser step; under the inner product it has a step of its own.
 
 use super::{
     augmentation,
     bytes::{ByteQuery, ByteRows, ByteScorer},
-    check_size, max_abs, to_i8,
+    check_size, coarseness, max_abs, to_i8,
 };
 use crate::{
     buffer::Buffer,
@@ -46,8 +46,10 @@ pub struct U8ExactMeta {
 #[derive(Debug, Default)]
 pub struct U8ExactQuery {
     bytes: ByteQuery,
-    /// Step of the query's codes; 1 under L2.
+    /// Step of the query's codes under the inner product.
     scale: f32,
+    /// How many times the step 1 was doubled to hold the query, under L2.
+    coarse: u32,
 }
 
 /// The integer nearest to `value`, clipped to `0..=255`, less 128. The rounding is that of
@@ -133,10 +135,17 @@ impl Codes for U8Exact {
                 });
             }
             Metric::L2 | Metric::Cosine => {
-                out.scale = 1.0;
+                let beyond = |q: f32, limit: f32| (q - 128.0).abs() - limit;
+                out.coarse = coarseness(query.len(), 128.0, |limit| {
+                    query.iter().map(|&q| beyond(q, limit).max(0.0)).map(|far| far * far).sum()
+                });
+                let per_step = f32::powi(0.5, out.coarse as i32);
                 out.bytes.encode(query.len(), |codes| {
                     for (code, &q) in codes.iter_mut().zip(query) {
-                        *code = to_centred(q);
+                        *code = match out.coarse {
+                            0 => to_centred(q),
+                            _ => to_i8((q - 128.0) * per_step, 127.0),
+                        };
                     }
                 });
             }
@@ -146,7 +155,9 @@ impl Codes for U8Exact {
     fn scorer<'a, I: Isa>(&'a self, isa: I, query: &'a Self::Query) -> Self::Scorer<'a, I> {
         match self.meta.metric {
             Metric::InnerProduct => self.rows.unsigned_dot_scorer(isa, &query.bytes, query.scale),
-            Metric::L2 | Metric::Cosine => self.rows.l2_scorer(isa, &query.bytes, 1.0),
+            Metric::L2 | Metric::Cosine => {
+                self.rows.l2_scorer(isa, &query.bytes, 1.0, query.coarse)
+            }
         }
     }
 

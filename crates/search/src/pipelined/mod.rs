@@ -92,8 +92,16 @@ impl Pipelined {
     pub const WIDE: Self =
         Self { version: "pipelined@3", samples: 256, starts: 4, ..Self::NEAREST };
 
+    /// `pipelined@4`: `pipelined@2` with a reach half as far again.
+    ///
+    /// At `ef` 100 the older reach ends 1 to 5 points of recall below a search without one where distances
+    /// crowd together (integers, independent dimensions); whoever compares libraries at equal `ef` finds
+    /// that. This one stays within half a point, at 5 to 25 % fewer evaluations than without. At equal
+    /// recall both need as many.
+    pub const FARTHER: Self = Self { version: "pipelined@4", slack: 0.06, ..Self::NEAREST };
+
     /// The published rows, oldest first.
-    pub const VERSIONS: [Self; 2] = [Self::NEAREST, Self::WIDE];
+    pub const VERSIONS: [Self; 3] = [Self::NEAREST, Self::WIDE, Self::FARTHER];
 
     /// The row that is published as `version`.
     pub fn published(version: &Version) -> Option<Self> {

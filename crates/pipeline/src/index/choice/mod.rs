@@ -1,0 +1,347 @@
+//! Which codes are searched, where the recipe leaves it open, and whether those that it names will do:
+//! found out by counting, never by the clock.
+//!
+//! No codes are right everywhere. Bytes on one scale lose everything below a step to a single outlier;
+//! codes of 4 bits read half the cache lines and double the speed at 384 dimensions, but at 25 they
+//! cannot tell neighbours apart. So a sample of questions is put to a scan of the codes: what it leaves
+//! for the refiner is the most that any search over these codes can reach, their *ceiling*. Whatever
+//! stays below is out, floats always pass, and a written model of what a query costs decides among the
+//! rest. The same vectors give the same choice on every machine.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `probes` | the questions and their answers |
+//! | `ceiling` | what codes leave of the answers |
+//! | `report` | what was found out, as the index keeps it |
+
+mod ceiling;
+mod probes;
+mod report;
+
+pub use ceiling::Ceiling;
+pub use probes::ProbeKind;
+pub use report::{BuildReport, Candidate, Verdict};
+
+use crate::{
+    compose::{self, Encoded},
+    error::IndexError,
+    recipe::{AUTO, Recipe},
+};
+use ceiling::{Ceilings, WIDER, pool};
+use crinoid_quant::{
+    Codes, Metric, Vectors,
+    codec::{Float, Half, Int4, Sq8Clipped, U8Exact},
+};
+use crinoid_refine::{NoRefiner, Rescore};
+use probes::{KS, Probes};
+
+/// The recall that a recipe which the caller names must be able to reach.
+const NAMED: f64 = 0.95;
+
+/// The recall of the bare order of codes on which a graph may be built. A list is pruned by comparing
+/// distances between its candidates: codes that mistake one in ten of the nearest serve that as well as
+/// floats.
+const SPACE: f64 = 0.9;
+
+/// Dimensions below which codes of 4 bits are not tried: a row of bytes is one line, as theirs is.
+const PACKED_FROM: usize = 65;
+
+/// What a query costs, in nanoseconds of the machine the model was fitted on; only ratios matter.
+mod cost {
+    /// Rows that a search to recall 0.95 measures, give or take a factor of two.
+    pub(super) const EVALUATIONS: f64 = 800.0;
+    /// Measuring a row whose lines are there.
+    pub(super) const EVALUATION: f64 = 7.0;
+    /// A line of a row that was asked for in time.
+    pub(super) const LINE: f64 = 1.3;
+    /// Measuring a row again, by the refiner.
+    pub(super) const RESCORED: f64 = 20.0;
+    /// A line of such a row: there is less to overlap it with.
+    pub(super) const RESCORED_LINE: f64 = 5.0;
+}
+
+/// Codes that have been looked at.
+struct Tried {
+    codes: Box<dyn Encoded>,
+    ceilings: Ceilings,
+}
+
+/// What an index is made of.
+pub(super) struct Choice {
+    pub(super) recipe: Recipe,
+    /// The codes that the graph is built on.
+    pub(super) space: Box<dyn Encoded>,
+    /// The codes that are searched, where they are others and exist already.
+    pub(super) codes: Option<Box<dyn Encoded>>,
+    pub(super) report: BuildReport,
+}
+
+/// The data that codes are chosen for.
+pub(super) struct Data<'a> {
+    pub(super) prepared: &'a Vectors,
+    pub(super) metric: Metric,
+    /// Whether vectors have unit length.
+    pub(super) on_sphere: bool,
+    /// Whether nothing was truncated.
+    pub(super) whole: bool,
+    /// The caller's queries, prepared.
+    pub(super) asked: Option<&'a Vectors>,
+}
+
+impl Data<'_> {
+    fn lines(&self, bytes: usize) -> f64 {
+        // A constant of each row lies in a line of its own, which sixteen rows share.
+        bytes.div_ceil(64) as f64 + 0.25
+    }
+
+    /// The cost of a query whose refiner sees `rescored` rows.
+    fn cost(&self, bytes: usize, rescored: usize) -> f64 {
+        let float = self.prepared.dim() as f64 * 4.0 / 64.0;
+        cost::EVALUATIONS * (cost::EVALUATION + cost::LINE * self.lines(bytes))
+            + rescored as f64 * (cost::RESCORED + cost::RESCORED_LINE * float)
+    }
+
+    fn probes(&self) -> Result<Vec<Probes>, IndexError> {
+        probes::all(self.prepared, self.metric, self.on_sphere, self.asked)
+    }
+
+    fn encode(&self, codec: &str) -> Result<Box<dyn Encoded>, IndexError> {
+        compose::encode(codec, self.prepared, self.metric)
+    }
+
+    fn measure(&self, codec: &str, probes: &[Probes]) -> Result<Tried, IndexError> {
+        let codes = self.encode(codec)?;
+        let ceilings = match codec == Float::VERSION {
+            true => Ceilings::exact(probes),
+            false => {
+                let room = pool(KS[KS.len() - 1], WIDER[WIDER.len() - 1]);
+                Ceilings::measure(codes.scan(), self.prepared, self.metric, probes, room)
+            }
+        };
+        Ok(Tried { codes, ceilings })
+    }
+}
+
+impl Choice {
+    /// The codes for a recipe that leaves them open.
+    pub(super) fn open(recipe: &Recipe, data: &Data<'_>) -> Result<Self, IndexError> {
+        let probes = data.probes()?;
+        if U8Exact::check(data.prepared, data.metric).is_ok() {
+            let bytes = data.measure(U8Exact::VERSION, &probes)?;
+            // They lose nothing of the rows, but much of queries between integers that lie close together.
+            if bytes.ceilings.widening() == Some(WIDER[0]) {
+                return Self::of_integers(recipe, data, &probes, bytes);
+            }
+        }
+        Self::of_floats(recipe, data, &probes)
+    }
+
+    /// Bytes that lose nothing, or, where rows are long, codes of half a byte before them.
+    fn of_integers(
+        recipe: &Recipe,
+        data: &Data<'_>,
+        probes: &[Probes],
+        Tried { codes: space, ceilings }: Tried,
+    ) -> Result<Self, IndexError> {
+        let bytes = recipe.with("quant", U8Exact::VERSION)?;
+        // Distances to integers are exact already, and others are measured again by the same bytes.
+        let bytes = if data.whole { bytes.with("refine", NoRefiner::VERSION)? } else { bytes };
+        let rescored = !data.whole || data.metric == Metric::InnerProduct;
+        let mut race = Race::new(data);
+        race.enter(bytes, &ceilings, space.bytes_per_vector(), rescored);
+        let packed = race.packed(recipe, U8Exact::VERSION, probes)?;
+        let (recipe, report) = race.over();
+        let codes = packed.filter(|_| recipe.quant() == Int4::VERSION);
+        Ok(Self { recipe, space, codes, report })
+    }
+
+    /// Bytes on one scale, codes of half a byte where rows are long, and floats: of 16 bits where the
+    /// range allows, or as they are. The graph is built on the coarsest that tell neighbours apart.
+    fn of_floats(recipe: &Recipe, data: &Data<'_>, probes: &[Probes]) -> Result<Self, IndexError> {
+        let mut race = Race::new(data);
+        let bytes = data.measure(Sq8Clipped::VERSION, probes)?;
+        let half = match bytes.ceilings.widening() {
+            Some(wider) if wider <= WIDER[0] => None,
+            _ if Half::check(data.prepared, data.metric).is_err() => None,
+            _ => Some(data.measure(Half::VERSION, probes)?),
+        };
+        let tells_apart = |tried: &Tried| tried.ceilings.tells_apart(SPACE);
+        let space = match &half {
+            _ if tells_apart(&bytes) => Sq8Clipped::VERSION,
+            Some(half) if tells_apart(half) => Half::VERSION,
+            _ => Float::VERSION,
+        };
+        let named = |codec: &str| match space == codec {
+            true => recipe.with("quant", codec),
+            false => recipe.with("quant", &format!("{space}+{codec}")),
+        };
+        let mut tried = vec![(Sq8Clipped::VERSION, bytes)];
+        tried.extend(half.map(|half| (Half::VERSION, half)));
+        for (codec, Tried { codes, ceilings }) in &tried {
+            race.enter(named(codec)?, ceilings, codes.bytes_per_vector(), true);
+        }
+        let floats = named(Float::VERSION)?;
+        let floats = if data.whole { floats.with("refine", NoRefiner::VERSION)? } else { floats };
+        let bytes = 4 * data.prepared.dim().next_multiple_of(16);
+        race.enter(floats, &Ceilings::exact(probes), bytes, !data.whole);
+        let mut known: Vec<_> = tried.into_iter().map(|(codec, it)| (codec, it.codes)).collect();
+        if space == Sq8Clipped::VERSION {
+            let packed = race.packed(recipe, space, probes)?;
+            known.extend(packed.map(|codes| (Int4::VERSION, codes)));
+        }
+        let (recipe, report) = race.over();
+        let mut take = |codec: &str| {
+            let place = known.iter().position(|(known, _)| *known == codec)?;
+            Some(known.swap_remove(place).1)
+        };
+        let codes = if recipe.quant() == recipe.space() { None } else { take(recipe.quant()) };
+        let space = match take(recipe.space()) {
+            Some(space) => space,
+            None => data.encode(recipe.space())?,
+        };
+        Ok(Self { recipe, space, codes, report })
+    }
+
+    /// The codes that a recipe names, if they will do.
+    pub(super) fn named(
+        recipe: &Recipe,
+        data: &Data<'_>,
+        unchecked: bool,
+    ) -> Result<Self, IndexError> {
+        let space = data.encode(recipe.space())?;
+        let codes = match recipe.space() == recipe.quant() {
+            true => None,
+            false => Some(data.encode(recipe.quant())?),
+        };
+        let mut report = BuildReport::new(data.prepared);
+        if unchecked || data.prepared.is_empty() {
+            return Ok(Self { recipe: recipe.clone(), space, codes, report });
+        }
+        let probes = data.probes()?;
+        let searched = codes.as_ref().unwrap_or(&space);
+        let ceilings = Self::ceilings(recipe, data, &probes, &**searched)?;
+        let near = |one: &&Ceiling| {
+            matches!(one.probes, ProbeKind::Rows | ProbeKind::Between | ProbeKind::Asked)
+        };
+        let least = ceilings.iter().filter(near).map(|one| one.at_10).fold(1.0, f64::min);
+        if least < NAMED {
+            drop((space, codes));
+            let better = Self::open(&recipe.with("quant", AUTO)?, data)?.recipe;
+            let (recipe, better) = (recipe.to_string(), better.to_string());
+            return Err(IndexError::Lossy { recipe, ceiling: least, better });
+        }
+        report.candidates.push(Candidate {
+            recipe: recipe.to_string(),
+            widened: 1.0,
+            bytes: searched.bytes_per_vector(),
+            ceilings,
+            cost: None,
+            verdict: Verdict::Named,
+        });
+        Ok(Self { recipe: recipe.clone(), space, codes, report })
+    }
+
+    /// The ceilings of a recipe as it is searched with default options.
+    fn ceilings(
+        recipe: &Recipe,
+        data: &Data<'_>,
+        probes: &[Probes],
+        codes: &dyn Encoded,
+    ) -> Result<Vec<Ceiling>, IndexError> {
+        let Some(last) = recipe.refine().last() else { return Ok(Vec::new()) };
+        let lossless = [U8Exact::VERSION, Float::VERSION].contains(&recipe.quant());
+        if lossless && recipe.refine() == [NoRefiner::VERSION] {
+            return Ok(Ceilings::exact(probes).alone());
+        }
+        let room = pool(KS[KS.len() - 1], WIDER[0]).max(400);
+        let measure = |scan| Ceilings::measure(scan, data.prepared, data.metric, probes, room);
+        let first = measure(codes.scan());
+        let first = match (last == NoRefiner::VERSION, compose::is_coarse(recipe)) {
+            (true, _) => first.alone(),
+            // A refiner of coarse codes sees all that the default effort finds.
+            (false, true) => first.behind_all(100),
+            (false, false) => first.behind(WIDER[0]),
+        };
+        if last != Rescore::<crinoid_quant::codec::Int8MaxAbs>::VERSION {
+            return Ok(first);
+        }
+        // The last word is that of bytes.
+        let bytes = measure(data.encode("int8-maxabs@1")?.scan()).alone();
+        let both = first.into_iter().zip(bytes).map(|(a, b)| Ceiling {
+            at_10: a.at_10.min(b.at_10),
+            at_100: a.at_100.min(b.at_100),
+            ..a
+        });
+        Ok(both.collect())
+    }
+}
+
+/// Candidates, and the cheapest of them that will do.
+struct Race<'a> {
+    data: &'a Data<'a>,
+    report: BuildReport,
+    best: Option<(f64, usize)>,
+}
+
+impl<'a> Race<'a> {
+    fn new(data: &'a Data<'a>) -> Self {
+        Self { data, report: BuildReport::new(data.prepared), best: None }
+    }
+
+    /// Lets a candidate in; `rescored` says that a refiner comes after it.
+    fn enter(&mut self, recipe: Recipe, ceilings: &Ceilings, bytes: usize, rescored: bool) {
+        let widened = ceilings.widening();
+        let shown = widened.unwrap_or(WIDER[WIDER.len() - 1]);
+        let cost = widened.map(|wider| {
+            let rescored = if rescored { pool(KS[0], wider) } else { 0 };
+            self.data.cost(bytes, rescored)
+        });
+        if let Some(cost) = cost
+            && self.best.is_none_or(|(best, _)| cost < best)
+        {
+            self.best = Some((cost, self.report.candidates.len()));
+        }
+        self.report.candidates.push(Candidate {
+            recipe: recipe.to_string(),
+            widened: shown,
+            bytes,
+            ceilings: ceilings.behind(shown),
+            cost,
+            verdict: if cost.is_some() { Verdict::Dearer } else { Verdict::Below },
+        });
+    }
+
+    /// Lets codes of 4 bits in, if they could be cheaper than what there is.
+    fn packed(
+        &mut self,
+        recipe: &Recipe,
+        space: &str,
+        probes: &[Probes],
+    ) -> Result<Option<Box<dyn Encoded>>, IndexError> {
+        let dim = self.data.prepared.dim();
+        let least = self.data.cost(dim.div_ceil(2), pool(KS[0], WIDER[0]));
+        let is_dearer = self.best.is_some_and(|(best, _)| best <= least);
+        if dim < PACKED_FROM
+            || is_dearer
+            || Int4::check(self.data.prepared, self.data.metric).is_err()
+        {
+            return Ok(None);
+        }
+        let tried = self.data.measure(Int4::VERSION, probes)?;
+        let recipe = recipe.with("quant", &format!("{space}+{}", Int4::VERSION))?;
+        self.enter(recipe, &tried.ceilings, tried.codes.bytes_per_vector(), true);
+        Ok(Some(tried.codes))
+    }
+
+    /// The winner, and everybody with it.
+    fn over(mut self) -> (Recipe, BuildReport) {
+        let best = self.best.map_or(0, |(_, best)| best);
+        self.report.candidates[..=best].rotate_right(1);
+        let chosen = &mut self.report.candidates[0];
+        chosen.verdict = Verdict::Chosen;
+        self.report.widened = chosen.widened;
+        // It was printed from a recipe.
+        let recipe = chosen.recipe.parse().unwrap_or_default();
+        (recipe, self.report)
+    }
+}

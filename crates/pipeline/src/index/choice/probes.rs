@@ -1,0 +1,141 @@
+//! What codes are asked before they are trusted, and what they should answer.
+
+use crate::error::IndexError;
+use crinoid_quant::{Metric, Vectors, random};
+use crinoid_search::exact;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The numbers of answers for which codes are checked.
+pub(super) const KS: [usize; 2] = [10, 100];
+
+/// Seed of the sample: the same rows are asked of the same data, always.
+const SEED: u64 = 0x0C21_401D;
+
+/// Where the questions of a check come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ProbeKind {
+    /// Rows of the data themselves, which are their own nearest neighbours.
+    Rows,
+    /// Points half way between a row and its fifth neighbour.
+    Between,
+    /// Rows seen from fifty times as far from the mean.
+    Outside,
+    /// Rows on the other side of the origin.
+    Opposite,
+    /// The caller's own sample of queries.
+    Asked,
+}
+
+impl ProbeKind {
+    /// The share of the exact answers that codes must leave within the pool of their refiner.
+    pub(super) fn floor(self) -> f64 {
+        match self {
+            ProbeKind::Rows | ProbeKind::Between | ProbeKind::Asked => 0.999,
+            // Nobody promises such queries; they must not fall off a cliff.
+            ProbeKind::Outside | ProbeKind::Opposite => 0.98,
+        }
+    }
+}
+
+impl fmt::Display for ProbeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ProbeKind::Rows => "rows",
+            ProbeKind::Between => "between",
+            ProbeKind::Outside => "outside",
+            ProbeKind::Opposite => "opposite",
+            ProbeKind::Asked => "asked",
+        })
+    }
+}
+
+/// Questions of one kind.
+pub(super) struct Probes {
+    pub(super) kind: ProbeKind,
+    pub(super) queries: Vectors,
+    /// The distance of the `k`-th neighbour of each query, for each of [`KS`] (of the last row where
+    /// there are fewer). Whatever is as near counts as an answer.
+    pub(super) kth: Vec<[f32; KS.len()]>,
+}
+
+impl Probes {
+    fn of(
+        kind: ProbeKind,
+        queries: Vectors,
+        prepared: &Vectors,
+        metric: Metric,
+    ) -> (Self, Vec<Vec<u32>>) {
+        let nearest = exact::nearest_all(prepared, metric, &queries, KS[KS.len() - 1]);
+        let at = |near: &[crinoid_quant::Neighbor], k: usize| {
+            near.get(k - 1).or(near.last()).map_or(f32::INFINITY, |one| one.distance)
+        };
+        let kth = nearest.iter().map(|near| KS.map(|k| at(near, k))).collect();
+        let ids = nearest.iter().map(|near| near.iter().map(|one| one.id).collect()).collect();
+        (Self { kind, queries, kth }, ids)
+    }
+}
+
+/// All questions to prepared vectors: up to 256 rows, 64 points between rows, 32 from far outside, 32
+/// from the other side, and up to 256 of the caller's. They cost a scan of the data each, so that all of
+/// them together are a few percent of what building a graph takes.
+pub(super) fn all(
+    prepared: &Vectors,
+    metric: Metric,
+    on_sphere: bool,
+    asked: Option<&Vectors>,
+) -> Result<Vec<Probes>, IndexError> {
+    if prepared.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = random::sample(SEED, prepared.len(), 256);
+    let rows: Vec<&[f32]> = ids.iter().map(|&id| prepared.row(id as usize)).collect();
+    let (own, near) = Probes::of(ProbeKind::Rows, Vectors::from_rows(&rows)?, prepared, metric);
+    let some = |count: usize| (0..rows.len()).step_by(rows.len().div_ceil(count)).take(count);
+
+    let between = some(64).map(|at| {
+        let fifth = near[at].get(5).or(near[at].last()).copied().unwrap_or(ids[at]);
+        let other = prepared.row(fifth as usize);
+        rows[at].iter().zip(other).map(|(x, y)| x + 0.5 * (y - x)).collect()
+    });
+    let mean = mean(&rows);
+    let outside =
+        some(32).map(|at| rows[at].iter().zip(&mean).map(|(x, m)| m + 50.0 * (x - m)).collect());
+    let opposite = some(32).map(|at| rows[at].iter().map(|x| -x).collect());
+
+    let mut sets = vec![own];
+    for (kind, made) in [
+        (ProbeKind::Between, between.collect::<Vec<Vec<f32>>>()),
+        (ProbeKind::Outside, outside.collect()),
+        (ProbeKind::Opposite, opposite.collect()),
+    ] {
+        let usable = made.into_iter().filter_map(|query| usable(query, on_sphere));
+        let usable: Vec<Vec<f32>> = usable.collect();
+        if !usable.is_empty() {
+            sets.push(Probes::of(kind, Vectors::from_rows(&usable)?, prepared, metric).0);
+        }
+    }
+    if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
+        let ids = random::sample(SEED, asked.len(), 256);
+        let asked: Vec<&[f32]> = ids.iter().map(|&id| asked.row(id as usize)).collect();
+        let asked = Vectors::from_rows(&asked)?;
+        sets.push(Probes::of(ProbeKind::Asked, asked, prepared, metric).0);
+    }
+    Ok(sets)
+}
+
+fn mean(rows: &[&[f32]]) -> Vec<f32> {
+    let dim = rows.first().map_or(0, |row| row.len());
+    let sum = |i: usize| rows.iter().map(|row| f64::from(row[i])).sum::<f64>();
+    (0..dim).map(|i| (sum(i) / rows.len() as f64) as f32).collect()
+}
+
+/// The query on the sphere, where vectors lie on one; `None` where it has no direction or no size.
+fn usable(mut query: Vec<f32>, on_sphere: bool) -> Option<Vec<f32>> {
+    if on_sphere {
+        crinoid_quant::prepare::normalise(0, &mut query).ok()?;
+    }
+    query.iter().all(|x| x.is_finite()).then_some(query)
+}
