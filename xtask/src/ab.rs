@@ -3,20 +3,29 @@
 use crate::{
     against,
     bar::Bar,
-    bench::{Bench, EMBEDDED, cores, deliver, positive, target},
+    bench::{Bench, EMBEDDED, cores, deliver, named_command, positive, root, target},
     self_test::{Candidate, SelfTest},
-    versions::Module,
+    versions::{Module, Published as _},
 };
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use crinoid_eval::{
     gate::{Looks, Outcome, Phase, Stage, Terms, Trial},
     measure::{Grader, MeasureError, Pair, Preparations, QuerySplit, RunningSubject, Side},
     report::alone,
     subject::{Launch, Parameters},
 };
+use crinoid_evolve::{
+    Form,
+    candidate::{Rules, Workshop},
+    lab::Setup,
+};
 use crinoid_pipeline::Recipe;
 use crinoid_quant::Version;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +35,10 @@ Examples:
       two versions on a file (ann-benchmarks HDF5, or fbin/fvecs with parts beside it)
   cargo xtask ab --module search --against HEAD~1
       the working tree against another commit
+  cargo xtask ab --module search --candidate mine/search.rs
+      a candidate from outside against the published champion, both in the same rig
+  cargo xtask ab --subject mine='./mine --fast'
+      any program that speaks the protocol against the default recipe
   cargo xtask ab --self-test
       how often the gate errs
 
@@ -36,14 +49,19 @@ Exit codes: 0 ship, 1 don't ship, 2 inconclusive, 3 broken.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The module whose versions are compared.
-    #[arg(long, required_unless_present = "self_test")]
+    #[arg(long, required_unless_present_any = ["self_test", "subjects"])]
     module: Option<Module>,
     /// The version to beat [default: the champion's predecessor].
     #[arg(long)]
     baseline: Option<String>,
-    /// The version to judge [default: the champion].
-    #[arg(long)]
+    /// The version to judge [default: the champion], or a candidate from outside: one .rs file, or a
+    /// crate (its src/lib.rs), that implements the module's trait (`cargo xtask new-version`).
+    #[arg(long, value_name = "VERSION|PATH")]
     candidate: Option<String>,
+    /// Any subject in the candidate's place, by its name and command (crates/eval/PROTOCOL.md); the recipe
+    /// is the baseline. Given twice, the first is the baseline.
+    #[arg(long = "subject", value_name = "NAME=COMMAND", conflicts_with_all = ["candidate", "baseline", "against"])]
+    subjects: Vec<String>,
     /// Compare with the build of another commit: the same recipe, their code as the baseline.
     #[arg(long, value_name = "REV", conflicts_with = "baseline")]
     against: Option<String>,
@@ -109,10 +127,11 @@ pub(crate) struct Args {
     slowdown: f64,
 }
 
-/// What two subjects are called and how they are started.
+/// What two subjects are called, how they are started, and with what.
 struct Opponents {
     labels: Pair<String>,
     launches: Pair<Launch>,
+    preparations: Pair<Preparations>,
     title: String,
 }
 
@@ -136,9 +155,15 @@ impl Args {
             .run()?;
             return Ok(ExitCode::from(u8::from(!honest)));
         }
-        let Some(module) = self.module else { bail!("which module? (--module)") };
-        let opponents = self.opponents(module, &bench)?;
-        let trial = self.trial(module.phase(), &bench)?;
+        let (opponents, phase) = match self.module {
+            _ if !self.subjects.is_empty() => (self.subjects(&bench)?, Phase::Latency),
+            None => bail!("which module? (--module)"),
+            Some(module) => match self.candidate.as_deref().filter(|name| is_path(name)) {
+                Some(path) => (self.outsider(module, Path::new(path), &bench)?, module.phase()),
+                None => (self.opponents(module, &bench)?, module.phase()),
+            },
+        };
+        let trial = self.trial(phase, &bench)?;
         let grader = Grader::new(&bench.data, &bench.truth)?;
         let outcome = self.measure(&bench, grader, &opponents, &trial);
         match outcome {
@@ -155,6 +180,67 @@ impl Args {
         }
     }
 
+    /// The programs that were named, or one of them against the recipe.
+    fn subjects(&self, bench: &Bench) -> Result<Opponents> {
+        let launch = |folder: &str, given: &String| {
+            let (name, program, arguments) = named_command(given)?;
+            Ok::<_, anyhow::Error>((name, bench.launch(folder, program, arguments)?))
+        };
+        let ours = self.recipe.to_string();
+        let (a, b) = match &self.subjects[..] {
+            [b] => ((ours.clone(), bench.ours("a", &ours, &[])?), launch("b", b)?),
+            [a, b] => (launch("a", a)?, launch("b", b)?),
+            _ => bail!("--subject is given once or twice, the baseline first"),
+        };
+        let title = format!("{} against {}", b.0, a.0);
+        // Everybody knows `m` and `ef_construction`.
+        let preparations = self.preparations(bench);
+        Ok(Opponents {
+            labels: Pair { a: a.0, b: b.0 },
+            launches: Pair { a: a.1, b: b.1 },
+            preparations: Pair { a: preparations.clone(), b: preparations },
+            title,
+        })
+    }
+
+    /// A candidate from outside against the published champions, both in evolve's rig.
+    fn outsider(&self, module: Module, path: &Path, bench: &Bench) -> Result<Opponents> {
+        let file = if path.is_dir() { path.join("src/lib.rs") } else { path.to_owned() };
+        let source = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let champions = Setup::champions();
+        let setup = champions.with(module, &Form::Code(source))?;
+        let this = std::env::current_exe().context("finding this program")?;
+        let folder = target().join("crinoid-candidates");
+        std::fs::create_dir_all(&folder)?;
+        let workshop = Workshop {
+            folder: folder.canonicalize()?,
+            workspace: root(),
+            patience: Duration::from_secs(300),
+            rules: Rules::default(),
+        };
+        let digest = xxhash_rust::xxh3::xxh3_64(&std::fs::read(&this)?);
+        let bar = Bar::spin("compiling the candidate");
+        let package = workshop.build(&setup.code, digest);
+        drop(bar);
+        let program = package.with_context(|| format!("{}:", file.display()))?.program;
+        let preparations = |setup: &Setup| {
+            let mut preparations = self.preparations(bench);
+            preparations.build.extend(setup.build.clone());
+            preparations.search = setup.search.clone();
+            preparations
+        };
+        let name = path.display().to_string();
+        Ok(Opponents {
+            labels: Pair { a: module.champion().0.to_owned(), b: name.clone() },
+            launches: Pair {
+                a: bench.launch("a", this, vec!["evolve".into(), "subject".into()])?,
+                b: bench.launch("b", program, Vec::new())?,
+            },
+            preparations: Pair { a: preparations(&champions), b: preparations(&setup) },
+            title: format!("{module}: {name} against {} in the rig", module.champion().0),
+        })
+    }
+
     fn opponents(&self, module: Module, bench: &Bench) -> Result<Opponents> {
         let (champion, predecessor) = module.champion();
         let known = |name: &str| -> Result<()> {
@@ -165,6 +251,8 @@ impl Args {
             Ok(())
         };
         let candidate = self.candidate.as_deref().unwrap_or(champion);
+        let preparations = self.preparations(bench);
+        let preparations = Pair { a: preparations.clone(), b: preparations };
         known(candidate)?;
         let recipe = self.recipe.with(module.name(), candidate)?.to_string();
         if let Some(rev) = &self.against {
@@ -176,6 +264,7 @@ impl Args {
                     a: bench.launch("a", program, arguments)?,
                     b: bench.ours("b", &recipe, &[])?,
                 },
+                preparations,
                 title: format!("{recipe}: the working tree against {rev}"),
             });
         }
@@ -189,6 +278,7 @@ impl Args {
         Ok(Opponents {
             labels,
             launches: Pair { a: bench.ours("a", &before, &[])?, b: bench.ours("b", &recipe, &[])? },
+            preparations,
             title: format!("{}: {candidate} against {baseline} in {recipe}", module.name()),
         })
     }
@@ -230,15 +320,15 @@ impl Args {
         opponents: &Opponents,
         trial: &Trial,
     ) -> Result<Outcome, Broken> {
-        let preparations = self.preparations(bench);
-        let start = |label: &String, launch: &Launch| {
+        let start = |label: &String, launch: &Launch, preparations: &Preparations| {
             let bar = Bar::spin(&format!("building {label}"));
-            let running = RunningSubject::start(label, launch, &preparations, grader);
+            let running = RunningSubject::start(label, launch, preparations, grader);
             drop(bar);
             running
         };
-        let mut a = start(&opponents.labels.a, &opponents.launches.a)?;
-        let mut b = start(&opponents.labels.b, &opponents.launches.b)?;
+        let Opponents { labels, launches, preparations, .. } = opponents;
+        let mut a = start(&labels.a, &launches.a, &preparations.a)?;
+        let mut b = start(&labels.b, &launches.b, &preparations.b)?;
         let bar = Bar::new("sweeping");
         let mut watch = |stage: Stage| match stage {
             Stage::Swept { side, ef, .. } => {
@@ -259,8 +349,8 @@ impl Args {
         let conclusion = conclusion?;
         let title = opponents.title.clone();
         let mut result = alone("ab", title, &bench.data, trial.held_out.len());
-        result.settings.threads = preparations.threads;
-        result.settings.build = preparations.build.clone();
+        result.settings.threads = preparations.b.threads;
+        result.settings.build = preparations.b.build.clone();
         let running = Pair { a: &a, b: &b };
         let result = result.conclude(trial, running, &conclusion);
         let out = self.out.clone().unwrap_or_else(|| target().join("crinoid-ab"));
@@ -287,4 +377,9 @@ impl From<anyhow::Error> for Broken {
     fn from(error: anyhow::Error) -> Self {
         Broken::Other(error)
     }
+}
+
+/// Whether a candidate is no version but a file or a folder.
+fn is_path(name: &str) -> bool {
+    name.ends_with(".rs") || name.contains(std::path::MAIN_SEPARATOR) || Path::new(name).is_dir()
 }

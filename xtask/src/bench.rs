@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crinoid_eval::{
     Dataset, Truth,
     data::bin,
-    report::{ResultFile, page, text},
+    report::{Origin, ResultFile, page, text},
     subject::{Launch, Limits},
     truth::Cache,
 };
@@ -94,6 +94,15 @@ pub(crate) fn absolute(word: impl AsRef<OsStr>) -> OsString {
     }
 }
 
+/// `NAME=COMMAND` of a subject: its name, program and arguments.
+pub(crate) fn named_command(given: &str) -> Result<(String, PathBuf, Vec<OsString>)> {
+    let (name, command) =
+        given.split_once('=').with_context(|| format!("`{given}` is not NAME=COMMAND"))?;
+    let mut words = command.split_whitespace().map(absolute);
+    let program = words.next().with_context(|| format!("`{given}` has no command"))?;
+    Ok((name.to_owned(), program.into(), words.collect()))
+}
+
 /// `subject --recipe RECIPE`, and more.
 pub(crate) fn subject_arguments(recipe: &str, more: &[&str]) -> Vec<OsString> {
     ["subject", "--recipe", recipe].iter().chain(more).map(OsString::from).collect()
@@ -130,11 +139,32 @@ pub(crate) fn target() -> PathBuf {
     beside().filter(|path| path.ends_with("target")).unwrap_or_else(|| "target".into())
 }
 
-/// Prints a result and writes it to `folder` as result.json and index.html.
+/// What was run, from which tree.
+fn origin() -> Origin {
+    let said = |program: &str, arguments: &[&str]| {
+        let output =
+            std::process::Command::new(program).args(arguments).current_dir(root()).output();
+        let output = output.ok().filter(|output| output.status.success());
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let words = std::env::args().skip(1);
+    Origin {
+        arguments: ["cargo", "xtask"].map(str::to_owned).into_iter().chain(words).collect(),
+        commit: said("git", &["rev-parse", "HEAD"]).unwrap_or_default(),
+        dirty: said("git", &["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty()),
+        rustc: said("rustc", &["--version"]).unwrap_or_default(),
+    }
+}
+
+/// Prints a result and writes it to `folder` as result.json and index.html; all that were ever written
+/// there stay in its folder `history`.
 pub(crate) fn deliver(result: &ResultFile, folder: &Path) -> Result<()> {
+    let result = &ResultFile { origin: origin(), ..result.clone() };
     print!("{}", text(result));
-    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let history = folder.join("history");
+    std::fs::create_dir_all(&history).with_context(|| format!("creating {}", history.display()))?;
     result.write(&folder.join("result.json"))?;
+    result.write(&history.join(format!("{}-{}.json", result.time, result.command)))?;
     let file = folder.join("index.html");
     std::fs::write(&file, page(&result.title, std::slice::from_ref(result)))
         .with_context(|| format!("writing {}", file.display()))?;

@@ -18,9 +18,11 @@ mod data;
 mod evolve;
 mod graph;
 mod index;
+mod new_version;
 mod profile;
 mod progress;
 mod report;
+mod results;
 mod self_test;
 mod soak;
 mod subject;
@@ -48,9 +50,11 @@ enum Command {
     Evolve(evolve::Args),
     Graph(graph::Args),
     Index(index::Args),
+    NewVersion(new_version::Args),
     Profile(profile::Args),
     Progress(progress::Args),
     Report(report::Args),
+    Results(results::Args),
     Subject(subject::Args),
     Reward(evolve::RewardArgs),
     Soak(soak::Args),
@@ -68,11 +72,13 @@ fn main() -> ExitCode {
         Command::Data(args) => args.run(),
         Command::Evolve(args) => args.run(),
         Command::Index(args) => args.run(),
+        Command::NewVersion(args) => args.run(),
         Command::Profile(args) => args.run(),
         Command::Progress(args) => args.run(),
         Command::Subject(args) => args.run(),
         Command::Graph(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::Results(args) => args.run(),
         Command::Reward(args) => args.run(),
         Command::Soak(args) => args.run(),
         Command::Sweep(args) => args.run(),

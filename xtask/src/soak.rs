@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow};
 use crinoid_eval::{
     Truth,
     data::{Dataset, Mixture},
-    metrics::{Answers, Judge, mean},
+    metrics::{Answers, RecallMetric, mean},
     truth::exact,
 };
 use crinoid_graph::Params;
@@ -179,7 +179,7 @@ impl Args {
             answers.push(found.iter().map(|neighbor| neighbor.id));
         }
         drop(session);
-        Ok((mean(&Judge::new(data, truth)?.recall(&answers, k)?), index))
+        Ok((mean(&RecallMetric::new(data, truth)?.recall(&answers, k)?), index))
     }
 
     /// Whether the default failed where the float graph did not, or lost to it.

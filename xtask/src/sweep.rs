@@ -8,8 +8,7 @@ use crate::{
 use anyhow::{Context, Result};
 use comfy_table::Table;
 use crinoid_eval::{
-    gate::Speeds,
-    measure::{Grader, Preparations, QuerySplit, RunningSubject},
+    measure::{Grader, Preparations, QuerySplit, RunningSubject, Speeds},
     report::{Point, ResultFile, SubjectResult, alone, page, subject},
     subject::Parameters,
 };

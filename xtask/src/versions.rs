@@ -1,8 +1,8 @@
 //! `cargo xtask versions`: what is published.
 
 use crate::tables;
-use clap::ValueEnum;
 use crinoid_eval::gate::Phase;
+pub(crate) use crinoid_evolve::Module;
 use crinoid_quant::Version;
 use std::process::ExitCode;
 
@@ -14,64 +14,41 @@ pub(crate) struct Args {
     module: Option<Module>,
 }
 
-/// One of the four swappable modules, in the order in which a recipe names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Module {
-    /// Vectors in, codes and distances out.
-    Quant,
-    /// Codes in, a navigable graph out.
-    Graph,
-    /// Graph and codes in, candidates out.
-    Search,
-    /// Candidates in, a better order out.
-    Refine,
+/// What is published of a module.
+pub(crate) trait Published {
+    /// Its versions, oldest first.
+    fn versions(self) -> &'static [Version];
+    /// The champion and the version that it replaced.
+    fn champion(self) -> (&'static str, &'static str);
+    /// The rules by which a new version of it is judged, where nobody says otherwise.
+    fn phase(self) -> Phase;
 }
 
-impl Module {
-    /// Its name on the command line.
-    pub(crate) fn name(self) -> &'static str {
+impl Published for Module {
+    fn versions(self) -> &'static [Version] {
         match self {
-            Module::Quant => "quant",
-            Module::Graph => "graph",
-            Module::Search => "search",
-            Module::Refine => "refine",
-        }
-    }
-
-    /// Its published versions, oldest first.
-    pub(crate) fn versions(self) -> &'static [Version] {
-        match self {
-            Module::Quant => crinoid_quant::versions::VERSIONS,
             Module::Graph => crinoid_graph::versions::VERSIONS,
             Module::Search => crinoid_search::versions::VERSIONS,
             Module::Refine => crinoid_refine::versions::VERSIONS,
+            _ => crinoid_quant::versions::VERSIONS,
         }
     }
 
-    /// The champion and the version that it replaced.
-    pub(crate) fn champion(self) -> (&'static str, &'static str) {
+    fn champion(self) -> (&'static str, &'static str) {
+        use {crinoid_graph as graph, crinoid_refine as refine, crinoid_search as search};
         match self {
-            Module::Quant => {
-                (crinoid_quant::versions::CHAMPION, crinoid_quant::versions::PREDECESSOR)
-            }
-            Module::Graph => {
-                (crinoid_graph::versions::CHAMPION, crinoid_graph::versions::PREDECESSOR)
-            }
-            Module::Search => {
-                (crinoid_search::versions::CHAMPION, crinoid_search::versions::PREDECESSOR)
-            }
-            Module::Refine => {
-                (crinoid_refine::versions::CHAMPION, crinoid_refine::versions::PREDECESSOR)
-            }
+            Module::Graph => (graph::versions::CHAMPION, graph::versions::PREDECESSOR),
+            Module::Search => (search::versions::CHAMPION, search::versions::PREDECESSOR),
+            Module::Refine => (refine::versions::CHAMPION, refine::versions::PREDECESSOR),
+            _ => (crinoid_quant::versions::CHAMPION, crinoid_quant::versions::PREDECESSOR),
         }
     }
 
-    /// The rules by which a new version of it is judged, where nobody says otherwise.
-    pub(crate) fn phase(self) -> Phase {
+    fn phase(self) -> Phase {
         match self {
             Module::Graph => Phase::Quality,
             // A code is chosen for speed and bytes; a later stage makes up for its small losses.
-            Module::Quant | Module::Search | Module::Refine => Phase::Latency,
+            _ => Phase::Latency,
         }
     }
 }
@@ -79,7 +56,7 @@ impl Module {
 impl Args {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let mut table = tables::words(["module", "version", "", "what it is", "source"]);
-        for &module in Module::value_variants() {
+        for module in Module::ALL {
             if self.module.is_none_or(|only| only == module) {
                 let (champion, predecessor) = module.champion();
                 for version in module.versions() {

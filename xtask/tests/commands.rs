@@ -29,6 +29,24 @@ fn a_reader_who_leaves_early_is_no_error() {
 }
 
 #[test]
+fn no_answers_are_refused_before_anything_is_measured() {
+    for command in [["ab", "--module=graph", "--k=0"], ["compare", "--peer=none", "--k=0"]] {
+        let output = xtask(&command).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && words.contains("at least 1 answer"), "{words}");
+    }
+}
+
+#[test]
+fn a_fault_of_the_laboratory_is_no_reward() {
+    let output =
+        xtask(&["reward", "--candidate", "/nowhere/at/all.rs", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(said["laboratory"].is_string() && said.get("reward").is_none(), "{said}");
+}
+
+#[test]
 fn a_source_tree_becomes_a_retrieval_set_that_is_scored() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();

@@ -6,7 +6,7 @@
 
 use crinoid_eval::{
     Dataset,
-    metrics::{Answers, Judge, mean},
+    metrics::{Answers, RecallMetric, mean},
     truth,
 };
 use crinoid_graph::{Params, builder};
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let codes = Arc::new(Sq8::train(&base, preparation.prepared_metric()));
         let graph = builder("hnsw@1")?.build(&*codes.space(), &Params::default(), &())?;
         let engine = Composed::new(Arc::new(graph), codes, BestFirst::POOL)?;
-        let (judge, mut scratch) = (Judge::new(&data, &truth)?, Scratch::default());
+        let (judge, mut scratch) = (RecallMetric::new(&data, &truth)?, Scratch::default());
         for ef in [10, 20, 40, 80, 160, 320] {
             let (mut answers, mut distances) = (Answers::default(), 0);
             for query in queries.rows() {

@@ -4,7 +4,7 @@
 
 use crinoid_eval::{
     data::{Preset, random::Random},
-    metrics::{Answers, Judge, mean},
+    metrics::{Answers, RecallMetric, mean},
     stats::{Resampling, bca_mean, differences, permutation_p},
     truth,
 };
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("truth of {} queries in {:.2?}", truth.len(), start.elapsed());
 
     // Answers that lose each neighbour with a probability of 4 and of 5 %.
-    let judge = Judge::new(&data, &truth)?;
+    let judge = RecallMetric::new(&data, &truth)?;
     let lossy = |loss: f64, seed| {
         let mut random = Random::stream(seed, 0, 0);
         let mut answers = Answers::default();

@@ -8,7 +8,7 @@
 
 use crinoid_eval::{
     DataError, Dataset,
-    metrics::{Answers, Judge, Tolerance, hit, mean, mrr, ndcg},
+    metrics::{Answers, RecallMetric, Tolerance, hit, mean, mrr, ndcg},
     truth,
 };
 use crinoid_quant::Metric;
@@ -139,7 +139,8 @@ fn recall_is_that_of_ann_benchmarks() {
             let rank = |r: usize| (r * (1 + query % 3) + query % 7) % 100;
             answers.push((0..50).map(|r| truth.ids_of(query)[rank(r)]));
         }
-        let judge = Judge::new(&data, truth).unwrap().with_tolerance(Tolerance::AnnBenchmarks);
+        let judge =
+            RecallMetric::new(&data, truth).unwrap().with_tolerance(Tolerance::AnnBenchmarks);
         for (k, golden) in [(10, at_10), (50, at_50)] {
             let recall = mean(&judge.recall(&answers, k).unwrap());
             assert!((recall - golden).abs() < 1e-9, "{name}, k = {k}: {recall} is not {golden}");

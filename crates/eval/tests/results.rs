@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
-use crinoid_eval::report::{ReadError, ResultFile, SCHEMA, page, text};
+use crinoid_eval::report::{Origin, ReadError, ResultFile, SCHEMA, book, page, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -115,4 +115,39 @@ fn the_page_stands_alone_and_shows_what_was_measured() {
     for delta in &result.comparisons[0].deltas {
         assert!(table.contains(&delta.quantity), "{}", delta.quantity);
     }
+}
+
+#[test]
+fn the_document_is_what_the_records_make_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut records = Vec::new();
+    for entry in std::fs::read_dir(root.join("records")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            let record = ResultFile::read(&path).unwrap();
+            let complete = !record.origin.arguments.is_empty() && !record.data.digest.is_empty();
+            assert!(complete && !record.origin.commit.is_empty(), "{}", path.display());
+            records.push(record);
+        }
+    }
+    let there = std::fs::read_to_string(root.join("docs/results.md")).unwrap();
+    assert!(there == book(&records), "run `cargo xtask results`");
+}
+
+#[test]
+fn a_chapter_says_how_to_measure_it_again() {
+    let words = ["cargo", "xtask", "ab", "--data", "my set"].map(str::to_owned);
+    let origin = Origin {
+        arguments: words.to_vec(),
+        commit: "0123abc".to_owned(),
+        dirty: true,
+        rustc: "rustc 1.95.0".to_owned(),
+    };
+    let record = ResultFile { origin, ..ResultFile::read(&committed()).unwrap() };
+    let book = book(&[record.clone()]);
+    for part in ["`cargo xtask ab --data 'my set'`", "0123abc, with changes", "rustc 1.95.0"] {
+        assert!(book.contains(part), "{book}");
+    }
+    assert!(book.contains(&record.data.digest) && book.contains(&record.subjects[0].label));
+    assert!(book.contains("QPS at 0.95") && book.contains("verdict"));
 }

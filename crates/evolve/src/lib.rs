@@ -5,7 +5,6 @@ pub mod answer;
 pub mod campaign;
 pub mod candidate;
 pub mod contracts;
-pub mod diff;
 pub mod exemplar;
 pub mod journal;
 pub mod judge;

@@ -12,7 +12,7 @@ use crinoid_eval::data::Synthetic;
 use crinoid_evolve::campaign::{Campaign, Settings, Trial};
 use crinoid_evolve::candidate::{Rules, Workshop};
 use crinoid_evolve::judge::Judge;
-use crinoid_evolve::lab::{Lab, Setup, Yard};
+use crinoid_evolve::lab::{Lab, Setup, Workload};
 use crinoid_evolve::proposer::openai::OpenAi;
 use crinoid_evolve::proposer::{Proposer, ProposerError, Request};
 use crinoid_evolve::random::Stream;
@@ -148,13 +148,13 @@ fn with(line: &str) -> String {
     )
 }
 
-fn yards(folder: &Path) -> Vec<Yard> {
+fn workloads(folder: &Path) -> Vec<Workload> {
     let data = Synthetic { rows: 3000, queries: 200, ..Synthetic::default() };
     let data = data.generate("small").unwrap();
-    vec![Yard::new("small", data, true, 100, folder).unwrap()]
+    vec![Workload::new("small", data, true, 100, folder).unwrap()]
 }
 
-fn lab<'a>(yards: &'a [Yard], folder: &Path) -> Lab<'a> {
+fn lab<'a>(workloads: &'a [Workload], folder: &Path) -> Lab<'a> {
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let workspace = std::fs::canonicalize(workspace).unwrap();
     // Compiled once, whichever test run comes first.
@@ -165,7 +165,7 @@ fn lab<'a>(yards: &'a [Yard], folder: &Path) -> Lab<'a> {
         rules: Rules::default(),
     };
     let rig = (PathBuf::from(env!("CARGO_BIN_EXE_crinoid-rig")), Vec::new());
-    let mut lab = Lab::new(yards, rig, workshop, folder, Setup::default()).unwrap();
+    let mut lab = Lab::new(workloads, rig, workshop, folder, Setup::default()).unwrap();
     // Long enough for a machine that is busy otherwise to hand out the memory below.
     lab.protocol.patience = Duration::from_secs(10);
     lab.protocol.pairs = 2;
@@ -225,8 +225,8 @@ fn round(lab: &mut Lab<'_>, folder: &Path, mend: bool, cases: Vec<Case>) -> (Vec
 #[test]
 fn answers_that_must_not_be_built_are_refused_unbuilt() {
     let folder = tempfile::tempdir().unwrap();
-    let yards = yards(folder.path());
-    let mut lab = lab(&yards, folder.path());
+    let workloads = workloads(folder.path());
+    let mut lab = lab(&workloads, folder.path());
     let malformed = |failure: &Failure| matches!(failure, Failure::Malformed(why) if why.contains("`## Code` is missing"));
     let mut cases: Vec<Case> =
         vec![("malformed", Serve::Text("I would rather not.".into()), Some(malformed))];
@@ -259,8 +259,8 @@ fn answers_that_are_built_earn_what_they_deserve() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let yards = yards(folder.path());
-    let mut lab = lab(&yards, folder.path());
+    let workloads = workloads(folder.path());
+    let mut lab = lab(&workloads, folder.path());
     if let Err(error) = lab.sandbox.wrap(Path::new("true"), &[]) {
         println!("skipped: {error}");
         return;

@@ -66,7 +66,7 @@ pub const VERSIONS: &[Version] = &[
 ];
 
 /// The best builder by the gate. `crinoid@2` needs fewer evaluations below a search that starts at the graph's entry, but
-/// the champion of search scans samples of its own, and below it has not won (BENCHMARKS.md, "The gate on real data").
+/// the champion of search scans samples of its own, and below it has not won (docs/tried.md, "Graphs").
 pub const CHAMPION: &str = "crinoid@1";
 
 /// The builder that the champion replaced.

@@ -2,7 +2,7 @@
 //!
 //! A search touches rows at random, and with 4 KiB pages nearly every row is a miss in the
 //! translation cache as well: on 100,000 x 128 bytes huge pages nearly double the rate of queries
-//! (BENCHMARKS.md, "Search"). Allocators ask for them on none but the largest configurations, so large
+//! (docs/tried.md, "Search"). Allocators ask for them on none but the largest configurations, so large
 //! arrays map their own.
 
 use memmap2::{MmapMut, MmapOptions};

@@ -6,13 +6,13 @@
 //! admitted candidate; then the search is repeated with a beam that fits, or the scan takes over.
 //!
 //! Lost against this: looking through refused neighbours to theirs, as ACORN does (Patel et al. 2024).
-//! At every share of 100,000 rows it was 5 to 20 times slower than the better of the two (BENCHMARKS.md).
+//! At every share of 100,000 rows it was 5 to 20 times slower than the better of the two (docs/tried.md).
 
 use crate::{Bitmap, Composed, Counters, Engine, Scratch, SearchParams, exact};
 use crinoid_quant::{Neighbor, key};
 
 /// How many rows are scanned in the time in which a walk serves one place of its beam, measured
-/// (BENCHMARKS.md, "Filters"): the node there is expanded, and its unseen neighbours are measured in random order.
+/// (docs/tried.md, "Search"): the node there is expanded, and its unseen neighbours are measured in random order.
 const ROWS_PER_PLACE: usize = 16;
 
 /// How much deeper than expected the `k`-th admitted candidate may lie before the beam counts as too narrow.

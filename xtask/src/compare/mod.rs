@@ -4,7 +4,10 @@ mod table3;
 
 use crate::{
     bar::Bar,
-    bench::{Bench, EMBEDDED, absolute, cores, deliver, positive, root, subject_arguments, target},
+    bench::{
+        Bench, EMBEDDED, absolute, cores, deliver, named_command, positive, root,
+        subject_arguments, target,
+    },
 };
 use anyhow::{Context, Result, bail};
 use crinoid_eval::{
@@ -239,16 +242,15 @@ impl Args {
             });
         }
         for given in &self.subjects {
-            let (name, command) =
-                given.split_once('=').with_context(|| format!("`{given}` is not NAME=COMMAND"))?;
-            let mut words = command.split_whitespace();
-            let program = words.next().with_context(|| format!("`{given}` has no command"))?;
+            let (name, program, arguments) = named_command(given)?;
             entries.push(Entry {
-                system: name.to_owned(),
-                label: name.to_owned(),
-                program: absolute(program).into(),
-                arguments: words.map(absolute).collect(),
-                configurations: own.remove(name).unwrap_or_else(|| vec![Parameters::new()]),
+                label: name.clone(),
+                program,
+                arguments,
+                configurations: own
+                    .remove(name.as_str())
+                    .unwrap_or_else(|| vec![Parameters::new()]),
+                system: name,
             });
         }
         if let Some(name) = own.keys().next() {

@@ -3,7 +3,7 @@
 use super::Source;
 use anyhow::Context;
 use crinoid_eval::{
-    metrics::{Judge, Tolerance, mean},
+    metrics::{RecallMetric, Tolerance, mean},
     stats::{Resampling, bca_mean},
 };
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ impl Recall {
             Counts::Relative => Tolerance::Relative,
             Counts::AnnBenchmarks => Tolerance::AnnBenchmarks,
         };
-        let judge = Judge::new(&data, &truth)?.with_tolerance(tolerance);
+        let judge = RecallMetric::new(&data, &truth)?.with_tolerance(tolerance);
         let near = judge.recall(&answers, self.k);
         let near = near.with_context(|| self.answers.display().to_string())?;
         if self.json {

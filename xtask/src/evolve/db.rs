@@ -2,7 +2,6 @@
 
 use crate::tables;
 use clap::Subcommand;
-use crinoid_evolve::diff;
 use crinoid_evolve::exemplar::{Database, Exemplar, Form};
 use std::path::PathBuf;
 
@@ -105,7 +104,9 @@ impl Db {
             Self::Diff { old, new, place } => {
                 let database = place.read()?;
                 let (old, new) = (database.find(&old)?, database.find(&new)?);
-                print!("{}", diff::lines(&old.form.text(), &new.form.text()));
+                let (old, new) = (old.form.text(), new.form.text());
+                let lines = similar::TextDiff::from_lines(&old, &new);
+                print!("{}", lines.unified_diff().context_radius(usize::MAX / 2));
             }
             Self::Export { folder, place } => {
                 let database = place.read()?;

@@ -2,13 +2,13 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `ground.rs` | what candidates are measured on and from where they start |
+//! | `options.rs` | what candidates are measured on and from where they start |
 //! | `reward.rs` | one candidate judged |
 //! | `table.rs` | progress, Table 4, the learning table |
 //! | `db.rs` | the database of exemplars |
 
 mod db;
-mod ground;
+mod options;
 mod reward;
 mod table;
 
@@ -25,7 +25,7 @@ use crinoid_evolve::proposer::{Folder, Learner, Program, Proposer, openai::OpenA
 use crinoid_evolve::rig::Rig;
 use crinoid_evolve::{Module, contracts};
 use db::{Db, Place};
-use ground::Ground;
+use options::LabOptions;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -109,7 +109,7 @@ struct Run {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
-    ground: Ground,
+    options: LabOptions,
     /// openai: what comes before /chat/completions. The key is read from CRINOID_API_KEY or
     /// OPENAI_API_KEY.
     #[arg(long, default_value = "http://127.0.0.1:8000/v1")]
@@ -166,14 +166,14 @@ impl Run {
         for damaged in database.damaged() {
             eprintln!("{}: line {}: {}", self.place.db.display(), damaged.line, damaged.why);
         }
-        eprintln!("getting {} ready ...", self.ground.data.join(", "));
-        let yards = self.ground.yards()?;
-        let mut lab = self.ground.lab(&yards)?;
+        eprintln!("getting {} ready ...", self.options.data.join(", "));
+        let workloads = self.options.workloads()?;
+        let mut lab = self.options.lab(&workloads)?;
         let report = self.campaign(&modules, &mut lab, &mut database, false)?;
         let mut text = tables(&report);
         if self.proposer == Kind::Knobs && !self.no_control {
             eprintln!("the control: random search with as many candidates ...");
-            let mut fresh = self.ground.lab(&yards)?;
+            let mut fresh = self.options.lab(&workloads)?;
             let mut kept = Database::read(Path::new(""))?;
             for (at, module) in modules.iter().enumerate() {
                 let control = self.campaign(&[*module], &mut fresh, &mut kept, true)?;
@@ -217,8 +217,13 @@ impl Run {
                 "{} | {} | {} | {:?}",
                 data.join(","),
                 also.join(","),
-                self.ground.start.join(","),
-                (self.ground.k, self.ground.pairs, self.ground.tolerance, self.ground.gate_seconds)
+                self.options.start.join(","),
+                (
+                    self.options.k,
+                    self.options.pairs,
+                    self.options.tolerance,
+                    self.options.gate_seconds
+                )
             ),
         };
         let folder = match (control, modules) {
@@ -226,8 +231,8 @@ impl Run {
             _ => self.out.clone(),
         };
         std::fs::create_dir_all(&folder)?;
-        let allow_unsafe = self.ground.allow_unsafe;
-        let start = self.ground.start()?;
+        let allow_unsafe = self.options.allow_unsafe;
+        let start = self.options.start()?;
         for module in modules.iter().filter(|_| self.proposer == Kind::Knobs) {
             contracts::space(*module, &start)?;
         }

@@ -1,6 +1,6 @@
 //! `cargo xtask reward`: one candidate judged.
 
-use super::ground::Ground;
+use super::options::LabOptions;
 use crate::bar::Bar;
 use anyhow::Context;
 use crinoid_evolve::Module;
@@ -34,7 +34,7 @@ pub(crate) struct RewardArgs {
     #[arg(long)]
     gate: bool,
     #[command(flatten)]
-    ground: Ground,
+    options: LabOptions,
 }
 
 impl RewardArgs {
@@ -60,8 +60,8 @@ impl RewardArgs {
         } else {
             Ok(text)
         };
-        let yards = self.ground.yards()?;
-        let mut lab = self.ground.lab(&yards)?;
+        let workloads = self.options.workloads()?;
+        let mut lab = self.options.lab(&workloads)?;
         let (judgement, form) = match parsed {
             Ok(code) => {
                 let form = Form::Code(code);

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use crinoid_eval::{
     Dataset, Truth,
     data::{Rows, bin},
-    metrics::{Answers, Judge, mean, mrr, ndcg},
+    metrics::{Answers, RecallMetric, mean, mrr, ndcg},
 };
 use crinoid_pipeline::{Index, SearchOptions};
 use crinoid_refine::Pool;
@@ -88,7 +88,7 @@ impl Workshop<'_> {
     /// Beams, each a quarter wider than the one before, until next to nothing is missed or three in a row
     /// gain nothing.
     fn swept(&self, index: &Index, search: &SearchOptions) -> Result<Quality> {
-        let judge = Judge::new(self.data, self.truth)?;
+        let judge = RecallMetric::new(self.data, self.truth)?;
         let mut quality = Quality::default();
         let mut ef = search.k.max(8);
         while ef <= 2_000.min(index.len()) {
@@ -115,7 +115,7 @@ impl Workshop<'_> {
         let (stage1, _) = self.ask(index, &first)?;
         let (last, (hops, distances)) = self.ask(index, search)?;
         let exact = self.on_codes(index, &rung.setup, width)?;
-        let judge = Judge::new(self.data, self.truth)?;
+        let judge = RecallMetric::new(self.data, self.truth)?;
         let mut shares = BTreeMap::new();
         for k in DEPTHS.into_iter().filter(|&k| k <= width && k <= self.truth.k()) {
             shares.insert(format!("recall@{k}"), judge.recall(&stage1, k)?);

@@ -37,7 +37,7 @@ pub struct Noise {
 
 impl Default for Noise {
     /// Assumed for a busy virtual machine: 4 %, one pass in twenty, 5 %; and 1 %, about what equal
-    /// processes differ by (BENCHMARKS.md, "The gate").
+    /// processes differ by.
     fn default() -> Self {
         Self { pass: 0.04, spikes: 0.05, drift: 0.05, place: 0.01 }
     }

@@ -17,4 +17,4 @@ mod trial;
 pub use evidence::{Evidence, ratio};
 pub use phase::{Criterion, Holds, Outcome, Phase, Terms, Verdict, decide};
 pub use sequential::{Look, Looks};
-pub use trial::{Conclusion, Speeds, Stage, Trial};
+pub use trial::{Conclusion, Stage, Trial};

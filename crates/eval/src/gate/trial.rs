@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     measure::{
-        Fresh, MeasureError, Pair, Pass, QuerySplit, Rung, RunningSubject, Side, Step, Sweep,
-        Turns, curve, paired_round, sweep,
+        Fresh, MeasureError, Pair, Pass, QuerySplit, Rung, RunningSubject, Side, Speeds, Step,
+        Sweep, Turns, curve, paired_round, sweep,
     },
     metrics::MetricError,
     reward::{Curve, LEVELS, REWARD},
@@ -65,17 +65,6 @@ pub enum Stage {
         /// Of how many at most.
         of: usize,
     },
-}
-
-/// Speeds of one side over the rounds.
-#[derive(Clone, Debug, Default)]
-pub struct Speeds {
-    /// Efforts, ascending.
-    pub efforts: Vec<usize>,
-    /// Recall on the held-out queries at each.
-    pub recalls: Vec<f64>,
-    /// Queries per second: one list over the efforts for each round.
-    pub rounds: Vec<Vec<f64>>,
 }
 
 /// What a trial found.

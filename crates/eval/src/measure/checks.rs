@@ -9,7 +9,7 @@
 use super::{Fresh, MeasureError, QuerySplit, RunningSubject};
 use crate::{
     data::{Dataset, random::Random},
-    metrics::{Judge, mean},
+    metrics::{RecallMetric, mean},
     subject::{Answers, Fault, Timed},
     truth::{TruthError, exact},
 };
@@ -261,7 +261,7 @@ fn timed_recall(
     let truth = exact(metric, &base, queries, k, &())?;
     let asked = Dataset::new("timed", metric, base, queries.clone()).map_err(TruthError::from)?;
     let answers = crate::metrics::Answers::from_padded(ids, k)?;
-    Ok(Judge::new(&asked, &truth)?.recall(&answers, k)?)
+    Ok(RecallMetric::new(&asked, &truth)?.recall(&answers, k)?)
 }
 
 /// How far a mean may be off, squared.

@@ -24,7 +24,7 @@ pub use fresh::Fresh;
 pub use observation::Observation;
 pub use queries::{Grader, Grades, QuerySplit};
 pub use round_robin::{Participant, Standing, round_robin, standings};
-pub use rounds::{Pair, Rung, Side, Step, Timings, Turns, curve, paired_round, round};
+pub use rounds::{Pair, Rung, Side, Speeds, Step, Timings, Turns, curve, paired_round, round};
 pub use running::{Pass, Preparations, RunningSubject};
 pub use sweep::{Sweep, sweep};
 

@@ -3,7 +3,7 @@
 use super::MeasureError;
 use crate::{
     data::{Dataset, random::Random},
-    metrics::{Answers, Judge, mrr, ndcg},
+    metrics::{Answers, RecallMetric, mrr, ndcg},
     subject::NO_ANSWER,
     truth::Truth,
 };
@@ -101,7 +101,7 @@ pub struct Grades {
 #[derive(Clone, Copy, Debug)]
 pub struct Grader<'a> {
     data: &'a Dataset,
-    judge: Judge<'a>,
+    judge: RecallMetric<'a>,
     truth: &'a Truth,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Grader<'a> {
     /// # Errors
     /// When the truth is of another number of queries.
     pub fn new(data: &'a Dataset, truth: &'a Truth) -> Result<Self, MeasureError> {
-        Ok(Self { data, judge: Judge::new(data, truth)?, truth })
+        Ok(Self { data, judge: RecallMetric::new(data, truth)?, truth })
     }
 
     /// The data set.

@@ -3,12 +3,10 @@
 //! A system enters with as many configurations as it likes; at each recall its best one counts.
 
 use super::{
-    Fresh, MeasureError, Pass, QuerySplit, Rung, RunningSubject, Sweep, Turns, curve, round, sweep,
+    Fresh, MeasureError, Pass, QuerySplit, Rung, RunningSubject, Speeds, Sweep, Turns, curve,
+    round, sweep,
 };
-use crate::{
-    gate::Speeds,
-    reward::{Curve, HIGH, LEVELS, REWARD},
-};
+use crate::reward::{Curve, HIGH, LEVELS, REWARD};
 
 /// One configuration of one system.
 pub struct Participant<'s> {

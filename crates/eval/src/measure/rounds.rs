@@ -174,6 +174,17 @@ pub fn paired_round(
     Ok(a?.into_iter().zip(b?).map(|(a, b)| Pair { a, b }).collect())
 }
 
+/// Speeds of one subject over the rounds.
+#[derive(Clone, Debug, Default)]
+pub struct Speeds {
+    /// Efforts, ascending.
+    pub efforts: Vec<usize>,
+    /// Recall on the held-out queries at each.
+    pub recalls: Vec<f64>,
+    /// Queries per second: one list over the efforts for each round.
+    pub rounds: Vec<Vec<f64>>,
+}
+
 /// Recalls against speeds.
 pub fn curve(recalls: &[f64], speeds: &[f64]) -> Curve {
     let point = |(&recall, &speed)| Point { recall, speed };

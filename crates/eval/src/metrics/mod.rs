@@ -3,7 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `answers.rs` | [`Answers`]: the ids that a subject returned |
-//! | `recall.rs` | [`Judge`]: recall against exact truth |
+//! | `recall.rs` | [`RecallMetric`]: recall against exact truth |
 //! | `ranking.rs` | nDCG, MRR and hit rate against relevance |
 //! | `latency.rs` | [`Latency`]: percentiles |
 //!
@@ -19,7 +19,7 @@ mod recall;
 pub use answers::Answers;
 pub use latency::Latency;
 pub use ranking::{hit, mrr, ndcg};
-pub use recall::{Judge, Tolerance};
+pub use recall::{RecallMetric, Tolerance};
 
 /// Answers that cannot be judged.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -19,13 +19,13 @@ pub enum Tolerance {
 /// Judges answers to the queries of one data set by their exact distances, which it computes
 /// itself from the vectors.
 #[derive(Clone, Copy, Debug)]
-pub struct Judge<'a> {
+pub struct RecallMetric<'a> {
     data: &'a Dataset,
     truth: &'a Truth,
     tolerance: Tolerance,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> RecallMetric<'a> {
     /// Judges by `truth`, which must be that of `data`.
     ///
     /// # Errors

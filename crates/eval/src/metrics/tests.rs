@@ -20,7 +20,7 @@ fn ties_count_by_distance_and_not_by_id() {
     let data = line();
     let truth = exact(data.metric, &data.base, &data.queries, 3, &()).unwrap();
     assert_eq!(truth.ids_of(1), [3, 4, 2]);
-    let judge = Judge::new(&data, &truth).unwrap();
+    let judge = RecallMetric::new(&data, &truth).unwrap();
     let found = answers(&[&[0], &[4]]);
     assert_eq!(judge.recall(&found, 1).unwrap(), [1.0, 1.0]);
     assert_eq!(judge.recall_by_id(&found, 1).unwrap(), [1.0, 0.0]);
@@ -30,8 +30,8 @@ fn ties_count_by_distance_and_not_by_id() {
 fn short_long_and_repeating_answers_have_defined_recall() {
     let data = line();
     let truth = exact(data.metric, &data.base, &data.queries, 3, &()).unwrap();
-    let judge = Judge::new(&data, &truth).unwrap();
-    for recall in [Judge::recall, Judge::recall_by_id] {
+    let judge = RecallMetric::new(&data, &truth).unwrap();
+    for recall in [RecallMetric::recall, RecallMetric::recall_by_id] {
         assert_eq!(recall(&judge, &answers(&[&[], &[3]]), 2).unwrap(), [0.0, 0.5]);
         assert_eq!(recall(&judge, &answers(&[&[0, 0], &[3, 3]]), 2).unwrap(), [0.5, 0.5]);
         // What comes after the first k is not looked at.
@@ -43,7 +43,7 @@ fn short_long_and_repeating_answers_have_defined_recall() {
 fn impossible_answers_are_errors() {
     let data = line();
     let truth = exact(data.metric, &data.base, &data.queries, 3, &()).unwrap();
-    let judge = Judge::new(&data, &truth).unwrap();
+    let judge = RecallMetric::new(&data, &truth).unwrap();
     assert_eq!(
         judge.recall(&answers(&[&[0, 5], &[]]), 2),
         Err(MetricError::Id { query: 0, position: 1, id: 5, rows: 5 })
@@ -61,7 +61,7 @@ fn the_tolerance_is_a_thousandth() {
     let queries = Vectors::from_rows(&[[0.0f32], [200.0]]).unwrap();
     let data = Dataset::new("near", Metric::L2, base, queries).unwrap();
     let truth = exact(data.metric, &data.base, &data.queries, 1, &()).unwrap();
-    let judge = Judge::new(&data, &truth).unwrap();
+    let judge = RecallMetric::new(&data, &truth).unwrap();
     let second = answers(&[&[1], &[3]]);
     assert_eq!(judge.recall(&second, 1).unwrap(), [1.0, 1.0]);
     assert_eq!(judge.recall(&answers(&[&[2], &[3]]), 1).unwrap(), [0.0, 1.0]);
@@ -77,7 +77,7 @@ fn copies_count_under_every_metric() {
     for metric in [Metric::L2, Metric::Cosine] {
         let data = Dataset::new("copies", metric, base.clone(), queries.clone()).unwrap();
         let truth = exact(metric, &data.base, &data.queries, 1, &()).unwrap();
-        let judge = Judge::new(&data, &truth).unwrap();
+        let judge = RecallMetric::new(&data, &truth).unwrap();
         assert_eq!(judge.recall(&answers(&[&[2]]), 1).unwrap(), [1.0], "{metric}");
         let scaled = f64::from(u8::from(metric == Metric::Cosine));
         assert_eq!(judge.recall(&answers(&[&[1]]), 1).unwrap(), [scaled], "{metric}");

@@ -3,8 +3,8 @@
 use super::{Better, Comparison, DataFacts, Delta, Level, Point, ResultFile, SubjectResult, Unit};
 use crate::{
     data::Dataset,
-    gate::{Conclusion, Speeds, Trial},
-    measure::{Pair, QuerySplit, RunningSubject, curve},
+    gate::{Conclusion, Trial},
+    measure::{Pair, QuerySplit, RunningSubject, Speeds, curve},
     metrics::mean,
     reward::{HIGH, LEVELS, REWARD},
     stats::Interval,

@@ -6,18 +6,23 @@
 //! | `conclude.rs` | from a [`Conclusion`](crate::gate::Conclusion) to a [`ResultFile`] |
 //! | `table.rs` | a result as text |
 //! | `html.rs`, `svg.rs` | a result as one self-contained page |
-//! | `machine.rs` | what ran it |
+//! | `machine.rs`, `origin.rs` | what ran it, and what it was |
+//! | `book.rs` | many results as one document |
 
+mod book;
 mod conclude;
 mod html;
 mod machine;
+mod origin;
 mod result;
 mod svg;
 mod table;
 
+pub use book::book;
 pub use conclude::{alone, subject};
 pub use html::page;
 pub use machine::Machine;
+pub use origin::Origin;
 pub use result::{
     Better, Comparison, DataFacts, Delta, Level, Point, ReadError, ResultFile, SCHEMA, Settings,
     SubjectResult, Unit,

@@ -3,7 +3,7 @@
 //! `schema/result-1.json` is the published JSON Schema. A file says its version; within a version
 //! fields are only ever added, with defaults, so that old files stay readable.
 
-use super::Machine;
+use super::{Machine, Origin};
 use crate::{gate::Verdict, reward::Area, stats::Interval};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -33,6 +33,9 @@ pub struct ResultFile {
     /// The machine.
     #[serde(default)]
     pub machine: Machine,
+    /// The command line, the commit, the compiler.
+    #[serde(default)]
+    pub origin: Origin,
     /// The data set.
     pub data: DataFacts,
     /// How it was measured.

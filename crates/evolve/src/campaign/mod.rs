@@ -7,16 +7,16 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `tape.rs` | the events and their journal |
+//! | `event_log.rs` | the events and their journal |
 //! | `rollouts.rs` | [`Rollout`]: what trainers read |
 //! | `finalists.rs` | who is put to the gate |
 
+mod event_log;
 mod finalists;
 mod rollouts;
-mod tape;
 
+pub use event_log::trials;
 pub use rollouts::Rollout;
-pub use tape::trials;
 
 use crate::answer;
 use crate::exemplar::{Database, DatabaseError, Exemplar, Form, GateResult, Value};
@@ -27,11 +27,11 @@ use crate::prompt::Task;
 use crate::proposer::{Completion, Earned, Proposer, ProposerError, Request, Usage};
 use crate::random::Stream;
 use crate::reward::{Failure, Smoother};
+use event_log::{Event, EventLog, Place};
 use finalists::finalists;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use tape::{Event, Place, Tape};
 
 /// The settings of a campaign. They are written down when it begins; resuming with others is an
 /// error.
@@ -183,30 +183,30 @@ impl Campaign<'_> {
     /// # Errors
     /// See [`CampaignError`]; all that was judged so far is kept.
     pub fn run(&mut self) -> Result<Report, CampaignError> {
-        let mut tape = Tape::open(&self.folder)?;
-        match tape.replay(|event| match event {
+        let mut log = EventLog::open(&self.folder)?;
+        match log.replay(|event| match event {
             Event::Began(settings) => Some(settings.clone()),
             _ => None,
         }) {
             Some(settings) if settings == self.settings => {}
             Some(_) => return Err(CampaignError::Settings(self.folder.clone())),
-            None => tape.record(&Event::Began(self.settings.clone()))?,
+            None => log.record(&Event::Began(self.settings.clone()))?,
         }
-        let start = match tape.replay(|event| match event {
+        let start = match log.replay(|event| match event {
             Event::Stood(standing) => Some(standing.clone()),
             _ => None,
         }) {
             Some(standing) => standing,
             None => {
                 let standing = self.judge.standing()?;
-                tape.record(&Event::Stood(standing.clone()))?;
+                log.record(&Event::Stood(standing.clone()))?;
                 standing
             }
         };
         let mut report =
             Report { start, outcomes: Vec::new(), trials: Vec::new(), usage: Usage::default() };
         for module in self.settings.modules.clone() {
-            let outcome = self.module(module, &mut tape, &mut report)?;
+            let outcome = self.module(module, &mut log, &mut report)?;
             report.outcomes.push(outcome);
         }
         Ok(report)
@@ -215,7 +215,7 @@ impl Campaign<'_> {
     fn module(
         &mut self,
         module: Module,
-        tape: &mut Tape,
+        log: &mut EventLog,
         report: &mut Report,
     ) -> Result<Outcome, CampaignError> {
         let mut proposer = (self.proposer)(module);
@@ -225,7 +225,7 @@ impl Campaign<'_> {
             let stream = Stream::new(self.settings.seed).fork(module as u64).fork(round.into());
             // The same for a whole group, as equation 2 wants it, even where the group was begun before
             // a kill and the database has grown since.
-            let begun = tape.upcoming(Place { module, round, index: 0, attempt: 0 });
+            let begun = log.upcoming(Place { module, round, index: 0, attempt: 0 });
             let (prompt, parents) = match begun {
                 Some(trial) => (trial.prompt.clone(), trial.parents.clone()),
                 None => self.prompt(module, proposer.writes_code(), stream, None),
@@ -242,8 +242,7 @@ impl Campaign<'_> {
                             self.prompt(module, proposer.writes_code(), stream, Some(&what))
                         }
                     };
-                    let trial =
-                        self.attempt(&mut *proposer, place, &text, parents, stream, tape)?;
+                    let trial = self.attempt(&mut *proposer, place, &text, parents, stream, log)?;
                     report.usage += trial.usage;
                     feedback = mendable(&trial.judgement).filter(|_| proposer.writes_code());
                     if attempt == 0 {
@@ -267,7 +266,7 @@ impl Campaign<'_> {
             rollouts::write(&self.folder, &group, &rewards, &smoothed)?;
         }
         let before = report.outcomes.last().map_or(&report.start, |last| &last.standing);
-        self.end(module, &*proposer, &report.trials[first..], before, tape)
+        self.end(module, &*proposer, &report.trials[first..], before, log)
     }
 
     /// The prompt of a round, and the digests of the exemplars in it.
@@ -295,13 +294,13 @@ impl Campaign<'_> {
         prompt: &str,
         parents: Vec<String>,
         stream: Stream,
-        tape: &mut Tape,
+        log: &mut EventLog,
     ) -> Result<Trial, CampaignError> {
         let Place { module, round, index, attempt } = place;
         let name = format!("{module}-r{round:02}-i{index}-a{attempt}");
         let stream = stream.fork(u64::from(index) << 32 | u64::from(attempt));
         let request = Request { prompt, name: &name, stream };
-        if let Some(trial) = tape.replay(|event| match event {
+        if let Some(trial) = log.replay(|event| match event {
             Event::Tried(trial) if place.is_of(trial) => Some(trial.clone()),
             _ => None,
         }) {
@@ -359,7 +358,7 @@ impl Campaign<'_> {
                 note: design,
             })?;
         }
-        tape.record(&Event::Tried(trial.clone()))?;
+        log.record(&Event::Tried(trial.clone()))?;
         self.watch.tried(&trial);
         Ok(trial)
     }
@@ -372,14 +371,14 @@ impl Campaign<'_> {
         proposer: &dyn Proposer,
         trials: &[Trial],
         before: &BTreeMap<String, f64>,
-        tape: &mut Tape,
+        log: &mut EventLog,
     ) -> Result<Outcome, CampaignError> {
         let mut gated: Vec<(String, GateResult)> = Vec::new();
         let mut adopted = None;
         let changes = |completion: &str| !proposer.is_champion(completion);
         for digest in finalists(trials, self.settings.finalists, changes) {
             let Ok(exemplar) = self.database.find(&digest).cloned() else { continue };
-            let result = match tape.replay(|event| match event {
+            let result = match log.replay(|event| match event {
                 Event::Gated { digest: of, result, .. } if *of == digest => Some(result.clone()),
                 _ => None,
             }) {
@@ -391,7 +390,7 @@ impl Campaign<'_> {
                     self.database.insert(Exemplar { gate, ..exemplar.clone() })?;
                     let event =
                         Event::Gated { module, digest: digest.clone(), result: result.clone() };
-                    tape.record(&event)?;
+                    log.record(&event)?;
                     result
                 }
             };
@@ -406,7 +405,7 @@ impl Campaign<'_> {
         if let Some(form) = &adopted {
             self.judge.adopt(module, form)?;
         }
-        let standing = match tape.replay(|event| match event {
+        let standing = match log.replay(|event| match event {
             Event::Ended { module: of, standing, .. } if *of == module => Some(standing.clone()),
             _ => None,
         }) {
@@ -419,7 +418,7 @@ impl Campaign<'_> {
                 };
                 let event =
                     Event::Ended { module, adopted: adopted.clone(), standing: standing.clone() };
-                tape.record(&event)?;
+                log.record(&event)?;
                 standing
             }
         };

@@ -20,18 +20,18 @@ pub(super) fn gate(
 ) -> Result<GateResult, JudgeError> {
     let setup = lab.champion.with(module, form)?;
     let (mut data, mut why) = (Vec::new(), Vec::new());
-    for (at, yard) in lab.yards.iter().enumerate() {
-        data.push(format!("{} (held-out)", yard.name));
+    for (at, workload) in lab.workloads.iter().enumerate() {
+        data.push(format!("{} (held-out)", workload.name));
         let conclusion = match measure(lab, at, &setup, watch) {
             Ok(conclusion) => conclusion,
             Err(Trouble::Candidate(failure)) => {
-                let why = format!("{}: {failure}", yard.name);
+                let why = format!("{}: {failure}", workload.name);
                 return Ok(result(Outcome::Broken, data, why));
             }
             Err(Trouble::Lab(error)) => return Err(error),
         };
-        why.push(format!("{}: {}", yard.name, words(&conclusion)));
-        let here = match yard.rewarded {
+        why.push(format!("{}: {}", workload.name, words(&conclusion)));
+        let here = match workload.rewarded {
             true => conclusion.verdict.outcome,
             false if suffers(&conclusion) => Outcome::DontShip,
             false => Outcome::Ship,
@@ -55,14 +55,14 @@ fn measure(
     setup: &Setup,
     watch: &mut dyn FnMut(&str),
 ) -> Result<Conclusion, Trouble> {
-    let yard = &lab.yards[at];
-    let rows = yard.data.base.len();
+    let workload = &lab.workloads[at];
+    let rows = workload.data.base.len();
     let Protocol { k, gate_k, gate_budget: budget, seed, .. } = lab.protocol;
     let trial = Trial {
-        practice: yard.practice.clone(),
-        held_out: yard.held_out.clone(),
+        practice: workload.practice.clone(),
+        held_out: workload.held_out.clone(),
         k: k.min(rows),
-        gate_k: gate_k.min(rows).min(yard.truth.k()),
+        gate_k: gate_k.min(rows).min(workload.truth.k()),
         gate_ef: None,
         phase: Phase::Latency,
         terms: Terms::default(),
@@ -70,17 +70,17 @@ fn measure(
         looks: Looks::default(),
         seed,
     };
-    watch(&format!("{}: building", yard.name));
+    watch(&format!("{}: building", workload.name));
     // The champion's fault is the laboratory's.
     let mut a = lab.running(CHAMPION, &lab.champion, at).map_err(Trouble::ours)?;
     let mut b = lab.running(CANDIDATE, setup, at)?;
     let conclusion = trial.run(Pair { a: &mut a, b: &mut b }, &mut |stage| match stage {
         Stage::Swept { side, ef, recall } => {
             let whose = if side == Side::A { CHAMPION } else { CANDIDATE };
-            watch(&format!("{}: {whose} at ef {ef}: recall {recall:.4}", yard.name));
+            watch(&format!("{}: {whose} at ef {ef}: recall {recall:.4}", workload.name));
         }
         Stage::Round { done, of } => {
-            watch(&format!("{}: round {done} of at most {of}", yard.name));
+            watch(&format!("{}: round {done} of at most {of}", workload.name));
         }
         _ => {}
     })?;

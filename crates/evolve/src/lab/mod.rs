@@ -8,32 +8,32 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `yard.rs` | [`Yard`]: a data set to measure on |
+//! | `workload.rs` | [`Workload`]: a data set to measure on |
 //! | `setup.rs` | [`Setup`]: what is measured, code and parameters |
-//! | `shelf.rs` | indexes kept as files |
+//! | `index_cache.rs` | indexes kept as files |
 //! | `contract.rs` | tiny and odd data sets, asked twice |
-//! | `bout.rs` | champion and candidate in turns: the reward |
+//! | `paired_rounds.rs` | champion and candidate in turns: the reward |
 //! | `gate.rs` | the full gate |
 
-mod bout;
 mod contract;
 mod gate;
+mod index_cache;
+mod paired_rounds;
 mod setup;
-mod shelf;
-mod yard;
+mod workload;
 
 pub use setup::Setup;
-pub use yard::Yard;
+pub use workload::Workload;
 
 use crate::candidate::{PackageError, Sandbox, Workshop};
 use crate::exemplar::{Form, GateResult};
 use crate::judge::{Judge, JudgeError, Judgement};
 use crate::module::Module;
 use crate::reward::{self, Failure};
-use bout::{Bout, Rules};
 use crinoid_eval::measure::{MeasureError, Pair, Preparations, QuerySplit, RunningSubject};
 use crinoid_eval::subject::{Fault, Launch, Limits, Parameters};
-use shelf::Shelf;
+use index_cache::IndexCache;
+use paired_rounds::{PairedRounds, Rules};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -95,16 +95,16 @@ pub struct Lab<'a> {
     pub workshop: Workshop,
     /// What such candidates may use.
     pub sandbox: Sandbox,
-    yards: &'a [Yard],
+    workloads: &'a [Workload],
     /// The program that serves the rig with published versions in it.
     rig: (PathBuf, Vec<OsString>),
     /// Of that program: it holds what candidates are compiled against, and what builds indexes.
     rig_digest: u64,
     folder: PathBuf,
-    shelf: Shelf,
+    indexes: IndexCache,
     origin: Setup,
     champion: Setup,
-    /// The champion as it runs on each yard.
+    /// The champion as it runs on each workload.
     running: BTreeMap<usize, RunningSubject<'a>>,
 }
 
@@ -164,7 +164,7 @@ impl<'a> Lab<'a> {
     /// # Errors
     /// When that program cannot be read.
     pub fn new(
-        yards: &'a [Yard],
+        workloads: &'a [Workload],
         rig: (PathBuf, Vec<OsString>),
         workshop: Workshop,
         folder: &Path,
@@ -176,11 +176,11 @@ impl<'a> Lab<'a> {
             protocol: Protocol::default(),
             workshop,
             sandbox: Sandbox::default(),
-            yards,
+            workloads,
             rig,
             rig_digest: xxh3_64(&program),
             folder: folder.to_owned(),
-            shelf: Shelf::new(folder),
+            indexes: IndexCache::new(folder),
             origin: champion.clone(),
             champion,
             running: BTreeMap::new(),
@@ -190,8 +190,8 @@ impl<'a> Lab<'a> {
     /// What the data sets are called, those that are rewarded first.
     pub fn data(&self) -> (Vec<String>, Vec<String>) {
         let names = |rewarded| {
-            let of = self.yards.iter().filter(move |yard| yard.rewarded == rewarded);
-            of.map(|yard| yard.name.clone()).collect()
+            let of = self.workloads.iter().filter(move |workload| workload.rewarded == rewarded);
+            of.map(|workload| workload.name.clone()).collect()
         };
         (names(true), names(false))
     }
@@ -238,53 +238,53 @@ impl<'a> Lab<'a> {
         })
     }
 
-    /// Starts a setup on a yard, with the index that is kept of it or one that it builds.
+    /// Starts a setup on a workload, with the index that is kept of it or one that it builds.
     fn running(
         &self,
         label: &str,
         setup: &Setup,
-        yard: usize,
+        workload: usize,
     ) -> Result<RunningSubject<'a>, Trouble> {
         let launch = self.launch(setup)?;
-        let yard = &self.yards[yard];
+        let workload = &self.workloads[workload];
         let Protocol { threads, seed, .. } = self.protocol;
         // All that an index depends on.
         let name = format!(
             "{:x} {:x} {:?} {:?} {seed}",
             self.rig_digest,
-            yard.digest,
+            workload.digest,
             setup.build,
             setup.code.get(&Module::Graph),
         );
-        let kept = self.shelf.place(xxh3_64(name.as_bytes()))?;
+        let kept = self.indexes.place(xxh3_64(name.as_bytes()))?;
         let preparations = Preparations {
-            vectors: yard.vectors.clone(),
+            vectors: workload.vectors.clone(),
             build: setup.build.clone(),
             search: setup.search.clone(),
             threads,
             seed,
         };
-        Ok(RunningSubject::start_with(label, &launch, &preparations, yard.grader()?, &kept)?)
+        Ok(RunningSubject::start_with(label, &launch, &preparations, workload.grader()?, &kept)?)
     }
 
-    /// Measures `setup` against the champion on one yard; `tolerance` of lost recall at equal ef.
-    fn bout(
+    /// Measures `setup` against the champion on one workload; `tolerance` of lost recall at equal ef.
+    fn paired(
         &mut self,
         setup: &Setup,
-        yard: usize,
+        workload: usize,
         split: Which,
         tolerance: Option<f64>,
-    ) -> Result<Bout, Trouble> {
+    ) -> Result<PairedRounds, Trouble> {
         // With the same program and index it shares the champion's process: no start, and the same
         // place in memory for both, which is worth a per cent or two.
         let shares = setup.shares_index(&self.champion);
         let own = match shares {
             true => None,
-            false => Some(self.running(CANDIDATE, setup, yard)?),
+            false => Some(self.running(CANDIDATE, setup, workload)?),
         };
-        let mut champion = match self.running.remove(&yard) {
+        let mut champion = match self.running.remove(&workload) {
             Some(running) => running,
-            None => self.running(CHAMPION, &self.champion, yard)?,
+            None => self.running(CHAMPION, &self.champion, workload)?,
         };
         let mut candidate = own.unwrap_or_else(|| champion.beside(CANDIDATE, setup.search.clone()));
         let Protocol { k, pairs, .. } = self.protocol;
@@ -292,11 +292,11 @@ impl<'a> Lab<'a> {
         let repeats = if shares { 1 } else { 4 };
         let rules = Rules { k, pairs, tolerance, suspect: !setup.code.is_empty(), repeats };
         let pair = Pair { a: &mut champion, b: &mut candidate };
-        let result = bout::run(pair, split.of(&self.yards[yard]), &rules);
+        let result = paired_rounds::run(pair, split.of(&self.workloads[workload]), &rules);
         let broken = matches!(result, Err(Trouble::Candidate(Failure::Interface(_))));
         if !(shares && broken) {
             // Otherwise it has broken the process that both are in.
-            self.running.insert(yard, champion);
+            self.running.insert(workload, champion);
         }
         result
     }
@@ -307,19 +307,19 @@ impl<'a> Lab<'a> {
             contract::check(self, &setup)?;
         }
         let mut scores = BTreeMap::new();
-        for yard in 0..self.yards.len() {
-            if !self.yards[yard].rewarded {
+        for workload in 0..self.workloads.len() {
+            if !self.workloads[workload].rewarded {
                 continue;
             }
             let tolerance = Some(self.protocol.tolerance);
-            let bout = self.bout(&setup, yard, Which::Practice, tolerance)?;
-            let score = reward::score(&bout.log_ratios, bout.reward);
+            let paired = self.paired(&setup, workload, Which::Practice, tolerance)?;
+            let score = reward::score(&paired.log_ratios, paired.reward);
             let score = score.filter(|score| score.lower > 0.0 && score.reward > 0.0);
             let Some(score) = score else {
                 let why = "its curve does not enter recall 0.85 to 0.95".to_owned();
                 return Err(Trouble::Candidate(Failure::Recall(why)));
             };
-            scores.insert(self.yards[yard].name.clone(), score);
+            scores.insert(self.workloads[workload].name.clone(), score);
         }
         Ok(Judgement { scores, failure: None })
     }
@@ -333,10 +333,10 @@ enum Which {
 }
 
 impl Which {
-    fn of(self, yard: &Yard) -> &QuerySplit {
+    fn of(self, workload: &Workload) -> &QuerySplit {
         match self {
-            Self::Practice => &yard.practice,
-            Self::HeldOut => &yard.held_out,
+            Self::Practice => &workload.practice,
+            Self::HeldOut => &workload.held_out,
         }
     }
 }
@@ -406,15 +406,16 @@ impl Judge for Lab<'_> {
     /// held-out queries: not two speeds from two different hours.
     fn standing(&mut self) -> Result<BTreeMap<String, f64>, JudgeError> {
         let mut standing = BTreeMap::new();
-        for yard in 0..self.yards.len() {
+        for workload in 0..self.workloads.len() {
             let ratio = if self.champion == self.origin {
                 1.0
             } else {
                 let origin = self.origin.clone();
-                let bout = self.bout(&origin, yard, Which::HeldOut, None).map_err(Trouble::ours)?;
-                reward::median(&bout.log_ratios).map_or(1.0, |ratio| (-ratio).exp())
+                let paired =
+                    self.paired(&origin, workload, Which::HeldOut, None).map_err(Trouble::ours)?;
+                reward::median(&paired.log_ratios).map_or(1.0, |ratio| (-ratio).exp())
             };
-            standing.insert(self.yards[yard].name.clone(), ratio);
+            standing.insert(self.workloads[workload].name.clone(), ratio);
         }
         Ok(standing)
     }

@@ -11,9 +11,9 @@ const ROOM: u64 = 4 << 30;
 
 /// A folder of indexes, named by all that they depend on: they serve the candidates to come, the gate,
 /// and the campaign that goes on tomorrow.
-pub(super) struct Shelf(PathBuf);
+pub(super) struct IndexCache(PathBuf);
 
-impl Shelf {
+impl IndexCache {
     pub(super) fn new(folder: &Path) -> Self {
         Self(folder.join("indexes"))
     }
@@ -55,18 +55,18 @@ mod tests {
     #[test]
     fn the_longest_unused_goes_first() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(folder.path());
-        let places = [1, 2, 3].map(|name| shelf.place(name).unwrap());
+        let indexes = IndexCache::new(folder.path());
+        let places = [1, 2, 3].map(|name| indexes.place(name).unwrap());
         for (age, place) in places.iter().enumerate() {
             fs::write(place, [0; 100]).unwrap();
             let then = SystemTime::now() - Duration::from_secs(100 + age as u64);
             File::options().append(true).open(place).unwrap().set_modified(then).unwrap();
         }
         // The oldest is asked for, so the second oldest is the first to go.
-        assert_eq!(shelf.place(3).unwrap(), places[2]);
-        shelf.clear(250).unwrap();
+        assert_eq!(indexes.place(3).unwrap(), places[2]);
+        indexes.clear(250).unwrap();
         assert_eq!(places.each_ref().map(|place| place.exists()), [true, false, true]);
-        shelf.clear(99).unwrap();
-        assert_eq!(fs::read_dir(&shelf.0).unwrap().count(), 0);
+        indexes.clear(99).unwrap();
+        assert_eq!(fs::read_dir(&indexes.0).unwrap().count(), 0);
     }
 }

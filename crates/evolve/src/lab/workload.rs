@@ -8,7 +8,7 @@ use crinoid_eval::truth::{self, Truth};
 use std::path::{Path, PathBuf};
 
 /// A data set to measure on.
-pub struct Yard {
+pub struct Workload {
     pub(super) name: String,
     pub(super) data: Dataset,
     pub(super) truth: Truth,
@@ -20,7 +20,7 @@ pub struct Yard {
     pub(super) digest: u128,
 }
 
-impl Yard {
+impl Workload {
     /// Gets a data set ready: exact truth of `k` neighbours (cached in `folder`), queries split in
     /// halves, and the base vectors written out without the truth. `rewarded`: whether it counts
     /// for the reward, or only for the gate.

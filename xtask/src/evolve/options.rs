@@ -3,7 +3,7 @@
 use anyhow::bail;
 use crinoid_eval::Dataset;
 use crinoid_evolve::candidate::{Network, Rules, Sandbox, Workshop};
-use crinoid_evolve::lab::{Lab, Setup, Yard};
+use crinoid_evolve::lab::{Lab, Setup, Workload};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const GATE_K: usize = 100;
 
 /// What is measured on, and how candidates are kept in.
 #[derive(clap::Args)]
-pub(super) struct Ground {
+pub(super) struct LabOptions {
     /// Data sets that are rewarded: names of generators or files.
     #[arg(long, default_value = "embedded", value_delimiter = ',')]
     pub(super) data: Vec<String>,
@@ -50,7 +50,7 @@ pub(super) struct Ground {
     compile_seconds: u64,
 }
 
-impl Ground {
+impl LabOptions {
     pub(super) fn start(&self) -> anyhow::Result<Setup> {
         let mut start = Setup::champions();
         for word in &self.start {
@@ -71,19 +71,19 @@ impl Ground {
     }
 
     /// What candidates are measured on, ready.
-    pub(super) fn yards(&self) -> anyhow::Result<Vec<Yard>> {
+    pub(super) fn workloads(&self) -> anyhow::Result<Vec<Workload>> {
         let folder = folder()?;
         let all = self.data.iter().map(|name| (name, true));
         let all = all.chain(self.also.iter().map(|name| (name, false)));
-        let yard = |(name, rewarded): (&String, bool)| {
+        let workload = |(name, rewarded): (&String, bool)| {
             let data = Dataset::load(name)?;
             let short = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
-            Ok(Yard::new(short, data, rewarded, self.k.max(GATE_K), &folder)?)
+            Ok(Workload::new(short, data, rewarded, self.k.max(GATE_K), &folder)?)
         };
-        all.map(yard).collect()
+        all.map(workload).collect()
     }
 
-    pub(super) fn lab<'a>(&self, yards: &'a [Yard]) -> anyhow::Result<Lab<'a>> {
+    pub(super) fn lab<'a>(&self, workloads: &'a [Workload]) -> anyhow::Result<Lab<'a>> {
         let folder = folder()?;
         let workspace = crate::bench::root();
         let workshop = Workshop {
@@ -93,7 +93,7 @@ impl Ground {
             rules: Rules { allow_unsafe: self.allow_unsafe },
         };
         let rig = (std::env::current_exe()?, vec!["evolve".into(), "subject".into()]);
-        let mut lab = Lab::new(yards, rig, workshop, &folder, self.start()?)?;
+        let mut lab = Lab::new(workloads, rig, workshop, &folder, self.start()?)?;
         lab.protocol.k = self.k;
         lab.protocol.gate_budget = Duration::from_secs_f64(self.gate_seconds.max(0.0));
         lab.protocol.pairs = self.pairs;

@@ -11,14 +11,14 @@ use crinoid_eval::reward::REWARD;
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Bout {
+pub(super) struct PairedRounds {
     /// Per pair: logarithm of candidate reward / champion reward.
     pub(super) log_ratios: Vec<f64>,
     /// The candidate's reward, median over the pairs.
     pub(super) reward: f64,
 }
 
-/// How a bout is fought.
+/// How champion and candidate are compared.
 pub(super) struct Rules {
     /// Answers per query.
     pub(super) k: usize,
@@ -39,7 +39,7 @@ pub(super) fn run(
     mut running: Pair<&mut RunningSubject<'_>>,
     split: &QuerySplit,
     rules: &Rules,
-) -> Result<Bout, Trouble> {
+) -> Result<PairedRounds, Trouble> {
     let k = rules.k;
     let champions = efforts(running.a, split, k)?;
     if let Some(tolerance) = rules.tolerance {
@@ -73,7 +73,7 @@ pub(super) fn run(
     if rules.suspect {
         running.b.check(split, k, &efforts.b)?;
     }
-    Ok(Bout { log_ratios, reward: median(&rewards).unwrap_or(0.0) })
+    Ok(PairedRounds { log_ratios, reward: median(&rewards).unwrap_or(0.0) })
 }
 
 /// The efforts worth measuring: those at which recall lies in the reward's range, and the nearest

@@ -22,12 +22,12 @@ pub(super) enum Event {
 }
 
 /// The journal of events, read up to a point and written from there on.
-pub(super) struct Tape {
+pub(super) struct EventLog {
     journal: Journal,
     past: std::vec::IntoIter<Event>,
 }
 
-impl Tape {
+impl EventLog {
     /// Opens (or begins) the journal of the campaign in `folder`.
     pub(super) fn open(folder: &Path) -> Result<Self, JournalError> {
         let (journal, contents) = Journal::open::<Event>(&folder.join(FILE))?;
