@@ -266,3 +266,12 @@ fn readers_see_the_old_state_or_the_new_never_a_mix() {
     });
     assert!(seen > 0);
 }
+
+#[test]
+fn opening_what_is_no_collection_names_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("nowhere");
+    let Err(error) = Collection::open(&missing) else { unreachable!("there is nothing to open") };
+    assert!(error.to_string().contains("nowhere: there is no collection"), "{error}");
+    assert!(!missing.exists());
+}

@@ -104,6 +104,9 @@ impl Collection {
     /// system refuses.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, CollectionError> {
         let folder = folder.as_ref().to_owned();
+        if !folder.join(STORE).exists() {
+            return Err(CollectionError::NoCollection { folder });
+        }
         let store = Store::open(&folder.join(STORE))?;
         let options = store.options().clone();
         let mut recovery = Recovery::default();

@@ -198,6 +198,12 @@ pub enum CollectionError {
         /// The folder.
         folder: PathBuf,
     },
+    /// There is no collection to open.
+    #[error("{}: there is no collection (no `rows.redb`): create one, or name its folder", folder.display())]
+    NoCollection {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
     Io {

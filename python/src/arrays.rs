@@ -1,0 +1,180 @@
+//! Arrays on their way in and out.
+
+use crate::errors::{OptionValueError, Raise, VectorValueError};
+use crinoid::{Neighbor, Vectors};
+use half::f16;
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray2,
+    PyUntypedArray, PyUntypedArrayMethods, ndarray::Array2,
+};
+use pyo3::{intern, prelude::*, types::PyBool};
+
+/// The numbers that vectors may have.
+const DTYPES: &str = "float32, float64, float16, int8 or uint8";
+
+/// One vector or many, as they came.
+pub(crate) struct Rows {
+    pub(crate) vectors: Vectors,
+    /// Whether it was a single vector, not a matrix of one row.
+    pub(crate) single: bool,
+}
+
+/// Reads a vector (`d`) or a matrix (`n x d`) from anything that numpy takes for an array, or that
+/// speaks DLPack. Copied once, before the interpreter is released, so that nobody changes it meanwhile.
+pub(crate) fn rows(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Rows> {
+    let array = as_array(given)?;
+    let (shape, single) = match array.shape() {
+        [n, d] => ([*n, *d], false),
+        [d] => ([1, *d], true),
+        shape => {
+            let text = format!("{what}: {} dimensions where a vector (d) or a matrix (n, d) is expected", shape.len());
+            return Err(VectorValueError::new_err(text));
+        }
+    };
+    let vectors = match () {
+        () if shape[0] == 0 && shape[1] > 0 => Some(Ok(Vectors::empty(shape[1]))),
+        () => read::<f32>(&array, shape)
+            .or_else(|| read::<f64>(&array, shape))
+            .or_else(|| read::<f16>(&array, shape))
+            .or_else(|| read::<i8>(&array, shape))
+            .or_else(|| read::<u8>(&array, shape)),
+    };
+    match vectors {
+        Some(vectors) => Ok(Rows { vectors: vectors.map_err(|error| {
+            VectorValueError::new_err(format!("{what}: {error}"))
+        })?, single }),
+        None => {
+            let dtype = array.dtype();
+            let text = format!("{what}: dtype {dtype} where {DTYPES} is expected: convert by .astype('float32')");
+            Err(VectorValueError::new_err(text))
+        }
+    }
+}
+
+fn as_array<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let py = given.py();
+    if let Ok(array) = given.cast::<PyUntypedArray>() {
+        return Ok(array.clone());
+    }
+    let numpy = py.import(intern!(py, "numpy"))?;
+    let converted = if given.hasattr(intern!(py, "__array__"))? {
+        numpy.call_method1(intern!(py, "asarray"), (given,))?
+    } else if given.hasattr(intern!(py, "__dlpack__"))? {
+        numpy.call_method1(intern!(py, "from_dlpack"), (given,))?
+    } else {
+        numpy.call_method1(intern!(py, "asarray"), (given, "float32"))?
+    };
+    Ok(converted.cast_into::<PyUntypedArray>()?)
+}
+
+/// The rows, where `T` is what they consist of.
+fn read<T>(
+    array: &Bound<'_, PyUntypedArray>,
+    shape: [usize; 2],
+) -> Option<Result<Vectors, crinoid::VectorError>>
+where
+    T: Element + crinoid::Number,
+{
+    let array: &Bound<'_, PyArrayDyn<T>> = array.cast().ok()?;
+    let matrix: PyReadonlyArray2<'_, T> = array.reshape(shape).ok()?.try_readonly().ok()?;
+    Some(Vectors::from_rows(matrix.as_array()))
+}
+
+/// Answers as a pair of arrays: ids (`int64`, -1 where there is no answer) and distances (`float32`,
+/// infinite there), `n x k`; of a single query, as many as there are.
+pub(crate) type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+pub(crate) fn one<'py>(py: Python<'py>, answers: &[Neighbor]) -> Pair<'py> {
+    let ids: Vec<i64> = answers.iter().map(|near| near.id.into()).collect();
+    let distances: Vec<f32> = answers.iter().map(|near| near.distance).collect();
+    (PyArray1::from_vec(py, ids).into_any(), PyArray1::from_vec(py, distances).into_any())
+}
+
+pub(crate) fn many<'py, 'a>(
+    py: Python<'py>,
+    n: usize,
+    k: usize,
+    rows: impl Iterator<Item = &'a [Neighbor]>,
+) -> Pair<'py> {
+    let (mut ids, mut distances) =
+        (Array2::from_elem((n, k), -1i64), Array2::from_elem((n, k), f32::INFINITY));
+    for (row, answers) in rows.enumerate() {
+        for (place, near) in answers.iter().enumerate() {
+            ids[[row, place]] = near.id.into();
+            distances[[row, place]] = near.distance;
+        }
+    }
+    let arrays: (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>) =
+        (ids.into_pyarray(py), distances.into_pyarray(py));
+    (arrays.0.into_any(), arrays.1.into_any())
+}
+
+/// Which of `len` rows are admitted by a mask of booleans, by a list of row numbers, or by a function
+/// of the row number.
+pub(crate) fn mask(given: &Bound<'_, PyAny>, len: usize) -> PyResult<Vec<bool>> {
+    if given.is_callable() {
+        return (0..len).map(|row| given.call1((row,))?.is_truthy()).collect();
+    }
+    let numpy = given.py().import(intern!(given.py(), "numpy"))?;
+    let array = numpy.call_method1(intern!(given.py(), "asarray"), (given,))?;
+    if let Ok(flags) = array.cast::<PyArray1<bool>>() {
+        let flags = flags.readonly().as_array().to_vec();
+        if flags.len() != len {
+            let text = format!("filter: a mask of {} rows where the index has {len}", flags.len());
+            return Err(OptionValueError::new_err(text));
+        }
+        return Ok(flags);
+    }
+    let array = array.call_method1(intern!(given.py(), "astype"), ("int64",))?;
+    let numbers = array.cast::<PyArray1<i64>>().map_err(|_| {
+        OptionValueError::new_err("filter: a mask of booleans, row numbers, or a function of the row number is expected")
+    })?;
+    let mut admitted = vec![false; len];
+    for &number in numbers.readonly().as_array() {
+        let place = usize::try_from(number).ok().and_then(|place| admitted.get_mut(place));
+        let text = || format!("filter: row {number} where the index has {len}");
+        *place.ok_or_else(|| OptionValueError::new_err(text()))? = true;
+    }
+    Ok(admitted)
+}
+
+/// A single vector.
+pub(crate) fn vector(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<f32>> {
+    let Rows { vectors, .. } = rows(given, what)?;
+    if vectors.len() != 1 {
+        let text = format!("{what}: {} vectors where one is expected", vectors.len());
+        return Err(VectorValueError::new_err(text));
+    }
+    Ok(vectors.row(0).to_vec())
+}
+
+/// A metric by its name.
+pub(crate) fn metric(name: &str) -> PyResult<crinoid::Metric> {
+    name.parse().map_err(|error: crinoid::UnknownMetric| OptionValueError::new_err(error.to_string()))
+}
+
+/// A recipe by its text.
+pub(crate) fn recipe(text: &str) -> PyResult<crinoid::Recipe> {
+    text.parse::<crinoid::Recipe>().map_err(crinoid::IndexError::from).or_raise()
+}
+
+/// Who is told how far a build is: a function `(done, total)`; a line on the terminal, where there is
+/// one, unless it is `False`.
+pub(crate) fn listener<'py>(
+    py: Python<'py>,
+    given: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match given {
+        Some(given) if given.is(PyBool::new(py, false)) => Ok(None),
+        Some(given) if given.is_callable() => Ok(Some(given.clone())),
+        Some(given) if !given.is(PyBool::new(py, true)) => {
+            let text = "progress is True, False or a function of (done, total)";
+            Err(OptionValueError::new_err(text))
+        }
+        _ => {
+            let module = py.import(intern!(py, "crinoid._progress"))?;
+            let listener = module.getattr(intern!(py, "listener"))?.call0()?;
+            Ok((!listener.is_none()).then_some(listener))
+        }
+    }
+}

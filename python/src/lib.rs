@@ -1,0 +1,31 @@
+//! Python bindings: what `crinoid` exports to `import crinoid`.
+//!
+//! Arrays are copied once on their way in, while the interpreter is held, so that nobody can change
+//! them meanwhile; all work is done without it. What the classes do is documented in
+//! `crinoid/__init__.pyi`.
+
+#![forbid(unsafe_code)]
+
+mod arrays;
+mod collection;
+mod errors;
+mod index;
+mod work;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _crinoid(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<index::PyIndex>()?;
+    module.add_class::<index::PyFilter>()?;
+    module.add_class::<index::PySearchIter>()?;
+    module.add_class::<collection::PyCollection>()?;
+    module.add("VectorValueError", py.get_type::<errors::VectorValueError>())?;
+    module.add("OptionValueError", py.get_type::<errors::OptionValueError>())?;
+    module.add("UnknownIdError", py.get_type::<errors::UnknownIdError>())?;
+    module.add("FileError", py.get_type::<errors::FileError>())?;
+    module.add("StoreError", py.get_type::<errors::StoreError>())?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+"""A collection against a dictionary."""
+
+import crinoid
+import numpy as np
+import pytest
+from common import brute_force, clustered
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+
+def test_it_lives_by_the_callers_ids_and_outlives_its_process(tmp_path):
+    folder = tmp_path / "fruit"
+    with crinoid.Collection.create(folder, dim=2, metric="cosine") as fruit:
+        fruit.upsert(["apple", "pear", 42], [[1.0, 0.0], [0.8, 0.3], [0.0, 1.0]])
+        assert fruit.delete("apple") == 1
+        assert fruit.delete(["apple", "plum"]) == 0
+        assert ("apple" in fruit, "pear" in fruit, 42 in fruit, np.int64(42) in fruit) == (False, True, True, True)
+        assert repr(fruit).endswith("2 vectors)")
+    assert repr(fruit).endswith("closed)")
+    with pytest.raises(OSError, match="closed"):
+        len(fruit)
+    with crinoid.Collection.open(str(folder)) as fruit:
+        assert len(fruit) == 2
+        ids, distances = fruit.search([1.0, 0.0], k=1)
+        assert ids == ["pear"] and distances.dtype == np.float32
+        ids, distances = fruit.search([[1.0, 0.0], [0.0, 2.0]], k=5)
+        assert ids == [["pear", 42], [42, "pear"]]
+        np.testing.assert_array_equal(fruit.get("pear"), np.array([0.8, 0.3], np.float32))
+        with pytest.raises(KeyError, match="plum"):
+            fruit.get("plum")
+
+
+def test_segments_answer_as_rows_in_memory_do(tmp_path):
+    X, Q = clustered(500, 8, 1), clustered(20, 8, 2)
+    with crinoid.Collection.create(tmp_path / "c", dim=8, seal_rows=100, max_segments=2) as collection:
+        for start in range(0, 500, 50):
+            collection.upsert(range(start, start + 50), X[start : start + 50])
+        collection.delete(list(range(0, 500, 5)))
+        left = np.array([row for row in range(500) if row % 5])
+        best = left[np.argsort(brute_force(X[left], Q, "l2"), axis=1)[:, :5]]
+        for work in [collection.seal, collection.compact]:
+            ids, _ = collection.search(Q, k=5, ef=200)
+            assert np.mean([len(set(a) & set(b)) / 5 for a, b in zip(ids, best)]) > 0.97
+            work()
+        assert len(collection) == 400
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "text"),
+    [
+        (lambda c, f: c.upsert(["a", "b"], [[1.0, 2.0]]), ValueError, "2 ids for 1 vectors"),
+        (lambda c, f: c.upsert("a", [1.0]), ValueError, "1 dimensions where 2"),
+        (lambda c, f: c.upsert("a", [1.0, float("inf")]), ValueError, "dimension 1"),
+        (lambda c, f: c.upsert(-1, [1.0, 2.0]), TypeError, "2\\*\\*64"),
+        (lambda c, f: c.upsert(1.5, [1.0, 2.0]), TypeError, "an id is"),
+        (lambda c, f: c.search([1.0, 2.0], k=0), ValueError, "k is 0"),
+        (lambda c, f: crinoid.Collection.create(f, dim=2), OSError, "already"),
+        (lambda c, f: crinoid.Collection.create(f / "x", dim=0), ValueError, "dimension"),
+        (lambda c, f: crinoid.Collection.create(f / "x", dim=2, seal_rows=0), ValueError, "seal_rows"),
+        (lambda c, f: crinoid.Collection.open(f / "none"), OSError, "none"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, call, kind, text):
+    folder = tmp_path / "c"
+    with crinoid.Collection.create(folder, dim=2) as collection, pytest.raises(kind, match=text):
+        call(collection, folder)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(-9, 9)), max_size=25))
+def test_it_holds_what_a_dictionary_would(tmp_path_factory, steps):
+    oracle = {}
+    with crinoid.Collection.create(tmp_path_factory.mktemp("c") / "c", dim=1, seal_rows=4) as collection:
+        for insert, name, value in steps:
+            if insert:
+                collection.upsert(name, [float(value)])
+                oracle[name] = float(value)
+            else:
+                assert collection.delete(name) == (name in oracle)
+                oracle.pop(name, None)
+        assert len(collection) == len(oracle)
+        if oracle:
+            ids, distances = collection.search([0.5], k=20)
+            wanted = sorted((value - 0.5) ** 2 for value in oracle.values())
+            assert set(ids) == set(oracle) and distances.tolist() == wanted

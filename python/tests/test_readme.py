@@ -1,0 +1,32 @@
+"""The programs of README.md run, and the stubs know every public name."""
+
+import ast
+import re
+from pathlib import Path
+
+import crinoid
+import pytest
+
+HERE = Path(__file__).parent.parent
+PROGRAMS = re.findall(r"```python\n(.*?)```", (HERE / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_of_the_readme_run(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "README.md", "exec"), {})
+
+
+def test_there_are_programs():
+    assert len(PROGRAMS) == 2
+
+
+def test_the_stubs_name_what_there_is():
+    places = [HERE / "__init__.pyi", HERE / "crinoid" / "__init__.pyi"]
+    stubs = ast.parse(next(place for place in places if place.exists()).read_text())
+    classes = {node.name: node for node in stubs.body if isinstance(node, ast.ClassDef)}
+    assert set(classes) - {"_Rows"} == set(crinoid.__all__) - {"__version__"}
+    for name in ["Index", "Collection", "Filter", "SearchIter"]:
+        there = {one for one in vars(getattr(crinoid, name)) if not one.startswith("_")}
+        told = {one.name for one in classes[name].body if isinstance(one, ast.FunctionDef)}
+        assert there == {one for one in told if not one.startswith("_")}, name
