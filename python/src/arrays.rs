@@ -27,7 +27,10 @@ pub(crate) fn rows(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Rows> {
         [n, d] => ([*n, *d], false),
         [d] => ([1, *d], true),
         shape => {
-            let text = format!("{what}: {} dimensions where a vector (d) or a matrix (n, d) is expected", shape.len());
+            let text = format!(
+                "{what}: {} dimensions where a vector (d) or a matrix (n, d) is expected",
+                shape.len()
+            );
             return Err(VectorValueError::new_err(text));
         }
     };
@@ -40,12 +43,16 @@ pub(crate) fn rows(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Rows> {
             .or_else(|| read::<u8>(&array, shape)),
     };
     match vectors {
-        Some(vectors) => Ok(Rows { vectors: vectors.map_err(|error| {
-            VectorValueError::new_err(format!("{what}: {error}"))
-        })?, single }),
+        Some(vectors) => Ok(Rows {
+            vectors: vectors
+                .map_err(|error| VectorValueError::new_err(format!("{what}: {error}")))?,
+            single,
+        }),
         None => {
             let dtype = array.dtype();
-            let text = format!("{what}: dtype {dtype} where {DTYPES} is expected: convert by .astype('float32')");
+            let text = format!(
+                "{what}: dtype {dtype} where {DTYPES} is expected: convert by .astype('float32')"
+            );
             Err(VectorValueError::new_err(text))
         }
     }
@@ -127,7 +134,9 @@ pub(crate) fn mask(given: &Bound<'_, PyAny>, len: usize) -> PyResult<Vec<bool>> 
     }
     let array = array.call_method1(intern!(given.py(), "astype"), ("int64",))?;
     let numbers = array.cast::<PyArray1<i64>>().map_err(|_| {
-        OptionValueError::new_err("filter: a mask of booleans, row numbers, or a function of the row number is expected")
+        OptionValueError::new_err(
+            "filter: a mask of booleans, row numbers, or a function of the row number is expected",
+        )
     })?;
     let mut admitted = vec![false; len];
     for &number in numbers.readonly().as_array() {
@@ -150,7 +159,8 @@ pub(crate) fn vector(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<f32>>
 
 /// A metric by its name.
 pub(crate) fn metric(name: &str) -> PyResult<crinoid::Metric> {
-    name.parse().map_err(|error: crinoid::UnknownMetric| OptionValueError::new_err(error.to_string()))
+    name.parse()
+        .map_err(|error: crinoid::UnknownMetric| OptionValueError::new_err(error.to_string()))
 }
 
 /// A recipe by its text.

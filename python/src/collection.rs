@@ -4,7 +4,9 @@ use crate::{
     arrays::{self, Rows},
     errors::{OptionValueError, Raise, StoreError, UnknownIdError},
 };
-use crinoid::{Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Match, SearchOptions};
+use crinoid::{
+    Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Match, SearchOptions,
+};
 use numpy::PyArray1;
 use pyo3::{
     exceptions::PyTypeError,
@@ -32,9 +34,9 @@ fn id(given: &Bound<'_, PyAny>) -> PyResult<ExternalId> {
         return Ok(text.to_cow()?.as_ref().into());
     }
     let number = given.extract::<u64>();
-    number.map(ExternalId::from).map_err(|_| {
-        PyTypeError::new_err("an id is a str, or an int from 0 to 2**64 - 1")
-    })
+    number
+        .map(ExternalId::from)
+        .map_err(|_| PyTypeError::new_err("an id is a str, or an int from 0 to 2**64 - 1"))
 }
 
 /// One id, or many.
@@ -121,7 +123,12 @@ impl PyCollection {
     /// Inserts or replaces vectors: one id and one vector, or as many of both. All or nothing, and
     /// durable when it returns.
     #[pyo3(name = "upsert")]
-    fn upsert(&self, py: Python<'_>, ids: &Bound<'_, PyAny>, vectors: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn upsert(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let (names, _) = self::ids(ids)?;
         if names.is_empty() {
             return Ok(());
@@ -151,10 +158,15 @@ impl PyCollection {
     }
 
     /// The vector stored under `id`, as it was given. `UnknownIdError` where there is none.
-    fn get<'py>(&self, py: Python<'py>, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let (name, collection) = (self::id(id)?, self.open_one()?);
         let stored = py.detach(|| collection.get(name.clone())).or_raise()?;
-        let vector = stored.ok_or_else(|| UnknownIdError::new_err(format!("no vector has the id {name}")))?;
+        let vector = stored
+            .ok_or_else(|| UnknownIdError::new_err(format!("no vector has the id {name}")))?;
         Ok(PyArray1::from_vec(py, vector))
     }
 
@@ -224,7 +236,9 @@ impl PyCollection {
     fn __repr__(&self) -> String {
         let folder = self.folder.display();
         match self.open_one() {
-            Ok(collection) => format!("crinoid.Collection('{folder}', {} vectors)", collection.len()),
+            Ok(collection) => {
+                format!("crinoid.Collection('{folder}', {} vectors)", collection.len())
+            }
             Err(_) => format!("crinoid.Collection('{folder}', closed)"),
         }
     }

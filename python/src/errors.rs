@@ -7,11 +7,26 @@ use pyo3::{
     prelude::*,
 };
 
-create_exception!(crinoid, VectorValueError, PyValueError, "Vectors, or a query, that cannot be used.");
+create_exception!(
+    crinoid,
+    VectorValueError,
+    PyValueError,
+    "Vectors, or a query, that cannot be used."
+);
 create_exception!(crinoid, OptionValueError, PyValueError, "An option that is out of its range.");
 create_exception!(crinoid, UnknownIdError, PyKeyError, "No vector has this id.");
-create_exception!(crinoid, FileError, PyOSError, "A file that cannot be read or written, or is damaged.");
-create_exception!(crinoid, StoreError, PyOSError, "A collection's store that refuses or is damaged.");
+create_exception!(
+    crinoid,
+    FileError,
+    PyOSError,
+    "A file that cannot be read or written, or is damaged."
+);
+create_exception!(
+    crinoid,
+    StoreError,
+    PyOSError,
+    "A collection's store that refuses or is damaged."
+);
 
 /// Anything that the engine returns, as an exception.
 pub(crate) trait Raise<T> {

@@ -39,7 +39,11 @@ impl PyFilter {
     }
 
     fn __repr__(&self) -> String {
-        format!("crinoid.Filter({} of {} rows)", self.filter.rows().count(), self.filter.rows().len())
+        format!(
+            "crinoid.Filter({} of {} rows)",
+            self.filter.rows().count(),
+            self.filter.rows().len()
+        )
     }
 }
 
@@ -66,7 +70,9 @@ impl PyIndex {
     fn row(&self, id: i64) -> PyResult<u32> {
         u32::try_from(id).map_err(|_| {
             let len = self.index.len();
-            UnknownIdError::new_err(format!("there is no row {id}: the index has {len} rows, from 0 on"))
+            UnknownIdError::new_err(format!(
+                "there is no row {id}: the index has {len} rows, from 0 on"
+            ))
         })
     }
 }
@@ -96,7 +102,9 @@ impl PyIndex {
     ) -> PyResult<Self> {
         let Rows { vectors, single } = arrays::rows(X, "X")?;
         if single {
-            return Err(OptionValueError::new_err("X: one vector where a matrix (n, d) is expected: write X[None, :]"));
+            return Err(OptionValueError::new_err(
+                "X: one vector where a matrix (n, d) is expected: write X[None, :]",
+            ));
         }
         let mut builder = Index::builder()
             .metric(arrays::metric(metric)?)
@@ -114,7 +122,9 @@ impl PyIndex {
             builder = builder.queries(arrays::rows(queries, "queries")?.vectors);
         }
         let listener = arrays::listener(py, progress)?;
-        let built = work::build(py, threads, listener.as_ref(), |progress| builder.progress(progress).build(vectors))?;
+        let built = work::build(py, threads, listener.as_ref(), |progress| {
+            builder.progress(progress).build(vectors)
+        })?;
         Ok(Self::new(built.or_raise()?))
     }
 
@@ -139,7 +149,12 @@ impl PyIndex {
                 None => index.search_with(vectors.row(0), &options),
                 Some(filter) => {
                     let mut answers = Vec::new();
-                    let result = index.session().search_filtered(vectors.row(0), &options, filter, &mut answers);
+                    let result = index.session().search_filtered(
+                        vectors.row(0),
+                        &options,
+                        filter,
+                        &mut answers,
+                    );
                     result.map(|_| answers)
                 }
             });
@@ -168,7 +183,12 @@ impl PyIndex {
 
     /// The `k` nearest rows to one query after measuring all of them: `(ids, distances)`.
     #[pyo3(signature = (q, k = 10))]
-    fn search_exact<'py>(&self, py: Python<'py>, q: &Bound<'py, PyAny>, k: usize) -> PyResult<Pair<'py>> {
+    fn search_exact<'py>(
+        &self,
+        py: Python<'py>,
+        q: &Bound<'py, PyAny>,
+        k: usize,
+    ) -> PyResult<Pair<'py>> {
         let query = arrays::vector(q, "q")?;
         let answers = py.detach(|| self.index.search_exact(&query, k)).or_raise()?;
         Ok(arrays::one(py, &answers))
@@ -176,7 +196,12 @@ impl PyIndex {
 
     /// The rows within `radius` of one query, nearest first: `(ids, distances)`.
     #[pyo3(signature = (q, radius))]
-    fn range_search<'py>(&self, py: Python<'py>, q: &Bound<'py, PyAny>, radius: f32) -> PyResult<Pair<'py>> {
+    fn range_search<'py>(
+        &self,
+        py: Python<'py>,
+        q: &Bound<'py, PyAny>,
+        radius: f32,
+    ) -> PyResult<Pair<'py>> {
         let query = arrays::vector(q, "q")?;
         let answers = py.detach(|| self.index.search_range(&query, radius)).or_raise()?;
         Ok(arrays::one(py, &answers))
@@ -223,7 +248,9 @@ impl PyIndex {
         Ok(Self::new(py.detach(|| Index::load_from(bytes)).or_raise()?))
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
         let load = slf.get_type().getattr(intern!(slf.py(), "from_bytes"))?;
         Ok((load, (slf.get().to_bytes(slf.py())?,)))
     }
