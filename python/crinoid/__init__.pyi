@@ -53,9 +53,11 @@ class Index:
         *,
         m: int = 16,
         ef_construction: int = 200,
-        recipe: str | None = None,
+        recipe: str = "auto",
         queries: ArrayLike | None = None,
         truncate: int | None = None,
+        zero_rows: str = "refuse",
+        unchecked: bool = False,
         seed: int = 42,
         provider: str = "",
         model: str = "",
@@ -65,9 +67,11 @@ class Index:
         """Builds an index of the rows of `X`, an array of n x d.
 
         metric: "l2", "ip" or "cosine". m: links per node, 2 to 512. ef_construction: how hard an
-        insertion looks for its neighbours, m or more. recipe: one version of each module, or "auto".
-        queries: a few hundred like those that will come, for "auto". truncate: search by the first
-        dimensions only. progress: a line on the terminal, where there
+        insertion looks for its neighbours, m or more. recipe: one version of each module; "auto" chooses
+        codes by what the data ask for, and `report` says what it chose. queries: a few hundred like those
+        that will come. truncate: search by the first dimensions only. zero_rows: "keep" puts rows of
+        zeros at right angles to everything under the cosine. unchecked: take a recipe's codes even where
+        they lose many neighbours. progress: a line on the terminal, where there
         is one; False for none, or a function of (done, total).
         The same rows and options give the same index at any number of threads.
 

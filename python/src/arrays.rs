@@ -163,6 +163,17 @@ pub(crate) fn metric(name: &str) -> PyResult<crinoid::Metric> {
         .map_err(|error: crinoid::UnknownMetric| OptionValueError::new_err(error.to_string()))
 }
 
+/// What becomes of rows of zeros, by its name.
+pub(crate) fn zero_rows(name: &str) -> PyResult<crinoid::ZeroRows> {
+    match name {
+        "refuse" => Ok(crinoid::ZeroRows::Refuse),
+        "keep" => Ok(crinoid::ZeroRows::Keep),
+        _ => {
+            Err(OptionValueError::new_err(format!("zero_rows is 'refuse' or 'keep', not '{name}'")))
+        }
+    }
+}
+
 /// A recipe by its text.
 pub(crate) fn recipe(text: &str) -> PyResult<crinoid::Recipe> {
     text.parse::<crinoid::Recipe>().map_err(crinoid::IndexError::from).or_raise()

@@ -97,18 +97,19 @@ impl PyCollection {
         max_dead: Option<f64>,
         max_segments: Option<usize>,
     ) -> PyResult<Self> {
-        let mut build = BuildOptions::default();
-        build.metric = arrays::metric(metric)?;
-        build.graph.m = m;
-        build.graph.ef_construction = ef_construction;
+        let mut build = BuildOptions { metric: arrays::metric(metric)?, ..BuildOptions::default() };
+        (build.graph.m, build.graph.ef_construction) = (m, ef_construction);
         if let Some(recipe) = recipe {
             build.recipe = arrays::recipe(recipe)?;
         }
-        let mut options = CollectionOptions::default();
-        options.build = build;
-        options.seal_rows = seal_rows.unwrap_or(options.seal_rows);
-        options.max_dead = max_dead.unwrap_or(options.max_dead);
-        options.max_segments = max_segments.unwrap_or(options.max_segments);
+        let usual = CollectionOptions::default();
+        let options = CollectionOptions {
+            build,
+            seal_rows: seal_rows.unwrap_or(usual.seal_rows),
+            max_dead: max_dead.unwrap_or(usual.max_dead),
+            max_segments: max_segments.unwrap_or(usual.max_segments),
+            ..usual
+        };
         let made = py.detach(|| Collection::create(&folder, dim, &options)).or_raise()?;
         Ok(Self::new(made, folder))
     }

@@ -78,6 +78,14 @@ impl Exception for IndexError {
         let text = self.to_string();
         match self {
             IndexError::Vector(_) | IndexError::Unsuitable(_) => VectorValueError::new_err(text),
+            IndexError::ZeroRows { .. } => {
+                let text = text.replace("`zero_rows: ZeroRows::Keep`", "`zero_rows='keep'`");
+                VectorValueError::new_err(text)
+            }
+            IndexError::Lossy { .. } => {
+                let text = text.replace("set `unchecked`", "set `unchecked=True`");
+                OptionValueError::new_err(text)
+            }
             IndexError::Sample(_) | IndexError::Recipe(_) => OptionValueError::new_err(text),
             IndexError::Truncation(_) | IndexError::Build(_) => OptionValueError::new_err(text),
             IndexError::Absent { .. } | IndexError::Mismatch(_) => OptionValueError::new_err(text),

@@ -5,12 +5,12 @@ use crate::{
     errors::{OptionValueError, Raise, UnknownIdError},
     work,
 };
-use crinoid::{Index, Neighbor, SearchIter, SearchOptions, Vectors};
+use crinoid::{BuildOptions, Ceiling, Index, Neighbor, SearchIter, SearchOptions, Vectors};
 use numpy::PyArray1;
 use pyo3::{
     intern,
     prelude::*,
-    types::{PyBytes, PyDict},
+    types::{PyBytes, PyDict, PyList},
 };
 use std::{
     path::PathBuf,
@@ -82,7 +82,7 @@ impl PyIndex {
     /// Builds an index of the rows of `X`, an `n x d` array.
     #[staticmethod]
     #[pyo3(name = "build")]
-    #[pyo3(signature = (X, metric = "l2", *, m = 16, ef_construction = 200, recipe = None, queries = None, truncate = None, seed = 42, provider = "", model = "", progress = None, threads = None))]
+    #[pyo3(signature = (X, metric = "l2", *, m = 16, ef_construction = 200, recipe = "auto", queries = None, truncate = None, zero_rows = "refuse", unchecked = false, seed = 42, provider = "", model = "", progress = None, threads = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords of a Python function")]
     #[expect(non_snake_case, reason = "a matrix, as everybody there calls it")]
     fn build(
@@ -91,9 +91,11 @@ impl PyIndex {
         metric: &str,
         m: usize,
         ef_construction: usize,
-        recipe: Option<&str>,
+        recipe: &str,
         queries: Option<&Bound<'_, PyAny>>,
         truncate: Option<usize>,
+        zero_rows: &str,
+        unchecked: bool,
         seed: u64,
         provider: &str,
         model: &str,
@@ -106,18 +108,18 @@ impl PyIndex {
                 "X: one vector where a matrix (n, d) is expected: write X[None, :]",
             ));
         }
-        let mut builder = Index::builder()
-            .metric(arrays::metric(metric)?)
-            .m(m)
-            .ef_construction(ef_construction)
-            .seed(seed)
-            .embedding(provider, model);
-        if let Some(recipe) = recipe {
-            builder = builder.recipe(arrays::recipe(recipe)?);
-        }
-        if let Some(truncate) = truncate {
-            builder = builder.truncate(truncate);
-        }
+        let options = BuildOptions {
+            metric: arrays::metric(metric)?,
+            recipe: arrays::recipe(recipe)?,
+            zero_rows: arrays::zero_rows(zero_rows)?,
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            truncate,
+            unchecked,
+            ..BuildOptions::default()
+        };
+        let mut builder =
+            Index::builder().options(options).m(m).ef_construction(ef_construction).seed(seed);
         if let Some(queries) = queries {
             builder = builder.queries(arrays::rows(queries, "queries")?.vectors);
         }
@@ -276,6 +278,28 @@ impl PyIndex {
         bytes.set_item("copies", sizes.copies)?;
         bytes.set_item("total", sizes.total())?;
         report.set_item("bytes", bytes)?;
+        report.set_item("choice", index.report().to_string())?;
+        let candidates = PyList::empty(py);
+        for one in &index.report().candidates {
+            let candidate = PyDict::new(py);
+            candidate.set_item("recipe", &one.recipe)?;
+            candidate.set_item("verdict", format!("{:?}", one.verdict).to_lowercase())?;
+            candidate.set_item("bytes", one.bytes)?;
+            candidate.set_item("widened", one.widened)?;
+            candidate.set_item("cost", one.cost)?;
+            let ceilings = PyList::empty(py);
+            for Ceiling { probes, queries, at_10, at_100, .. } in &one.ceilings {
+                let ceiling = PyDict::new(py);
+                ceiling.set_item("probes", probes.to_string())?;
+                ceiling.set_item("queries", queries)?;
+                ceiling.set_item("at_10", at_10)?;
+                ceiling.set_item("at_100", at_100)?;
+                ceilings.append(ceiling)?;
+            }
+            candidate.set_item("ceilings", ceilings)?;
+            candidates.append(candidate)?;
+        }
+        report.set_item("candidates", candidates)?;
         report.set_item("digest", format!("{:016x}", index.digest()))?;
         Ok(report)
     }

@@ -22,6 +22,11 @@ def built(request):
     return request.param, crinoid.Index.build(X, metric=request.param)
 
 
+@pytest.fixture(scope="module")
+def small():
+    return crinoid.Index.build(X[:2_000:10])
+
+
 def test_answers_are_the_nearest_rows(built):
     metric, index = built
     ids, distances = index.search(Q, k=10)
@@ -125,7 +130,10 @@ def test_what_an_index_says_of_itself(built):
     report = index.report()
     assert (report["rows"], report["dim"], report["m"]) == (2_000, 16, 16)
     assert report["bytes"]["total"] > 2_000 * 16
-    assert report["recipe"] == index.recipe
+    assert report["recipe"] == index.recipe == report["candidates"][0]["recipe"]
+    assert report["candidates"][0]["verdict"] == "chosen"
+    assert all(0.95 <= one["at_10"] <= 1.0 for one in report["candidates"][0]["ceilings"])
+    assert index.recipe in report["choice"]
     assert repr(index).startswith("crinoid.Index(2000 x 16, metric=")
 
 
@@ -168,7 +176,8 @@ def test_every_kind_of_array_gives_the_same_index():
         (lambda i: crinoid.Index.build(X.astype(str)), ValueError, "dtype"),
         (lambda i: crinoid.Index.build([[1.0, 2.0], [np.nan, 1.0]]), crinoid.VectorValueError, "row 1, dimension 0"),
         (lambda i: crinoid.Index.build(np.array([[1e300]])), ValueError, "row 0, dimension 0"),
-        (lambda i: crinoid.Index.build([[0.0, 0.0]], metric="cosine"), ValueError, "row 0"),
+        (lambda i: crinoid.Index.build([[0.0, 0.0]], metric="cosine"), ValueError, "zero_rows='keep'"),
+        (lambda i: crinoid.Index.build(X, zero_rows="drop"), ValueError, "'refuse' or 'keep'"),
         (lambda i: crinoid.Index.build(np.zeros((3, 0), np.float32)), ValueError, "dimension"),
         (lambda i: crinoid.Index.build(X, metric="manhattan"), crinoid.OptionValueError, "known: l2, ip, cosine"),
         (lambda i: crinoid.Index.build(X, m=1), ValueError, "m = 1"),
@@ -180,7 +189,7 @@ def test_every_kind_of_array_gives_the_same_index():
         (lambda i: i.search(Q[:, :5]), ValueError, "5 dimensions where 16"),
         (lambda i: i.search(Q[0, :5]), ValueError, "5 dimensions where 16"),
         (lambda i: i.search(Q, k=0), crinoid.OptionValueError, "k is 0"),
-        (lambda i: i.search(Q, filter=[2_000]), ValueError, "row 2000"),
+        (lambda i: i.search(Q, filter=[200]), ValueError, "row 200"),
         (lambda i: i.search(Q, filter=np.ones(5, bool)), ValueError, "mask of 5"),
         (lambda i: i.range_search(Q, 1.0), ValueError, "50 vectors where one"),
         (lambda i: i.range_search(Q[0], float("nan")), ValueError, "radius"),
@@ -191,15 +200,23 @@ def test_every_kind_of_array_gives_the_same_index():
         (lambda i: crinoid.Index.from_bytes(i.to_bytes()[:-1]), OSError, "bytes"),
     ],
 )
-def test_mistakes_are_named(built, call, kind, text):
+def test_mistakes_are_named(small, call, kind, text):
     with pytest.raises(kind, match=text):
-        call(built[1])
+        call(small)
 
 
 def test_a_filter_of_another_index_is_refused(built):
     other = crinoid.Index.build(X)
     with pytest.raises(ValueError, match="another index"):
         built[1].search(Q, filter=other.filter([1, 2]))
+
+
+def test_rows_of_zeros_are_kept_where_they_are_asked_for():
+    rows = np.concatenate([np.zeros((2, 16), np.float32), X[:50]])
+    index = crinoid.Index.build(rows, metric="cosine", zero_rows="keep")
+    ids, distances = index.search(X[3], k=52, ef=200)
+    assert sorted(ids) == list(range(52))
+    assert (distances[ids < 2] == 2.0).all() and (index.vector(1) == 0.0).all()
 
 
 def test_progress_is_told_and_its_exception_ends_the_build():

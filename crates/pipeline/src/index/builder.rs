@@ -1,6 +1,6 @@
 //! An index, one option at a time.
 
-use super::{BuildOptions, Index};
+use super::{BuildOptions, Index, ZeroRows};
 use crate::{error::IndexError, recipe::Recipe};
 use crinoid_graph::Progress;
 use crinoid_quant::{IntoVectors, Metric, Vectors};
@@ -70,6 +70,12 @@ impl<'a> IndexBuilder<'a> {
     /// Searches by the first `dimensions` only (Matryoshka); the float refiner still uses all.
     pub fn truncate(mut self, dimensions: usize) -> Self {
         self.options.truncate = Some(dimensions);
+        self
+    }
+
+    /// What becomes of rows of zeros under the cosine; they are refused by default.
+    pub fn zero_rows(mut self, zero_rows: ZeroRows) -> Self {
+        self.options.zero_rows = zero_rows;
         self
     }
 
