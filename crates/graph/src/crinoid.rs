@@ -1,15 +1,14 @@
-//! `crinoid@1`, our champion, and `crinoid@2`: a flat graph in two stages.
+//! `crinoid@1`, our champion, and `crinoid@2`: a graph of one layer in two stages.
 
 use crate::{
     adjacency::{Graph, NONE},
     builder::{BuildError, Builder, Params, Progress},
     entries,
-    flat::{Flat, Reach, in_chunks},
-    hnsw::batch_len,
+    link_table::Policy,
     medoid::medoid,
-    order::Order,
-    rows::Policy,
-    select::Rule,
+    order::{Order, batch_len},
+    select::{RELAXED_THEN_STRICT, Rule},
+    single_layer::{Reach, SingleLayer, in_chunks},
 };
 use crinoid_quant::Space;
 
@@ -19,10 +18,7 @@ const FIRST_DEGREE: usize = 32;
 /// Pool of the first graph's searches.
 const FIRST_EF: usize = 100;
 
-/// The final selection: relaxed (alpha 1.46) at first, strict (alpha 0.91) when the list is full.
-pub(crate) const RELAXED_THEN_STRICT: Rule = Rule::Sliding { from: 0.685, to: 1.1 };
-
-/// A flat graph with `2 m` links per node.
+/// A graph of one layer with `2 m` links per node.
 ///
 /// A first graph, built by insertion with plain pruning, only serves to find candidates. Then
 /// every point searches it once more, all of them independently: its near-exact neighbours (the
@@ -65,7 +61,7 @@ impl Builder for Crinoid {
         let entry = medoid(space, params.seed).unwrap_or(NONE);
         let plain = Rule::Sliding { from: 1.0, to: 1.0 };
         let first = Policy { rule: plain, cap: FIRST_DEGREE, keep: FIRST_DEGREE };
-        let mut graph = Flat::new(space, first, entry);
+        let mut graph = SingleLayer::new(space, first, entry);
         let order = Order::Shuffle.starting_with(entry, total, params.seed);
         let reach = Reach { ef: FIRST_EF, expanded: false, present: false };
         in_chunks(&order, chunk, [0, third, total], progress, |batch| {

@@ -8,13 +8,12 @@ use crate::{
     adjacency::{Graph, NONE},
     builder::{BuildError, Builder, Params, Progress},
     candidate::Candidate,
-    crinoid::RELAXED_THEN_STRICT,
-    flat::Flat,
+    link_table::{Link, Policy},
     medoid::medoid,
     random,
-    rows::{Link, Policy},
-    scratch::{Scratch, Shelf},
-    select::select,
+    scratch::{Scratch, ScratchPool},
+    select::{RELAXED_THEN_STRICT, select},
+    single_layer::SingleLayer,
 };
 use crinoid_quant::Space;
 use rayon::prelude::*;
@@ -56,17 +55,17 @@ impl Builder for NnDescent {
     ) -> Result<Graph, BuildError> {
         params.validate_for(space.len())?;
         let keep = (params.ef_construction / 4).max(params.m);
-        let shelf = Shelf::default();
+        let spare = ScratchPool::default();
         let mut lists = random_lists(space, keep, params.seed);
         rounds(space, progress, |_| {
-            let (next, changed) = expand(space, &lists, keep, &shelf);
+            let (next, changed) = expand(space, &lists, keep, &spare);
             lists = next;
             changed * 1000 > lists.len() * keep
         })?;
         // Near neighbours alone never leave a cluster: a few random points stand for the rest.
         let far = random_lists(space, params.m, params.seed ^ 1);
         lists.iter_mut().zip(far).for_each(|(list, far)| list.extend(far));
-        finish(space, params, lists, shelf)
+        finish(space, params, lists, spare)
     }
 }
 
@@ -92,7 +91,7 @@ impl Builder for RnnDescent {
             }
             true
         })?;
-        finish(space, params, lists, Shelf::default())
+        finish(space, params, lists, ScratchPool::default())
     }
 }
 
@@ -137,7 +136,7 @@ fn measured(space: &dyn Space, node: u32, ids: &[u32], keys: &mut Vec<u32>) -> V
 }
 
 /// One round of NN-Descent, and how many links are new.
-fn expand(space: &dyn Space, lists: &Lists, keep: usize, shelf: &Shelf) -> (Lists, usize) {
+fn expand(space: &dyn Space, lists: &Lists, keep: usize, spare: &ScratchPool) -> (Lists, usize) {
     // A dozen links in each direction: the expansion costs the square of it.
     const FAN: usize = 12;
     let reverse = reversed(lists, FAN);
@@ -176,7 +175,7 @@ fn expand(space: &dyn Space, lists: &Lists, keep: usize, shelf: &Shelf) -> (List
     };
     let results: Vec<(Vec<Candidate>, usize)> = (0..lists.len())
         .into_par_iter()
-        .map_init(|| shelf.take(), |scratch, node| improve(scratch, node))
+        .map_init(|| spare.take(), |scratch, node| improve(scratch, node))
         .collect();
     let changed = results.iter().map(|(_, changed)| changed).sum();
     (results.into_iter().map(|(list, _)| list).collect(), changed)
@@ -275,22 +274,22 @@ fn finish(
     space: &dyn Space,
     params: &Params,
     mut lists: Lists,
-    shelf: Shelf,
+    spare: ScratchPool,
 ) -> Result<Graph, BuildError> {
     let degree = 2 * params.m;
     let policy = Policy { rule: RELAXED_THEN_STRICT, cap: degree, keep: degree };
     let entry = medoid(space, params.seed).unwrap_or(NONE);
-    let mut graph = Flat::new(space, policy, entry);
-    graph.shelf = shelf;
+    let mut graph = SingleLayer::new(space, policy, entry);
+    graph.spare = spare;
     lists.par_iter_mut().for_each_init(
-        || graph.shelf.take(),
+        || graph.spare.take(),
         |scratch, list| {
             let Scratch { keys, pruning, .. } = &mut **scratch;
             pruning.candidates.clear();
             pruning.candidates.extend(list.iter().map(|c| Candidate::new(c.key(), c.id())));
             pruning.candidates.sort_unstable();
             pruning.candidates.dedup();
-            select(graph.ground(), policy.rule, policy.keep, keys, pruning);
+            select(graph.layer_space(), policy.rule, policy.keep, keys, pruning);
             list.clone_from(&pruning.chosen);
         },
     );

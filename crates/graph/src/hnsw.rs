@@ -9,27 +9,18 @@
 
 use crate::{
     adjacency::{Graph, Layer, NONE, stride_of},
-    beam::{self, Effort, Patience},
     builder::{BuildError, Builder, Params, Progress},
     candidate::Candidate,
-    crinoid::RELAXED_THEN_STRICT,
-    ground::Ground,
+    layer_space::LayerSpace,
     levels,
-    order::Order,
-    rows::{Link, Policy, Rows},
-    scratch::{Scratch, Shelf},
-    select::{Rule, select},
+    link_table::{Link, LinkTable, Policy},
+    order::{Order, batch_len},
+    scratch::{Scratch, ScratchPool},
+    search::{self, Effort, Patience},
+    select::{RELAXED_THEN_STRICT, Rule, select},
 };
 use crinoid_quant::{Buffer, Space};
 use rayon::prelude::*;
-
-/// The most points in a batch: measuring them against each other stays a few percent of the work.
-const MAX_BATCH: usize = 1024;
-
-/// Points per batch: 2 % of all, so that what a batch cannot see (paths through itself) is little.
-pub(crate) fn batch_len(points: usize) -> usize {
-    (points / 50).clamp(32, MAX_BATCH)
-}
 
 /// One published version: an insertion order and a rule per layer.
 #[derive(Clone, Copy, Debug)]
@@ -142,14 +133,14 @@ struct Growth<'a> {
     others: Vec<u32>,
     other_entries: usize,
     effort: Effort,
-    shelf: Shelf,
+    spare: ScratchPool,
 }
 
 /// One layer that grows.
 struct Tier {
     /// The nodes by slot, ascending; empty on the base layer, where slots are nodes.
     nodes: Vec<u32>,
-    rows: Rows,
+    rows: LinkTable,
     policy: Policy,
 }
 
@@ -161,8 +152,8 @@ struct Found {
 }
 
 impl Tier {
-    fn ground<'a>(&'a self, space: &'a dyn Space, level: usize) -> Ground<'a> {
-        Ground { space, nodes: (level > 0).then_some(&self.nodes) }
+    fn layer_space<'a>(&'a self, space: &'a dyn Space, level: usize) -> LayerSpace<'a> {
+        LayerSpace { space, nodes: (level > 0).then_some(&self.nodes) }
     }
 
     /// The slot of `node`, which lives on this layer.
@@ -191,7 +182,7 @@ impl<'a> Growth<'a> {
             inhabitants[..level].iter_mut().for_each(|nodes| nodes.push(node));
         }
         let tier = |nodes: Vec<u32>, len, policy: Policy| {
-            let rows = Rows::new(len, policy.cap);
+            let rows = LinkTable::new(len, policy.cap);
             Tier { nodes, rows, policy }
         };
         let upper = inhabitants.into_iter().map(|nodes| {
@@ -207,7 +198,7 @@ impl<'a> Growth<'a> {
             others: Vec::new(),
             other_entries: version.other_entries,
             effort: (version.effort)(params),
-            shelf: Shelf::default(),
+            spare: ScratchPool::default(),
         }
     }
 
@@ -223,10 +214,10 @@ impl<'a> Growth<'a> {
     fn insert(&mut self, batch: &[u32]) {
         let found: Vec<Vec<Found>> = (0..batch.len())
             .into_par_iter()
-            .map_init(|| self.shelf.take(), |scratch, turn| self.find(batch, turn, scratch))
+            .map_init(|| self.spare.take(), |scratch, turn| self.find(batch, turn, scratch))
             .collect();
         for level in 0..=self.upper.len() {
-            let (space, shelf) = (self.space, &self.shelf);
+            let (space, spare) = (self.space, &self.spare);
             let tier = match level.checked_sub(1) {
                 Some(above) => &mut self.upper[above],
                 None => &mut self.base,
@@ -244,8 +235,8 @@ impl<'a> Growth<'a> {
                 }));
             }
             links.par_sort_unstable();
-            let ground = Ground { space, nodes: (level > 0).then_some(&tier.nodes) };
-            tier.rows.connect(ground, tier.policy, &links, shelf);
+            let layer_space = LayerSpace { space, nodes: (level > 0).then_some(&tier.nodes) };
+            tier.rows.connect(layer_space, tier.policy, &links, spare);
         }
         for &node in batch {
             let level = self.level(node);
@@ -281,20 +272,20 @@ impl<'a> Growth<'a> {
         let mut at = self.entry.map(|(entry, highest)| (self.tier(highest).slot(entry), highest));
         for here in (0..=level.max(at.map_or(0, |(_, highest)| highest))).rev() {
             let tier = self.tier(here);
-            let ground = tier.ground(self.space, here);
+            let layer_space = tier.layer_space(self.space, here);
             scratch.pool.clear();
             if let Some((start, _)) = at.filter(|&(_, highest)| here <= highest) {
                 let effort = if here > level { 1.into() } else { self.effort };
                 let others: &[u32] = if here == 0 { &self.others } else { &[] };
                 let starts = [&[start], others].concat();
-                beam::search(ground, &tier.rows, node, &starts, effort, scratch);
+                search::best_first(layer_space, &tier.rows, node, &starts, effort, scratch);
                 let nearest = scratch.pool[0].id();
                 let below = here.saturating_sub(1);
                 at = Some((self.tier(below).slot(tier.node(nearest)), below));
             }
             if here <= level {
                 self.join_peers(peers, here, scratch);
-                found[here] = choose(ground, tier.policy, scratch);
+                found[here] = choose(layer_space, tier.policy, scratch);
             }
         }
         found
@@ -339,10 +330,10 @@ impl<'a> Growth<'a> {
 }
 
 /// Thins out the pool to a first list of neighbours.
-fn choose(ground: Ground<'_>, policy: Policy, scratch: &mut Scratch) -> Found {
+fn choose(layer_space: LayerSpace<'_>, policy: Policy, scratch: &mut Scratch) -> Found {
     let Scratch { pool, pruning, keys, .. } = scratch;
     pruning.candidates.clear();
     pruning.candidates.extend(pool.iter().map(|c| Candidate::new(c.key(), c.id())));
-    select(ground, policy.rule, policy.keep, keys, pruning);
+    select(layer_space, policy.rule, policy.keep, keys, pruning);
     Found { links: pruning.chosen.clone(), clean: pruning.clean }
 }

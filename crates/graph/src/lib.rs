@@ -19,7 +19,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod adjacency;
-mod beam;
 pub mod builder;
 pub mod candidate;
 pub mod copies;
@@ -27,10 +26,10 @@ mod crinoid;
 mod descent;
 pub mod diagnose;
 mod entries;
-mod flat;
-mod ground;
 mod hnsw;
+mod layer_space;
 pub mod levels;
+mod link_table;
 pub mod live;
 mod medoid;
 mod order;
@@ -38,9 +37,10 @@ pub mod queries;
 pub mod random;
 pub mod reorder;
 mod repair;
-mod rows;
 mod scratch;
+mod search;
 mod select;
+mod single_layer;
 mod vamana;
 pub mod versions;
 

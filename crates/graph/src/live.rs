@@ -4,23 +4,22 @@ use crate::{
     adjacency::{Graph, NONE},
     builder::{BuildError, Params},
     candidate::Candidate,
-    crinoid::RELAXED_THEN_STRICT,
-    flat::{Flat, Reach},
-    hnsw::batch_len,
-    rows::{Policy, Rows},
+    link_table::{LinkTable, Policy},
+    order::batch_len,
     scratch::Scratch,
-    select::select,
+    select::{RELAXED_THEN_STRICT, select},
+    single_layer::{Reach, SingleLayer},
 };
 use crinoid_quant::Space;
 use rayon::prelude::*;
 
-/// A flat graph under insertion and deletion.
+/// A graph of one layer under insertion and deletion.
 ///
 /// Nodes are rows of a space that may grow between calls; rows of deleted nodes stay empty and
 /// unlinked until their id is inserted again. The same calls in the same order make the same
 /// graph at any number of threads.
 pub struct LiveGraph {
-    rows: Rows,
+    rows: LinkTable,
     present: Vec<bool>,
     len: usize,
     entry: u32,
@@ -54,11 +53,11 @@ impl LiveGraph {
     /// When a parameter is out of range.
     pub fn new(params: &Params) -> Result<Self, BuildError> {
         params.validate()?;
-        let rows = Rows::new(0, 2 * params.m);
+        let rows = LinkTable::new(0, 2 * params.m);
         Ok(Self { rows, present: Vec::new(), len: 0, entry: NONE, params: *params })
     }
 
-    /// Takes up a flat frozen graph, to go on with it. Nodes without any link in or out that are
+    /// Takes up a frozen graph of one layer, to go on with it. Nodes without any link in or out that are
     /// not the entry count as deleted.
     ///
     /// # Errors
@@ -72,7 +71,7 @@ impl LiveGraph {
             return Err(BuildError::Parameter { name: "m", value, range });
         }
         live.grow(graph.len());
-        live.rows = Rows::of(graph, space, 2 * params.m);
+        live.rows = LinkTable::of(graph, space, 2 * params.m);
         live.entry = entry;
         live.present[entry as usize] = true;
         for node in 0..graph.len() as u32 {
@@ -121,8 +120,8 @@ impl LiveGraph {
         let ef = self.params.ef_construction;
         let reach = Reach { ef, expanded: true, present: false };
         let batch = batch_len(self.len);
-        self.with_flat(space, |flat| {
-            nodes.chunks(batch).for_each(|batch| flat.insert(batch, reach, true));
+        self.with_layer(space, |layer| {
+            nodes.chunks(batch).for_each(|batch| layer.insert(batch, reach, true));
         });
         Ok(())
     }
@@ -143,20 +142,20 @@ impl LiveGraph {
                     && self.rows.ids(node).iter().any(|&id| !present[id as usize])
             })
             .collect();
-        let rows = std::mem::replace(&mut self.rows, Rows::new(0, policy.cap));
-        let mut flat = Flat::new(space, policy, self.entry).with_rows(rows);
+        let rows = std::mem::replace(&mut self.rows, LinkTable::new(0, policy.cap));
+        let mut layer = SingleLayer::new(space, policy, self.entry).with_rows(rows);
         let lists: Vec<Vec<Candidate>> = heirs
             .par_iter()
             .map_init(
-                || flat.shelf.take(),
+                || layer.spare.take(),
                 |scratch, &heir| {
                     let Scratch { keys, pruning, .. } = &mut **scratch;
                     let mut ids: Vec<u32> = Vec::new();
-                    for &id in flat.rows.ids(heir) {
+                    for &id in layer.rows.ids(heir) {
                         if present[id as usize] {
                             ids.push(id);
                         } else {
-                            let inherited = flat.rows.ids(id).iter().copied();
+                            let inherited = layer.rows.ids(id).iter().copied();
                             ids.extend(inherited.filter(|&id| present[id as usize] && id != heir));
                         }
                     }
@@ -168,19 +167,19 @@ impl LiveGraph {
                     pruning.candidates.clear();
                     pruning.candidates.extend(found.map(|(&id, &key)| Candidate::new(key, id)));
                     pruning.candidates.sort_unstable();
-                    select(flat.ground(), policy.rule, policy.keep, keys, pruning);
+                    select(layer.layer_space(), policy.rule, policy.keep, keys, pruning);
                     pruning.chosen.clone()
                 },
             )
             .collect();
         if !self.contains(self.entry) {
-            let near = flat.rows.links(self.entry).filter(|c| self.contains(c.id())).min();
+            let near = layer.rows.links(self.entry).filter(|c| self.contains(c.id())).min();
             let any = || self.present.iter().position(|&present| present).map(|node| node as u32);
             self.entry = near.map(Candidate::id).or_else(any).unwrap_or(NONE);
         }
-        heirs.iter().zip(&lists).for_each(|(&heir, list)| flat.rows.set(heir, list, 0));
-        nodes.iter().for_each(|&node| flat.rows.set(node, &[], 0));
-        self.rows = flat.rows;
+        heirs.iter().zip(&lists).for_each(|(&heir, list)| layer.rows.set(heir, list, 0));
+        nodes.iter().for_each(|&node| layer.rows.set(node, &[], 0));
+        self.rows = layer.rows;
         Ok(())
     }
 
@@ -191,7 +190,7 @@ impl LiveGraph {
     /// Never, unless the adjacency has been damaged.
     pub fn freeze(&mut self, space: &dyn Space) -> Result<Graph, BuildError> {
         let (ef, present) = (self.params.m, std::mem::take(&mut self.present));
-        self.with_flat(space, |flat| flat.attach_where(ef, |node| present[node as usize]));
+        self.with_layer(space, |layer| layer.attach_where(ef, |node| present[node as usize]));
         self.present = present;
         self.rows.to_graph(self.entry, Vec::new())
     }
@@ -214,12 +213,12 @@ impl LiveGraph {
         Ok(())
     }
 
-    fn with_flat(&mut self, space: &dyn Space, work: impl FnOnce(&mut Flat<'_>)) {
+    fn with_layer(&mut self, space: &dyn Space, work: impl FnOnce(&mut SingleLayer<'_>)) {
         let policy = policy(&self.params);
-        let rows = std::mem::replace(&mut self.rows, Rows::new(0, policy.cap));
-        let mut flat = Flat::new(space, policy, self.entry).with_rows(rows);
-        work(&mut flat);
-        self.rows = flat.rows;
+        let rows = std::mem::replace(&mut self.rows, LinkTable::new(0, policy.cap));
+        let mut layer = SingleLayer::new(space, policy, self.entry).with_rows(rows);
+        work(&mut layer);
+        self.rows = layer.rows;
     }
 }
 

@@ -1,4 +1,4 @@
-//! In which order points are inserted.
+//! In which order points are inserted, and how many at a time.
 
 use crate::random;
 
@@ -33,4 +33,12 @@ impl Order {
         }
         points
     }
+}
+
+/// The most points in a batch: measuring them against each other stays a few percent of the work.
+const MAX_BATCH: usize = 1024;
+
+/// Points per batch: 2 % of all, so that what a batch cannot see (paths through itself) is little.
+pub(crate) fn batch_len(points: usize) -> usize {
+    (points / 50).clamp(32, MAX_BATCH)
 }

@@ -3,9 +3,8 @@
 use crate::{
     adjacency::{Graph, GraphError},
     candidate::Candidate,
-    ground::Ground,
-    scratch::Pruning,
-    select::{Rule, select},
+    layer_space::LayerSpace,
+    select::{Pruning, Rule, select},
 };
 use crinoid_quant::Space;
 use rayon::prelude::*;
@@ -42,7 +41,7 @@ pub fn link_queries(
     pairs.par_sort_unstable();
     pairs.dedup();
     let groups: Vec<&[(u32, u32)]> = pairs.chunk_by(|a, b| a.0 == b.0).collect();
-    let ground = Ground { space, nodes: None };
+    let layer_space = LayerSpace { space, nodes: None };
     let gains: Vec<(u32, Vec<u32>)> = groups
         .par_iter()
         .map_init(
@@ -59,7 +58,7 @@ pub fn link_queries(
                 let found = others.iter().zip(keys.iter());
                 pruning.candidates.extend(found.map(|(&id, &key)| Candidate::new(key, id)));
                 pruning.candidates.sort_unstable();
-                select(ground, Rule::Diverse { backfill: true }, extra, keys, pruning);
+                select(layer_space, Rule::Diverse { backfill: true }, extra, keys, pruning);
                 (node, pruning.chosen.iter().map(|chosen| chosen.id()).collect())
             },
         )

@@ -3,9 +3,9 @@
 use crate::{
     adjacency::{Graph, NONE},
     builder::BuildError,
-    flat::Flat,
-    rows::{Policy, Rows},
+    link_table::{LinkTable, Policy},
     select::Rule,
+    single_layer::SingleLayer,
 };
 use crinoid_quant::Space;
 
@@ -26,7 +26,8 @@ pub fn repair(graph: &Graph, space: &dyn Space) -> Result<Graph, BuildError> {
     let degree = graph.degree();
     let policy = Policy { rule: Rule::Closest, cap: degree, keep: degree };
     let entry = graph.entry_node().unwrap_or(NONE);
-    let mut flat = Flat::new(space, policy, entry).with_rows(Rows::of(graph, space, degree));
-    flat.attach(degree);
-    flat.freeze_below((graph.entry(), graph.layers().to_vec()))
+    let mut layer =
+        SingleLayer::new(space, policy, entry).with_rows(LinkTable::of(graph, space, degree));
+    layer.attach(degree);
+    layer.freeze_below((graph.entry(), graph.layers().to_vec()))
 }

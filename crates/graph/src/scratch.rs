@@ -1,6 +1,6 @@
 //! Memory that a thread needs while it inserts points, used again and again.
 
-use crate::{candidate::Candidate, select::Rival};
+use crate::{candidate::Candidate, select::Pruning};
 use std::{
     ops::{Deref, DerefMut},
     sync::{Mutex, PoisonError},
@@ -20,23 +20,6 @@ pub(crate) struct Scratch {
     /// Keys to the points of the same batch.
     pub(crate) peers: Vec<u32>,
     pub(crate) pruning: Pruning,
-}
-
-/// Working memory of a selection of neighbours.
-#[derive(Default)]
-pub(crate) struct Pruning {
-    /// What is selected from, ascending.
-    pub(crate) candidates: Vec<Candidate>,
-    /// What was selected, ascending; with backfill what was filled in follows.
-    pub(crate) chosen: Vec<Candidate>,
-    /// How many of `chosen` were selected rather than filled in.
-    pub(crate) clean: usize,
-    pub(crate) rejected: Vec<Candidate>,
-    /// Candidates that nobody has defeated yet.
-    pub(crate) open: Vec<Candidate>,
-    /// Those of them that the newest neighbour is measured against.
-    pub(crate) rivals: Vec<u32>,
-    pub(crate) sliding: Vec<Rival>,
 }
 
 /// Which slots a search has met: stamps of the current generation.
@@ -87,22 +70,22 @@ impl Visited {
 
 /// Scratch memory that waits for the next thread that needs some.
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<Vec<Scratch>>);
+pub(crate) struct ScratchPool(Mutex<Vec<Scratch>>);
 
-/// Scratch on loan: it goes back to its shelf when dropped.
-pub(crate) struct Loan<'a> {
-    shelf: &'a Shelf,
+/// Scratch on loan: it goes back when dropped.
+pub(crate) struct Borrowed<'a> {
+    spare: &'a ScratchPool,
     scratch: Scratch,
 }
 
-impl Shelf {
-    pub(crate) fn take(&self) -> Loan<'_> {
+impl ScratchPool {
+    pub(crate) fn take(&self) -> Borrowed<'_> {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Loan { shelf: self, scratch: waiting.unwrap_or_default() }
+        Borrowed { spare: self, scratch: waiting.unwrap_or_default() }
     }
 }
 
-impl Deref for Loan<'_> {
+impl Deref for Borrowed<'_> {
     type Target = Scratch;
 
     fn deref(&self) -> &Scratch {
@@ -110,16 +93,16 @@ impl Deref for Loan<'_> {
     }
 }
 
-impl DerefMut for Loan<'_> {
+impl DerefMut for Borrowed<'_> {
     fn deref_mut(&mut self) -> &mut Scratch {
         &mut self.scratch
     }
 }
 
-impl Drop for Loan<'_> {
+impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         let scratch = std::mem::take(&mut self.scratch);
-        self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which candidates become neighbours.
 
-use crate::{candidate::Candidate, ground::Ground, scratch::Pruning};
+use crate::{candidate::Candidate, layer_space::LayerSpace};
 
 /// A rule that thins out candidates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +26,9 @@ pub(crate) enum Rule {
     },
 }
 
+/// The final selection: relaxed (alpha 1.46) at first, strict (alpha 0.91) when the list is full.
+pub(crate) const RELAXED_THEN_STRICT: Rule = Rule::Sliding { from: 0.685, to: 1.1 };
+
 /// Selects at most `keep` of `scratch.candidates` (ascending) into `scratch.chosen`.
 ///
 /// Flagged candidates were selected together before, so they are not tested against each other
@@ -33,7 +36,7 @@ pub(crate) enum Rule {
 /// neighbour is measured against all candidates still open in one call; a candidate is measured
 /// until its first defeat, as in the lazy order, but in long calls.
 pub(crate) fn select(
-    ground: Ground<'_>,
+    layer_space: LayerSpace<'_>,
     rule: Rule,
     keep: usize,
     keys: &mut Vec<u32>,
@@ -45,18 +48,35 @@ pub(crate) fn select(
             scratch.chosen.extend(scratch.candidates.iter().take(keep));
             scratch.clean = scratch.chosen.len();
         }
-        Rule::Diverse { backfill } => diverse(ground, backfill, keep, keys, scratch),
+        Rule::Diverse { backfill } => diverse(layer_space, backfill, keep, keys, scratch),
         Rule::Sliding { from, to } => {
-            sliding(ground, [from, to], keep, keys, scratch);
+            sliding(layer_space, [from, to], keep, keys, scratch);
             // A later selection tests with another slack: nothing is settled.
             scratch.clean = 0;
         }
     }
 }
 
+/// Working memory of a selection of neighbours.
+#[derive(Default)]
+pub(crate) struct Pruning {
+    /// What is selected from, ascending.
+    pub(crate) candidates: Vec<Candidate>,
+    /// What was selected, ascending; with backfill what was filled in follows.
+    pub(crate) chosen: Vec<Candidate>,
+    /// How many of `chosen` were selected rather than filled in.
+    pub(crate) clean: usize,
+    rejected: Vec<Candidate>,
+    /// Candidates that nobody has defeated yet.
+    open: Vec<Candidate>,
+    /// Those of them that the newest neighbour is measured against.
+    rivals: Vec<u32>,
+    sliding: Vec<Rival>,
+}
+
 /// [`Rule::Diverse`].
 fn diverse(
-    ground: Ground<'_>,
+    layer_space: LayerSpace<'_>,
     backfill: bool,
     keep: usize,
     keys: &mut Vec<u32>,
@@ -78,7 +98,7 @@ fn diverse(
         rivals.clear();
         rivals.extend(open[next..].iter().filter(|&&o| !spared(o)).map(|other| other.id()));
         keys.resize(rivals.len(), 0);
-        ground.keys(ground.point(winner.id()), rivals, keys);
+        layer_space.keys(layer_space.point(winner.id()), rivals, keys);
         let mut measured = keys.iter();
         let mut kept = next;
         for place in next..open.len() {
@@ -103,7 +123,7 @@ fn diverse(
 
 /// A candidate of [`Rule::Sliding`] that may still be selected.
 #[derive(Clone, Copy)]
-pub(crate) struct Rival {
+struct Rival {
     candidate: Candidate,
     /// Its distance to the node, as the space's value.
     value: f64,
@@ -113,14 +133,14 @@ pub(crate) struct Rival {
 
 /// [`Rule::Sliding`].
 fn sliding(
-    ground: Ground<'_>,
+    layer_space: LayerSpace<'_>,
     [from, to]: [f64; 2],
     keep: usize,
     keys: &mut Vec<u32>,
     scratch: &mut Pruning,
 ) {
     let Pruning { candidates, chosen, rivals, sliding: open, .. } = scratch;
-    let space = ground.space;
+    let space = layer_space.space;
     open.clear();
     open.extend(candidates.iter().map(|&candidate| Rival {
         candidate: Candidate::new(candidate.key(), candidate.id()),
@@ -139,7 +159,7 @@ fn sliding(
         rivals.clear();
         rivals.extend(open[next..].iter().map(|rival| rival.candidate.id()));
         keys.resize(rivals.len(), 0);
-        ground.keys(ground.point(winner.id()), rivals, keys);
+        layer_space.keys(layer_space.point(winner.id()), rivals, keys);
         // The slack only grows, so whoever fails now fails for good.
         let slack = slack(chosen.len());
         let mut kept = next;
@@ -199,13 +219,13 @@ mod tests {
                 points.iter().map(|p| p.iter().map(|&x| f32::from(x)).collect()).collect();
             let codes = Float::train(&Vectors::from_rows(&rows).unwrap(), Metric::L2);
             let space = codes.space();
-            let ground = Ground { space: &*space, nodes: None };
+            let layer_space = LayerSpace { space: &*space, nodes: None };
             let rule = Rule::Diverse { backfill };
             let (mut keys, mut pruning) = (Vec::new(), Pruning::default());
 
             let early: Vec<u32> = (1..25).collect();
             pruning.candidates = candidates(&*space, &early);
-            select(ground, rule, keep, &mut keys, &mut pruning);
+            select(layer_space, rule, keep, &mut keys, &mut pruning);
             let expected = naive(&*space, &pruning.candidates, keep);
             prop_assert_eq!(&pruning.chosen[..pruning.clean], &expected[..]);
             prop_assert!(!backfill || pruning.chosen.len() == keep.min(24));
@@ -216,7 +236,7 @@ mod tests {
             again.sort_unstable();
             let plain: Vec<_> = again.iter().map(|c| Candidate::new(c.key(), c.id())).collect();
             pruning.candidates = again;
-            select(ground, rule, keep, &mut keys, &mut pruning);
+            select(layer_space, rule, keep, &mut keys, &mut pruning);
             let chosen = pruning.chosen[..pruning.clean].iter();
             let chosen: Vec<_> = chosen.map(|c| Candidate::new(c.key(), c.id())).collect();
             prop_assert_eq!(chosen, naive(&*space, &plain, keep));

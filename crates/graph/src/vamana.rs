@@ -1,14 +1,13 @@
-//! `vamana@1`: two passes of robust prune over one flat graph.
+//! `vamana@1`: two passes of robust prune over one layer.
 
 use crate::{
     adjacency::{Graph, NONE},
     builder::{BuildError, Builder, Params, Progress},
-    flat::{Flat, Reach, in_chunks},
-    hnsw::batch_len,
+    link_table::Policy,
     medoid::medoid,
-    order::Order,
-    rows::Policy,
+    order::{Order, batch_len},
     select::Rule,
+    single_layer::{Reach, SingleLayer, in_chunks},
 };
 use crinoid_quant::Space;
 
@@ -40,7 +39,7 @@ impl Builder for Vamana {
         let entry = medoid(space, params.seed).unwrap_or(NONE);
         let order = Order::Shuffle.starting_with(entry, total, params.seed);
         let reach = Reach { ef: params.ef_construction, expanded: true, present: true };
-        let mut graph = Flat::new(space, policy(1.0), entry);
+        let mut graph = SingleLayer::new(space, policy(1.0), entry);
         let chunk = batch_len(total);
         let half = total / 2;
         in_chunks(&order, chunk, [0, half, total], progress, |batch| {

@@ -9,38 +9,20 @@ use crate::{
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
     Codes, Metric, Neighbor, Space, Vectors,
-    codec::{
-        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Rabitq, RecordAsymmetric, Sign, Sq8, Sq8Clipped,
-        U8Exact,
-    },
-    versions::UnknownVersion,
+    codec::{Float, Half, Int8MaxAbs},
+    versions::{self, CodecVisitor, UnknownVersion},
 };
 use crinoid_refine::{NoRefiner, Rescore};
 use crinoid_search::{Composed, Cursor, Engine, Exact};
 use std::sync::Arc;
 
-/// Calls `$body` with `$C` standing for the codec called `$name`.
-macro_rules! with_codec {
-    ($name:expr, $C:ident => $body:expr) => {
-        with_codec!(@ $name, $C => $body, Float, Sign, Int8MaxAbs, Sq8, Sq8Clipped, U8Exact, Int4,
-            Half, Int8Fixed, Rabitq<1>, Rabitq<2>, Rabitq<4>, Rabitq<8>, RecordAsymmetric)
-    };
-    (@ $name:expr, $C:ident => $body:expr, $($codec:ty),+) => {
-        match $name {
-            $(name if name == <$codec as Codes>::VERSION => { type $C = $codec; $body })+
-            name => Err(unknown("quant", crinoid_quant::versions::VERSIONS, name)),
-        }
-    };
-}
-
-fn unknown(
-    module: &'static str,
-    versions: &'static [crinoid_quant::Version],
+/// Does something with the codec called `name`.
+fn with_codec<T, V: CodecVisitor<Output = Result<T, IndexError>>>(
     name: &str,
-) -> IndexError {
-    let known = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let source = UnknownVersion { wanted: name.to_owned(), known, instead: None };
-    RecipeError::Unknown { module, source }.into()
+    visitor: V,
+) -> Result<T, IndexError> {
+    versions::with_codec(name, visitor)
+        .map_err(|source| RecipeError::Unknown { module: "quant", source })?
 }
 
 /// Codes, graph and search: everything that stage 1 consists of.
@@ -63,6 +45,9 @@ pub(crate) trait FirstStage: Send + Sync {
     /// The refiner that stands in for `none@1` where these codes lose nothing of the rows, but may of a
     /// query.
     fn lossless(&self, metric: Metric) -> Option<Arc<dyn StoredRefiner>>;
+
+    /// Whether the order of the codes is so noisy that refiners should see every candidate.
+    fn is_coarse(&self) -> bool;
 
     /// The codes, for the container.
     fn parts(&self) -> Result<Parts<'_>, IndexError>;
@@ -106,7 +91,11 @@ impl<C: Codes> FirstStage for Stage<C> {
 
     fn lossless(&self, metric: Metric) -> Option<Arc<dyn StoredRefiner>> {
         let refiner = || Arc::new(Lossless::new(self.codes.clone(), metric)) as _;
-        (C::VERSION == U8Exact::VERSION).then(refiner)
+        C::LOSSLESS.then(refiner)
+    }
+
+    fn is_coarse(&self) -> bool {
+        C::COARSE
     }
 
     fn parts(&self) -> Result<Parts<'_>, IndexError> {
@@ -130,8 +119,7 @@ fn stage<C: Codes>(
 ) -> Result<Box<dyn FirstStage>, IndexError> {
     let search = crinoid_search::versions::find(recipe.search())
         .map_err(|source| RecipeError::Unknown { module: "search", source })?;
-    let engine = crinoid_search::versions::compose(search, graph.clone(), codes.clone())
-        .map_err(IndexError::Engine)?;
+    let engine = search.compose(graph.clone(), codes.clone()).map_err(IndexError::Engine)?;
     Ok(Box::new(Stage { scan: Exact::new(codes.clone()), codes, engine }))
 }
 
@@ -187,11 +175,23 @@ pub(crate) fn encode(
     prepared: &Vectors,
     metric: Metric,
 ) -> Result<Box<dyn Encoded>, IndexError> {
-    with_codec!(name, C => {
+    with_codec(name, Encode { prepared, metric })
+}
+
+struct Encode<'a> {
+    prepared: &'a Vectors,
+    metric: Metric,
+}
+
+impl CodecVisitor for Encode<'_> {
+    type Output = Result<Box<dyn Encoded>, IndexError>;
+
+    fn visit<C: Codes>(self) -> Self::Output {
+        let Self { prepared, metric } = self;
         C::check(prepared, metric)?;
         let codes = Arc::new(C::train(prepared, metric));
         Ok(Box::new(Coded { scan: Exact::new(codes.clone()), codes }))
-    })
+    }
 }
 
 /// Builds a graph by the builder called `name`.
@@ -214,13 +214,28 @@ pub(crate) fn load(
     codes: &[u8],
     dim: usize,
 ) -> Result<Composition, IndexError> {
-    let graph = Arc::new(graph);
-    with_codec!(recipe.quant(), C => {
+    with_codec(recipe.quant(), Load { recipe, container, graph, codes, dim })
+}
+
+struct Load<'a> {
+    recipe: &'a Recipe,
+    container: &'a Container,
+    graph: Graph,
+    codes: &'a [u8],
+    dim: usize,
+}
+
+impl CodecVisitor for Load<'_> {
+    type Output = Result<Composition, IndexError>;
+
+    fn visit<C: Codes>(self) -> Self::Output {
+        let Self { recipe, container, graph, codes, dim } = self;
+        let graph = Arc::new(graph);
         let shape = (graph.len(), dim);
         let codes: C = read_codes(container, "codes", "codes", codes, shape)?;
         let stage = stage(recipe, &graph, Arc::new(codes))?;
         Ok((graph, stage))
-    })
+    }
 }
 
 /// The two forms of the documents that refiners are made from.
@@ -249,7 +264,7 @@ pub(crate) fn refiner(
             Ok(Arc::new(Rescore::half(documents.full, metric)))
         }
         Rescore::<Float>::VERSION => Ok(Arc::new(Rescore::float(documents.full, metric))),
-        name => Err(unknown("refine", crinoid_refine::versions::VERSIONS, name)),
+        name => Err(unknown_refiner(name)),
     }
 }
 
@@ -282,7 +297,7 @@ pub(crate) fn load_refiner(
             let codes = read_codes(container, "refiner", prefix, state, (len, full))?;
             Ok(Arc::new(Rescore::<Float>::from_codes(codes)))
         }
-        name => Err(unknown("refine", crinoid_refine::versions::VERSIONS, name)),
+        name => Err(unknown_refiner(name)),
     }
 }
 
@@ -291,17 +306,40 @@ pub(crate) fn section_prefix(version: &str) -> &str {
     version.split('@').next().unwrap_or(version)
 }
 
-/// Codecs of one or two bits: their order is so noisy that refiners should see every candidate.
-const COARSE: [&str; 4] = ["sign@1", "record-asym@1", "rabitq1@1", "rabitq2@1"];
+fn unknown_refiner(name: &str) -> IndexError {
+    let source = UnknownVersion::among(crinoid_refine::versions::VERSIONS, name);
+    RecipeError::Unknown { module: "refine", source }.into()
+}
 
-/// Whether the codec's order is that noisy.
+/// What is known of a codec by its name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    coarse: bool,
+    rotates: bool,
+}
+
+struct AskFacts;
+
+impl CodecVisitor for AskFacts {
+    type Output = Facts;
+
+    fn visit<C: Codes>(self) -> Facts {
+        Facts { coarse: C::COARSE, rotates: C::ROTATES }
+    }
+}
+
+/// Nothing is known of the codec of a recipe that leaves it open.
+fn facts(recipe: &Recipe) -> Facts {
+    versions::with_codec(recipe.quant(), AskFacts).unwrap_or_default()
+}
+
+/// Whether the order of the recipe's codes is so noisy that refiners should see every candidate.
 pub(crate) fn is_coarse(recipe: &Recipe) -> bool {
-    COARSE.contains(&recipe.quant())
+    facts(recipe).coarse
 }
 
 /// Digest of the codec's rotation, which its state determines (seed, dimension, rounds); 0 where
 /// it does not rotate.
 pub(crate) fn rotation(recipe: &Recipe, codes: &Parts<'_>) -> u64 {
-    let rotates = recipe.quant().starts_with("rabitq") || recipe.quant().starts_with("record-asym");
-    if rotates { xxhash_rust::xxh3::xxh3_64(&codes.meta) } else { 0 }
+    if facts(recipe).rotates { xxhash_rust::xxh3::xxh3_64(&codes.meta) } else { 0 }
 }

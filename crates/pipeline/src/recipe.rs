@@ -151,10 +151,10 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             space: None,
-            quant: "sq8@2".to_owned(),
-            graph: "crinoid@1".to_owned(),
-            search: "pipelined@4".to_owned(),
-            refine: vec!["float@1".to_owned()],
+            quant: crinoid_quant::versions::CHAMPION.to_owned(),
+            graph: crinoid_graph::versions::CHAMPION.to_owned(),
+            search: crinoid_search::versions::CHAMPION.to_owned(),
+            refine: vec![crinoid_refine::versions::CHAMPION.to_owned()],
         }
     }
 }
@@ -200,7 +200,7 @@ impl FromStr for Recipe {
             search: match search {
                 AUTO => AUTO.to_owned(),
                 search => crinoid_search::versions::find(search)
-                    .map(Version::to_string)
+                    .map(|search| search.version().to_string())
                     .map_err(|source| RecipeError::Unknown { module: "search", source })?,
             },
             refine: chain

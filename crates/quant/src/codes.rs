@@ -27,6 +27,20 @@ pub trait Codes: Send + Sync + Sized + 'static {
     /// every machine.
     const INTEGER: bool;
 
+    /// Whether its order is so noisy (one or two bits per dimension) that refiners should see every
+    /// candidate.
+    const COARSE: bool = false;
+
+    /// Whether the codes say everything about the vectors that [`check`](Self::check) lets pass.
+    const LOSSLESS: bool = false;
+
+    /// Whether it rotates vectors, by a rotation that its [`Meta`](Self::Meta) determines.
+    const ROTATES: bool = false;
+
+    /// Whether a search loop per SIMD level is worth its compile time for this codec; else searches
+    /// measure it by a virtual call per batch.
+    const COMPILED: bool = true;
+
     /// Whether this codec can take these vectors. Most can take any.
     ///
     /// # Errors

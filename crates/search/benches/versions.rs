@@ -21,10 +21,10 @@ fn loops(criterion: &mut Criterion) {
     let graph = Arc::new(knn_graph(&vectors, 31, true));
     let codes = Arc::new(Sq8::train(&vectors, Metric::L2));
     let queries = clustered(64, dim, 3);
-    let engines: Vec<Box<dyn Engine>> = versions::VERSIONS
+    let engines: Vec<Box<dyn Engine>> = versions::PUBLISHED
         .iter()
         .map(|version| {
-            let engine = versions::compose(version, graph.clone(), codes.clone()).unwrap();
+            let engine = version.compose(graph.clone(), codes.clone()).unwrap();
             Box::new(engine) as _
         })
         .collect();

@@ -12,9 +12,10 @@ mod support;
 use crinoid_graph::{Graph, versions::CHAMPION};
 use crinoid_quant::{
     Codes, Isa, Level, Metric, Neighbor, Scorer, Vectors,
-    codec::{Float, Half, Int4, Rabitq, Sq8, U8Exact},
+    codec::{Float, Half, Sq8, U8Exact},
     isa::{OnIsa, dispatch},
     key,
+    versions::{CodecVisitor, with_codec},
 };
 use crinoid_search::{
     Composed, Counters, Engine, Pipelined, Scratch, SearchParams, exact, versions,
@@ -181,12 +182,21 @@ fn limits(base: &Vectors, queries: &Vectors, truth: &[u32], columns: usize, k: u
 
 /// The search called `search` over codes called `codes`.
 fn engine(codes: &str, search: &str, graph: Arc<Graph>, base: &Vectors) -> Result<Box<dyn Engine>> {
-    match codes {
-        "u8-exact@1" => composed::<U8Exact>(search, graph, base),
-        "int4@1" => composed::<Int4>(search, graph, base),
-        "rabitq1@1" => composed::<Rabitq<1>>(search, graph, base),
-        "sq8@1" => composed::<Sq8>(search, graph, base),
-        _ => Err(format!("codes `{codes}` do not race").into()),
+    with_codec(codes, Racing { search, graph, base })?
+}
+
+struct Racing<'a> {
+    search: &'a str,
+    graph: Arc<Graph>,
+    base: &'a Vectors,
+}
+
+impl CodecVisitor for Racing<'_> {
+    type Output = Result<Box<dyn Engine>>;
+
+    fn visit<C: Codes>(self) -> Self::Output {
+        C::check(self.base, Metric::L2)?;
+        composed::<C>(self.search, self.graph, self.base)
     }
 }
 
@@ -194,7 +204,7 @@ fn engine(codes: &str, search: &str, graph: Arc<Graph>, base: &Vectors) -> Resul
 fn composed<C: Codes>(search: &str, graph: Arc<Graph>, base: &Vectors) -> Result<Box<dyn Engine>> {
     let codes = Arc::new(C::train(base, Metric::L2));
     let Some(options) = search.strip_prefix("pipelined:") else {
-        return Ok(Box::new(versions::compose(versions::find(search)?, graph, codes)?));
+        return Ok(Box::new(versions::find(search)?.compose(graph, codes)?));
     };
     let mut row = Pipelined::NEAREST;
     for (place, text) in options.split(':').enumerate().filter(|(_, text)| !text.is_empty()) {

@@ -35,8 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let truth = exact::nearest_all(&base, Metric::L2, &queries, 10);
 
     let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(Exact::new(codes.clone()))];
-    for version in versions::VERSIONS {
-        engines.push(Box::new(versions::compose(version, graph.clone(), codes.clone())?));
+    for version in versions::PUBLISHED {
+        engines.push(Box::new(version.compose(graph.clone(), codes.clone())?));
     }
     println!(
         "{:12} {:>4} {:>9} {:>6} {:>9} {:>8}",

@@ -8,7 +8,7 @@
     reason = "intrinsics on slices whose bounds each function checks or is told"
 )]
 
-use crate::pipelined::{BLOCK, Block, NARROW};
+use crate::block::{BLOCK, Block, NARROW};
 use crinoid_graph::NONE;
 use std::arch::x86_64::*;
 

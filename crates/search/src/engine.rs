@@ -86,7 +86,7 @@ pub struct Composed {
     pub(crate) graph: Arc<Graph>,
     pub(crate) codes: AnyCodes,
     pub(crate) level: Level,
-    walk: Box<dyn Walk>,
+    search: Box<dyn Loop>,
 }
 
 impl Composed {
@@ -100,8 +100,8 @@ impl Composed {
         codes: Arc<C>,
         version: V,
     ) -> Result<Self, EngineError> {
-        let walk = Compiled { codes: codes.clone(), version };
-        Self::with(graph, codes.into(), Box::new(walk))
+        let search = Compiled { codes: codes.clone(), version };
+        Self::with(graph, codes.into(), Box::new(search))
     }
 
     /// Composes an engine whose loop is compiled once for all codecs: a virtual call per batch of
@@ -114,11 +114,15 @@ impl Composed {
         codes: AnyCodes,
         version: impl Search,
     ) -> Result<Self, EngineError> {
-        let walk = Indirect { codes: codes.clone(), version };
-        Self::with(graph, codes, Box::new(walk))
+        let search = Indirect { codes: codes.clone(), version };
+        Self::with(graph, codes, Box::new(search))
     }
 
-    fn with(graph: Arc<Graph>, codes: AnyCodes, walk: Box<dyn Walk>) -> Result<Self, EngineError> {
+    fn with(
+        graph: Arc<Graph>,
+        codes: AnyCodes,
+        search: Box<dyn Loop>,
+    ) -> Result<Self, EngineError> {
         let nodes = graph.len();
         if nodes != codes.len() {
             return Err(EngineError::Length { nodes, codes: codes.len() });
@@ -126,7 +130,7 @@ impl Composed {
         if nodes > MAX_POINTS {
             return Err(EngineError::TooMany { nodes, most: MAX_POINTS });
         }
-        Ok(Self { graph, codes, level: Level::current(), walk })
+        Ok(Self { graph, codes, level: Level::current(), search })
     }
 
     /// The same engine at `level`, or at the best level below it that the CPU has.
@@ -145,19 +149,19 @@ impl Composed {
     ) -> Counters {
         found.clear();
         let (level, graph) = (self.level, &*self.graph);
-        self.walk.walk(Request { level, graph, query, params, memories, found })
+        self.search.run(Request { level, graph, query, params, memories, found })
     }
 }
 
 impl fmt::Debug for Composed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} over {:?} at {}", self.walk.version(), self.codes, self.level)
+        write!(f, "{} over {:?} at {}", self.search.version(), self.codes, self.level)
     }
 }
 
 impl Engine for Composed {
     fn version(&self) -> &'static str {
-        self.walk.version()
+        self.search.version()
     }
 
     fn len(&self) -> usize {
@@ -210,10 +214,10 @@ struct Request<'a> {
     found: &'a mut Vec<u64>,
 }
 
-/// A search and what it measures with.
-trait Walk: Send + Sync {
+/// The loop of a search, and what it measures with.
+trait Loop: Send + Sync {
     fn version(&self) -> &'static str;
-    fn walk(&self, request: Request<'_>) -> Counters;
+    fn run(&self, request: Request<'_>) -> Counters;
 }
 
 /// A search compiled for a codec.
@@ -222,12 +226,12 @@ struct Compiled<C, V> {
     version: V,
 }
 
-impl<C: Codes, V: Search> Walk for Compiled<C, V> {
+impl<C: Codes, V: Search> Loop for Compiled<C, V> {
     fn version(&self) -> &'static str {
         self.version.version()
     }
 
-    fn walk(&self, request: Request<'_>) -> Counters {
+    fn run(&self, request: Request<'_>) -> Counters {
         let Request { level, graph, query, params, memories, found } = request;
         let (scorer, version) = ((&*self.codes, query_of::<C>(query)), &self.version);
         let memory = memories.get::<V::Memory>();
@@ -241,12 +245,12 @@ struct Indirect<V> {
     version: V,
 }
 
-impl<V: Search> Walk for Indirect<V> {
+impl<V: Search> Loop for Indirect<V> {
     fn version(&self) -> &'static str {
         self.version.version()
     }
 
-    fn walk(&self, request: Request<'_>) -> Counters {
+    fn run(&self, request: Request<'_>) -> Counters {
         let Request { level, graph, query, params, memories, found } = request;
         let (scorer, version) = (self.codes.scorer(level, query), &self.version);
         let memory = memories.get::<V::Memory>();

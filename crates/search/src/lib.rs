@@ -27,6 +27,7 @@ mod avx512;
 mod batch;
 pub mod best_first;
 pub mod bitmap;
+mod block;
 pub mod counters;
 pub mod cursor;
 pub mod engine;

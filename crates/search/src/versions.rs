@@ -5,27 +5,56 @@ use crinoid_graph::Graph;
 use crinoid_quant::{Codes, Version, versions::UnknownVersion};
 use std::sync::Arc;
 
+/// A published search.
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    version: Version,
+    family: Family,
+}
+
+/// The row of a family's table.
+#[derive(Clone, Copy, Debug)]
+enum Family {
+    Heap(Heap),
+    BestFirst(BestFirst),
+    Pipelined(Pipelined),
+}
+
+use Family::{BestFirst as B, Heap as H, Pipelined as P};
+
+const fn row(
+    name: &'static str,
+    number: u32,
+    summary: &'static str,
+    source: &'static str,
+    family: Family,
+) -> Published {
+    Published { version: Version::new(name, number, summary, source), family }
+}
+
 /// Every published search, oldest first.
-pub const VERSIONS: &[Version] = &[
-    Version::new("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2"),
-    Version::new("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS"),
-    Version::new("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2"),
-    Version::new("discovery", 1, "sorted pool, ended by the discovery rate", "record, fix 4"),
-    Version::new("adaptive", 1, "discovery@1, its effort set by the first hops", "record, fix 7"),
-    Version::new(
-        "pipelined",
-        2,
-        "three hops in flight, visited bits, a frontier in registers, a reach; from the closest of 64 samples",
-        "Crinoid",
-    ),
-    Version::new(
-        "pipelined",
-        3,
-        "pipelined@2 from 4 of 256 samples, for sets in clusters",
-        "Crinoid",
-    ),
-    Version::new("pipelined", 4, "pipelined@2 with a reach half as far again", "Crinoid"),
+#[rustfmt::skip]
+pub const PUBLISHED: [Published; 8] = [
+    row("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2", H(Heap)),
+    row("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS", B(BestFirst::POOL)),
+    row("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2", B(BestFirst::CRINN)),
+    row("discovery", 1, "sorted pool, ended by the discovery rate", "record, fix 4", B(BestFirst::DISCOVERY)),
+    row("adaptive", 1, "discovery@1, its effort set by the first hops", "record, fix 7", B(BestFirst::ADAPTIVE)),
+    row("pipelined", 2, "three hops in flight, a frontier in registers, a reach", "Crinoid", P(Pipelined::NEAREST)),
+    row("pipelined", 3, "pipelined@2 from 4 of 256 samples, for sets in clusters", "Crinoid", P(Pipelined::WIDE)),
+    row("pipelined", 4, "pipelined@2 with a reach half as far again", "Crinoid", P(Pipelined::FARTHER)),
 ];
+
+/// What is said about every published search, oldest first.
+pub const VERSIONS: &[Version] = &{
+    let mut versions = [PUBLISHED[0].version; PUBLISHED.len()];
+    let mut row = 1;
+    while row < PUBLISHED.len() {
+        versions[row] = PUBLISHED[row].version;
+        row += 1;
+    }
+    versions
+};
 
 /// The search that the default recipe uses.
 pub const CHAMPION: &str = "pipelined@4";
@@ -53,62 +82,59 @@ pub fn successor(name: &str) -> Option<&'static str> {
 ///
 /// # Errors
 /// [`UnknownVersion`] lists the known ones, and names the successor of one that has left.
-pub fn find(name: &str) -> Result<&'static Version, UnknownVersion> {
+pub fn find(name: &str) -> Result<&'static Published, UnknownVersion> {
+    static ROWS: [Published; PUBLISHED.len()] = PUBLISHED;
     let current = look_up(ALIASES, name).unwrap_or(name);
-    Version::find(VERSIONS, current)
-        .map_err(|error| UnknownVersion { instead: successor(name), ..error })
+    ROWS.iter().find(|row| row.version.to_string() == current).ok_or_else(|| UnknownVersion {
+        instead: successor(name),
+        ..UnknownVersion::among(VERSIONS, name)
+    })
 }
 
-/// A published search, with its parameters.
-#[derive(Clone, Copy, Debug)]
-enum Published {
-    Heap(Heap),
-    BestFirst(BestFirst),
-    Pipelined(Pipelined),
-}
-
-fn published(version: &Version) -> Published {
-    let name = version.to_string();
-    let best_first = BestFirst::VERSIONS.into_iter().find(|row| row.version == name);
-    match (Pipelined::published(version), best_first) {
-        (Some(row), _) => Published::Pipelined(row),
-        (_, Some(row)) => Published::BestFirst(row),
-        _ => Published::Heap(Heap),
+impl Published {
+    /// What is said about it.
+    pub fn version(&self) -> &Version {
+        &self.version
     }
-}
 
-/// Composes the search `version` with a graph and codes. What is fastest is compiled for the codec
-/// ([`Composed::new`]), all else once for all codecs ([`Composed::over`]).
-///
-/// # Errors
-/// When graph and codes do not fit together.
-pub fn compose<C: Codes>(
-    version: &Version,
-    graph: Arc<Graph>,
-    codes: Arc<C>,
-) -> Result<Composed, EngineError> {
-    match published(version) {
-        Published::Pipelined(row) => Composed::new(graph, codes, row),
-        other => over(other, graph, codes.into()),
+    /// Its parameters, where it is a pipelined search.
+    pub fn pipelined(&self) -> Option<Pipelined> {
+        match self.family {
+            P(row) => Some(row),
+            H(_) | B(_) => None,
+        }
     }
-}
 
-/// As [`compose`], with nothing compiled for the codec.
-///
-/// # Errors
-/// As [`compose`].
-pub fn compose_over(
-    version: &Version,
-    graph: Arc<Graph>,
-    codes: AnyCodes,
-) -> Result<Composed, EngineError> {
-    over(published(version), graph, codes)
-}
+    /// Composes it with a graph and codes. What is fastest is compiled for the codec
+    /// ([`Composed::new`]) where that is [worth it](Codes::COMPILED), all else once for all codecs
+    /// ([`Composed::over`]).
+    ///
+    /// # Errors
+    /// When graph and codes do not fit together.
+    pub fn compose<C: Codes>(
+        &self,
+        graph: Arc<Graph>,
+        codes: Arc<C>,
+    ) -> Result<Composed, EngineError> {
+        match self.family {
+            P(row) if C::COMPILED => Composed::new(graph, codes, row),
+            _ => self.compose_over(graph, codes.into()),
+        }
+    }
 
-fn over(search: Published, graph: Arc<Graph>, codes: AnyCodes) -> Result<Composed, EngineError> {
-    match search {
-        Published::Heap(heap) => Composed::over(graph, codes, heap),
-        Published::BestFirst(row) => Composed::over(graph, codes, row),
-        Published::Pipelined(row) => Composed::over(graph, codes, row),
+    /// As [`compose`](Self::compose), with nothing compiled for the codec.
+    ///
+    /// # Errors
+    /// As [`compose`](Self::compose).
+    pub fn compose_over(
+        &self,
+        graph: Arc<Graph>,
+        codes: AnyCodes,
+    ) -> Result<Composed, EngineError> {
+        match self.family {
+            H(heap) => Composed::over(graph, codes, heap),
+            B(row) => Composed::over(graph, codes, row),
+            P(row) => Composed::over(graph, codes, row),
+        }
     }
 }

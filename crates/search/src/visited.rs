@@ -3,12 +3,10 @@
 //! A bit instead of a byte keeps 100,000 nodes within 12.5 kB, which stay in the first-level cache. The list
 //! is what the distances are computed for, window by window; afterwards it says which bits to clear.
 
+use crate::block::BLOCK;
 use crinoid_graph::{Adjacency, Graph, NONE};
 use crinoid_quant::{Isa, Level};
 use std::ops::Range;
-
-/// Windows of the list are padded to a multiple of this; see [`pipelined`](crate::pipelined).
-pub(crate) const PAD: usize = 8;
 
 /// The list is at least this long, and starts over when it is full.
 const ROOM: usize = 1 << 14;
@@ -41,7 +39,7 @@ impl Visited {
         if self.bits.len() < words {
             self.bits.resize(words, 0);
         }
-        let room = ROOM.max(4 * (width + PAD));
+        let room = ROOM.max(4 * (width + BLOCK));
         if self.list.len() < room {
             self.list.resize(room, 0);
         }
@@ -101,16 +99,16 @@ impl Visited {
         self.close(start, count)
     }
 
-    /// The nodes of a window; then, up to a multiple of [`PAD`], repetitions of the last one.
+    /// The nodes of a window; then, up to a multiple of [`BLOCK`], repetitions of the last one.
     #[inline(always)]
     pub(crate) fn window(&self, window: &Range<usize>) -> &[u32] {
-        &self.list[window.start..window.end.next_multiple_of(PAD)]
+        &self.list[window.start..window.end.next_multiple_of(BLOCK)]
     }
 
     /// Where the next `len` nodes go.
     #[inline(always)]
     fn room_for(&mut self, len: usize) -> usize {
-        if self.end + len + PAD > self.list.len() {
+        if self.end + len + BLOCK > self.list.len() {
             (self.end, self.over) = (0, true);
         }
         self.end
@@ -121,8 +119,8 @@ impl Visited {
         let end = start + count;
         if count > 0 {
             let last = self.list[end - 1];
-            self.list[end..end + PAD].fill(last);
-            self.end = end.next_multiple_of(PAD);
+            self.list[end..end + BLOCK].fill(last);
+            self.end = end.next_multiple_of(BLOCK);
         }
         start..end
     }
@@ -179,7 +177,7 @@ mod tests {
                     let found = visited.window(&window);
                     prop_assert_eq!(&found[..window.len()], &wanted);
                     prop_assert!(found[window.len()..].iter().all(|id| wanted.last() == Some(id)));
-                    prop_assert!(found.len().is_multiple_of(PAD) && told == wanted);
+                    prop_assert!(found.len().is_multiple_of(BLOCK) && told == wanted);
                 }
             }
             Ok(())

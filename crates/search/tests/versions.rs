@@ -37,8 +37,9 @@ fn best_first<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engin
 
 /// All versions, as a recipe composes them.
 fn all<C: Codes>(graph: &Arc<Graph>, codes: &Arc<C>) -> Vec<Box<dyn Engine>> {
-    let compose = |version| versions::compose(version, graph.clone(), codes.clone()).unwrap();
-    versions::VERSIONS.iter().map(|version| Box::new(compose(version)) as _).collect()
+    let compose =
+        |version: &versions::Published| version.compose(graph.clone(), codes.clone()).unwrap();
+    versions::PUBLISHED.iter().map(|version| Box::new(compose(version)) as _).collect()
 }
 
 /// The versions that see everything when the beam is wide enough.
@@ -75,7 +76,7 @@ fn the_table_is_complete() {
         assert!(names.contains(row), "{row}");
     }
     for (old, new) in versions::ALIASES {
-        assert_eq!(versions::find(old).unwrap().to_string(), *new);
+        assert_eq!(versions::find(old).unwrap().version().to_string(), *new);
     }
     for (old, new) in versions::RETIRED {
         assert!(versions::find(old).unwrap_err().to_string().contains(&format!("use {new}")));
@@ -88,12 +89,16 @@ fn a_search_compiled_once_answers_as_one_compiled_for_the_codec() {
     fn check<C: Codes>() {
         let (_, graph, codes) = built::<C>(700, 33, true);
         for query in clustered(12, 33, 9).rows() {
-            for version in versions::VERSIONS {
-                let compiled = versions::compose(version, graph.clone(), codes.clone()).unwrap();
+            for version in versions::PUBLISHED {
+                let compiled = version.compose(graph.clone(), codes.clone()).unwrap();
                 let over = AnyCodes::from(codes.clone());
-                let over = versions::compose_over(version, graph.clone(), over).unwrap();
+                let over = version.compose_over(graph.clone(), over).unwrap();
                 for (k, ef) in [(1, 1), (10, 10), (10, 64), (5, 300)] {
-                    assert_eq!(ask(&compiled, query, k, ef), ask(&over, query, k, ef), "{version}");
+                    assert_eq!(
+                        ask(&compiled, query, k, ef),
+                        ask(&over, query, k, ef),
+                        "{version:?}"
+                    );
                 }
             }
         }
@@ -242,8 +247,8 @@ fn integer_codes_answer_alike_on_every_level() {
         let answers: BTreeSet<_> = Level::available()
             .into_iter()
             .map(|level| {
-                let found = versions::VERSIONS.iter().map(|version| {
-                    let engine = versions::compose(version, graph.clone(), codes.clone()).unwrap();
+                let found = versions::PUBLISHED.iter().map(|version| {
+                    let engine = version.compose(graph.clone(), codes.clone()).unwrap();
                     let engine = engine.at_level(level);
                     [10, 30, 200].map(|ef| ask(&engine, query, 10, ef))
                 });

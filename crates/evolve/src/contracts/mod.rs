@@ -61,7 +61,7 @@ pub fn space(module: Module, start: &Setup) -> Result<Space, SpaceError> {
     let knobs = match (module, start.search.get("search").and_then(|name| name.as_str())) {
         (Module::Search, None) => Tuned::knobs(),
         (Module::Search, Some(name)) => {
-            let row = versions::find(name).ok().and_then(Pipelined::published);
+            let row = versions::find(name).ok().and_then(|search| search.pipelined());
             pipelined_knobs(&row.ok_or_else(|| none("search", "this version has none"))?)
         }
         (Module::Graph, _) => graph_knobs(),

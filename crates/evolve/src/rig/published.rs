@@ -34,13 +34,13 @@ pub(super) fn engine(
         return compose(graph, codes, tuned);
     }
     let known = versions::find(name).map_err(|error| refusal(RefusalKind::Params, error))?;
-    if let Some(mut row) = Pipelined::published(known) {
+    if let Some(mut row) = known.pipelined() {
         set(&params, |name, value| pipelined_knob(&mut row, name, value))?;
         return compose(graph, codes, row);
     }
     // The decisions of the others are compiled in.
     only(&params, &[])?;
-    let engine = versions::compose(known, Arc::clone(graph), Arc::clone(codes));
+    let engine = known.compose(Arc::clone(graph), Arc::clone(codes));
     engine.map(|engine| Box::new(engine) as _).map_err(|error| refusal(RefusalKind::Build, error))
 }
 

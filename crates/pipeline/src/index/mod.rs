@@ -25,7 +25,7 @@ pub use builder::IndexBuilder;
 pub use choice::{BuildReport, Candidate, Ceiling, ProbeKind, Verdict};
 
 use crate::{
-    compose::{self, FirstStage},
+    compose::FirstStage,
     error::IndexError,
     filter::Filter,
     fingerprint::Fingerprint,
@@ -224,7 +224,7 @@ impl Index {
     }
 
     pub(crate) fn is_coarse(&self) -> bool {
-        compose::is_coarse(&self.options.recipe)
+        self.stage.is_coarse()
     }
 
     /// The rows that each node stands for, where there are copies.

@@ -77,6 +77,7 @@ impl Codes for Sign {
     type Meta = SignMeta;
     const VERSION: &'static str = "sign@1";
     const INTEGER: bool = true;
+    const COARSE: bool = true;
 
     fn train(vectors: &Vectors, _metric: Metric) -> Self {
         let (len, dim) = (vectors.len(), vectors.dim());

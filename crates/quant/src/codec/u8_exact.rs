@@ -77,6 +77,7 @@ impl Codes for U8Exact {
     type Meta = U8ExactMeta;
     const VERSION: &'static str = "u8-exact@1";
     const INTEGER: bool = true;
+    const LOSSLESS: bool = true;
 
     fn check(vectors: &Vectors, _metric: Metric) -> Result<(), Unsuitable> {
         if vectors.dim() > MAX_DIM {

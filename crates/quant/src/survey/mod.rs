@@ -7,16 +7,14 @@ pub use levels::levels;
 
 use crate::{
     blocks::{BlockQuery, Blocked, Blocks},
-    codec::{
-        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Pq, Rabitq, RecordAsymmetric, Sign, Sq8,
-        Sq8Clipped, U8Exact,
-    },
+    codec::{Pq, Rabitq},
     codes::{Codes, Scorer, Unsuitable},
     isa::{self, BLOCK, Isa, Level, OnIsa},
     key,
     metric::Metric,
     random,
     vectors::Vectors,
+    versions::{CodecVisitor, VERSIONS, with_codec},
 };
 use rayon::prelude::*;
 use serde::Serialize;
@@ -74,16 +72,26 @@ pub fn all(
         each(version, &row);
         rows.extend(row);
     };
-    macro_rules! survey {
-        ($($codec:ty),+) => {$( take(<$codec>::VERSION, of::<$codec>(subject)); )+};
+    for version in VERSIONS {
+        // Every name of the table is known.
+        let surveyed = with_codec(&version.to_string(), Survey(subject));
+        surveyed.into_iter().for_each(|(version, row)| take(version, row));
     }
-    survey!(Float, Half, U8Exact, Sq8, Sq8Clipped, Int8MaxAbs, Int8Fixed);
-    survey!(Rabitq<8>, Rabitq<7>, Rabitq<6>, Rabitq<5>, Int4, Rabitq<4>, Rabitq<3>);
-    survey!(Pq<8>, Pq<4>, Rabitq<2>, Rabitq<1>, RecordAsymmetric, Sign);
     take(Pq::<4>::VERSION, of_blocks::<Pq<4>>(subject));
     take(Rabitq::<2>::VERSION, of_blocks::<Rabitq<2>>(subject));
     take(Rabitq::<1>::VERSION, of_blocks::<Rabitq<1>>(subject));
     rows
+}
+
+/// [`of`] a codec by name.
+struct Survey<'a>(&'a Subject<'a>);
+
+impl CodecVisitor for Survey<'_> {
+    type Output = (&'static str, Result<Row, Unsuitable>);
+
+    fn visit<C: Codes>(self) -> Self::Output {
+        (C::VERSION, of::<C>(self.0))
+    }
 }
 
 /// Surveys one codec by its rows.

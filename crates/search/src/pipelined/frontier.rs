@@ -3,27 +3,15 @@
 //! A slot is a [`Candidate`], flagged once it is expanded, as an integer: the order of the integers is the
 //! order of the search (closer first, then lower id), and inserting `x` into the sorted slots means
 //! `new[i] = max(old[i - 1], min(x, old[i]))` for every `i`: no branch. A block is one register on
-//! AVX-512; up to [`NARROW`] blocks are loaded once per list of newcomers. Only blocks with
+//! AVX-512; the first eight blocks are loaded once per list of newcomers. Only blocks with
 //! candidates are touched, so a wide frontier that a stop rule keeps short costs what a short one does.
 
-use crate::visited::PAD;
+use crate::block::{BLOCK, Block};
 use crinoid_graph::Candidate;
 use crinoid_quant::{Isa, Level};
 
-/// Slots per block; windows of candidates are whole blocks.
-pub(crate) const BLOCK: usize = PAD;
-
-/// Up to this many blocks stay in registers while a list of newcomers goes in.
-#[cfg(target_arch = "x86_64")]
-pub(crate) const NARROW: usize = 8;
-
 /// An empty slot: larger than every candidate, and marked as expanded.
 const EMPTY: u64 = u64::MAX;
-
-/// Eight slots in one cache line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C, align(64))]
-pub(crate) struct Block(pub(crate) [u64; BLOCK]);
 
 /// A bounded sorted set of candidates; see the module.
 #[derive(Debug, Default)]

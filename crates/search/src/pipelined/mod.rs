@@ -45,13 +45,10 @@
 
 mod frontier;
 
-use crate::{Counters, Search, SearchParams, entry, visited::Visited};
+use crate::{Counters, Search, SearchParams, block::BLOCK, entry, visited::Visited};
 use crinoid_graph::{Adjacency, Candidate, Graph};
-use crinoid_quant::{Isa, Scorer, Version};
+use crinoid_quant::{Isa, Scorer};
 use frontier::Frontier;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use frontier::NARROW;
-pub(crate) use frontier::{BLOCK, Block};
 use std::ops::Range;
 
 /// A walk that measured fewer nodes than this may have started where no links lead out, among
@@ -102,11 +99,6 @@ impl Pipelined {
 
     /// The published rows, oldest first.
     pub const VERSIONS: [Self; 3] = [Self::NEAREST, Self::WIDE, Self::FARTHER];
-
-    /// The row that is published as `version`.
-    pub fn published(version: &Version) -> Option<Self> {
-        Self::VERSIONS.into_iter().find(|row| row.version == version.to_string())
-    }
 }
 
 /// What a pipelined search writes to.

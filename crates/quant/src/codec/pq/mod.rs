@@ -190,6 +190,9 @@ impl<const BITS: u32> Codes for Pq<BITS> {
         _ => panic!("codewords of 4 or 8 bits"),
     };
     const INTEGER: bool = false;
+    const COARSE: bool = true;
+    // Look-ups at random places cost several times an `int4` distance, whatever compiles them.
+    const COMPILED: bool = false;
 
     fn check(vectors: &Vectors, _metric: Metric) -> Result<(), Unsuitable> {
         match vectors.dim() {

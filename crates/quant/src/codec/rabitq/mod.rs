@@ -278,6 +278,10 @@ impl<const B: u32, const RECORD: bool> Codes for Rabitq<B, RECORD> {
         _ => panic!("rabitq takes 1 to 8 bits, the record's formula 1"),
     };
     const INTEGER: bool = false;
+    const COARSE: bool = B <= 2;
+    const ROTATES: bool = true;
+    // The others take the space of 4 and 8 bits.
+    const COMPILED: bool = matches!(B, 1 | 2 | 4 | 8);
 
     fn check(vectors: &Vectors, _metric: Metric) -> Result<(), Unsuitable> {
         match vectors.dim() {

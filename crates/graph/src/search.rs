@@ -1,6 +1,8 @@
 //! The search that construction uses: one sorted pool, no tricks that depend on history.
 
-use crate::{candidate::Candidate, ground::Ground, rows::Rows, scratch::Scratch};
+use crate::{
+    candidate::Candidate, layer_space::LayerSpace, link_table::LinkTable, scratch::Scratch,
+};
 
 /// How hard a search looks.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +35,9 @@ impl From<usize> for Effort {
 /// `scratch.expanded`. Algorithm 2 of Malkov & Yashunin with
 /// a sorted array for both heaps; ends when every candidate in the pool has been expanded, or its
 /// patience. All unseen neighbours of a node are measured in one call.
-pub(crate) fn search(
-    ground: Ground<'_>,
-    rows: &Rows,
+pub(crate) fn best_first(
+    layer_space: LayerSpace<'_>,
+    rows: &LinkTable,
     from: u32,
     starts: &[u32],
     effort: impl Into<Effort>,
@@ -48,7 +50,7 @@ pub(crate) fn search(
     expanded.clear();
     visited.gather(starts, todo);
     keys.resize(todo.len(), 0);
-    ground.keys(from, todo, keys);
+    layer_space.keys(from, todo, keys);
     pool.extend(todo.iter().zip(keys.iter()).map(|(&slot, &key)| Candidate::new(key, slot)));
     pool.sort_unstable();
     pool.truncate(ef);
@@ -66,7 +68,7 @@ pub(crate) fn search(
             rows.prefetch(after.id());
         }
         keys.resize(todo.len(), 0);
-        ground.keys(from, todo, keys);
+        layer_space.keys(from, todo, keys);
         let mut first = usize::MAX;
         for (&slot, &key) in todo.iter().zip(keys.iter()) {
             let found = Candidate::new(key, slot);

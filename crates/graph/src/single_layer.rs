@@ -2,24 +2,24 @@
 
 use crate::{
     adjacency::{Graph, Layer, NONE},
-    beam,
     builder::{BuildError, Progress},
     candidate::Candidate,
-    ground::Ground,
-    rows::{Link, Policy, Rows},
-    scratch::{Scratch, Shelf},
+    layer_space::LayerSpace,
+    link_table::{Link, LinkTable, Policy},
+    scratch::{Scratch, ScratchPool},
+    search,
     select::select,
 };
 use crinoid_quant::Space;
 use rayon::prelude::*;
 
 /// One layer that grows, and where searches in it start.
-pub(crate) struct Flat<'a> {
+pub(crate) struct SingleLayer<'a> {
     pub(crate) space: &'a dyn Space,
-    pub(crate) rows: Rows,
+    pub(crate) rows: LinkTable,
     pub(crate) policy: Policy,
     pub(crate) entry: u32,
-    pub(crate) shelf: Shelf,
+    pub(crate) spare: ScratchPool,
 }
 
 /// Who may become a neighbour of a point.
@@ -33,19 +33,19 @@ pub(crate) struct Reach {
     pub(crate) present: bool,
 }
 
-impl<'a> Flat<'a> {
+impl<'a> SingleLayer<'a> {
     pub(crate) fn new(space: &'a dyn Space, policy: Policy, entry: u32) -> Self {
-        let rows = Rows::new(space.len(), policy.cap);
-        Self { space, rows, policy, entry, shelf: Shelf::default() }
+        let rows = LinkTable::new(space.len(), policy.cap);
+        Self { space, rows, policy, entry, spare: ScratchPool::default() }
     }
 
     /// Goes on with `rows`.
-    pub(crate) fn with_rows(self, rows: Rows) -> Self {
+    pub(crate) fn with_rows(self, rows: LinkTable) -> Self {
         Self { rows, ..self }
     }
 
-    pub(crate) fn ground(&self) -> Ground<'a> {
-        Ground { space: self.space, nodes: None }
+    pub(crate) fn layer_space(&self) -> LayerSpace<'a> {
+        LayerSpace { space: self.space, nodes: None }
     }
 
     /// Gives every point of `batch` the neighbours that a search of the present graph finds for
@@ -63,8 +63,8 @@ impl<'a> Flat<'a> {
             }));
         }
         links.par_sort_unstable();
-        let ground = self.ground();
-        self.rows.connect(ground, self.policy, &links, &self.shelf);
+        let layer_space = self.layer_space();
+        self.rows.connect(layer_space, self.policy, &links, &self.spare);
     }
 
     /// The neighbours of each point of `batch`, found in the present graph.
@@ -72,7 +72,7 @@ impl<'a> Flat<'a> {
         (0..batch.len())
             .into_par_iter()
             .map_init(
-                || self.shelf.take(),
+                || self.spare.take(),
                 |scratch, turn| {
                     let peers = if peers { &batch[..turn] } else { &[] };
                     self.find_one(batch[turn], peers, reach, scratch)
@@ -88,7 +88,7 @@ impl<'a> Flat<'a> {
         reach: Reach,
         scratch: &mut Scratch,
     ) -> Vec<Candidate> {
-        beam::search(self.ground(), &self.rows, node, &[self.entry], reach.ef, scratch);
+        search::best_first(self.layer_space(), &self.rows, node, &[self.entry], reach.ef, scratch);
         let Scratch { pool, expanded, peers: keys, pruning, keys: buffer, .. } = scratch;
         let candidates = &mut pruning.candidates;
         candidates.clear();
@@ -107,14 +107,14 @@ impl<'a> Flat<'a> {
         candidates.sort_unstable();
         candidates.dedup();
         candidates.retain(|c| c.id() != node);
-        select(self.ground(), self.policy.rule, self.policy.keep, buffer, pruning);
+        select(self.layer_space(), self.policy.rule, self.policy.keep, buffer, pruning);
         pruning.chosen.clone()
     }
 
     /// Replaces every list by `lists`, then adds the reverse of every link.
     pub(crate) fn replace(&mut self, lists: &[Vec<Candidate>]) {
         let policy = self.policy;
-        self.rows = Rows::new(lists.len(), policy.cap);
+        self.rows = LinkTable::new(lists.len(), policy.cap);
         let mut links = Vec::new();
         for (node, list) in (0..).zip(lists) {
             self.rows.set(node, list, 0);
@@ -127,8 +127,8 @@ impl<'a> Flat<'a> {
             links.extend(list.iter().map(reverse));
         }
         links.par_sort_unstable();
-        let ground = self.ground();
-        self.rows.connect(ground, policy, &links, &self.shelf);
+        let layer_space = self.layer_space();
+        self.rows.connect(layer_space, policy, &links, &self.spare);
     }
 
     /// Makes every node reachable from the entry.
@@ -149,14 +149,21 @@ impl<'a> Flat<'a> {
             return;
         }
         tree.grow(&self.rows, self.entry, self.entry);
-        let shelf = std::mem::take(&mut self.shelf);
-        let mut scratch = shelf.take();
+        let spare = std::mem::take(&mut self.spare);
+        let mut scratch = spare.take();
         for node in 0..self.rows.len() as u32 {
             if tree.parents[node as usize] != NONE || !wanted(node) {
                 continue;
             }
             let mut parent = self.entry;
-            beam::search(self.ground(), &self.rows, node, &[self.entry], ef, &mut scratch);
+            search::best_first(
+                self.layer_space(),
+                &self.rows,
+                node,
+                &[self.entry],
+                ef,
+                &mut scratch,
+            );
             scratch.pool.sort_by_key(|near| self.rows.is_full(near.id()));
             let nearest = scratch.pool.iter().map(|near| near.id());
             let leaves = tree.reached.iter().rev().copied();
@@ -172,7 +179,7 @@ impl<'a> Flat<'a> {
             tree.grow(&self.rows, node, parent);
         }
         drop(scratch);
-        self.shelf = shelf;
+        self.spare = spare;
     }
 
     pub(crate) fn freeze(self) -> Result<Graph, BuildError> {
@@ -218,7 +225,7 @@ struct Tree {
 
 impl Tree {
     /// Adds `node` below `parent`, and everything that can be reached from it.
-    fn grow(&mut self, rows: &Rows, node: u32, parent: u32) {
+    fn grow(&mut self, rows: &LinkTable, node: u32, parent: u32) {
         let mut head = self.reached.len();
         self.parents[node as usize] = parent;
         self.reached.push(node);

@@ -4,9 +4,9 @@ use crate::{
     adjacency::{Graph, Layer, NONE, stride_of},
     builder::BuildError,
     candidate::Candidate,
-    ground::Ground,
-    scratch::{Pruning, Scratch, Shelf},
-    select::{Rule, select},
+    layer_space::LayerSpace,
+    scratch::{Scratch, ScratchPool},
+    select::{Pruning, Rule, select},
 };
 use crinoid_quant::{Buffer, Space, isa::prefetch};
 use rayon::prelude::*;
@@ -16,7 +16,7 @@ use rayon::prelude::*;
 /// A row starts with the links that its last selection chose (*clean*: known not to dominate each
 /// other), ascending; links appended since follow. Keys are kept, so that thinning out a row
 /// never measures a distance to its own node again.
-pub(crate) struct Rows {
+pub(crate) struct LinkTable {
     ids: Vec<u32>,
     keys: Vec<u32>,
     fill: Vec<Fill>,
@@ -61,7 +61,7 @@ struct Window<'a> {
     cap: usize,
 }
 
-impl Rows {
+impl LinkTable {
     pub(crate) fn new(len: usize, cap: usize) -> Self {
         let (ids, keys) = (vec![0; len * cap], vec![0; len * cap]);
         Self { ids, keys, fill: vec![Fill::default(); len], cap }
@@ -178,12 +178,12 @@ impl Rows {
     /// Adds `links`, sorted, each row on its own.
     pub(crate) fn connect(
         &mut self,
-        ground: Ground<'_>,
+        layer_space: LayerSpace<'_>,
         policy: Policy,
         links: &[Link],
-        shelf: &Shelf,
+        spare: &ScratchPool,
     ) {
-        self.window().connect(ground, policy, links, shelf);
+        self.window().connect(layer_space, policy, links, spare);
     }
 
     fn window(&mut self) -> Window<'_> {
@@ -200,7 +200,13 @@ impl Rows {
 impl Window<'_> {
     /// Splits links and rows at a target until the pieces are small, and works on them in
     /// parallel: no two threads ever hold the same row.
-    fn connect(self, ground: Ground<'_>, policy: Policy, links: &[Link], shelf: &Shelf) {
+    fn connect(
+        self,
+        layer_space: LayerSpace<'_>,
+        policy: Policy,
+        links: &[Link],
+        spare: &ScratchPool,
+    ) {
         const PIECE: usize = 256;
         let middle = links.len() / 2;
         let split = match links.get(middle) {
@@ -210,18 +216,18 @@ impl Window<'_> {
             _ => 0,
         };
         if split == 0 {
-            return self.connect_in_turn(ground, policy, links, &mut shelf.take());
+            return self.connect_in_turn(layer_space, policy, links, &mut spare.take());
         }
         let (left, right) = self.split_at(links[split].target);
         rayon::join(
-            || left.connect(ground, policy, &links[..split], shelf),
-            || right.connect(ground, policy, &links[split..], shelf),
+            || left.connect(layer_space, policy, &links[..split], spare),
+            || right.connect(layer_space, policy, &links[split..], spare),
         );
     }
 
     fn connect_in_turn(
         mut self,
-        ground: Ground<'_>,
+        layer_space: LayerSpace<'_>,
         policy: Policy,
         links: &[Link],
         scratch: &mut Scratch,
@@ -230,17 +236,23 @@ impl Window<'_> {
             match policy.rule {
                 // Exactly what adding one link after the other does.
                 Rule::Closest => {
-                    group.chunks(1).for_each(|one| self.add(ground, policy, one, scratch));
+                    group.chunks(1).for_each(|one| self.add(layer_space, policy, one, scratch));
                 }
                 Rule::Diverse { .. } | Rule::Sliding { .. } => {
-                    self.add(ground, policy, group, scratch)
+                    self.add(layer_space, policy, group, scratch)
                 }
             }
         }
     }
 
     /// Adds links to one row; when they do not fit, selects anew from all of them.
-    fn add(&mut self, ground: Ground<'_>, policy: Policy, links: &[Link], scratch: &mut Scratch) {
+    fn add(
+        &mut self,
+        layer_space: LayerSpace<'_>,
+        policy: Policy,
+        links: &[Link],
+        scratch: &mut Scratch,
+    ) {
         let target = links[0].target;
         let row = (target - self.first) as usize;
         let Fill { len, clean } = self.fill[row];
@@ -270,7 +282,7 @@ impl Window<'_> {
         let newcomers = links.iter().filter(is_new);
         pruning.candidates.extend(newcomers.map(|link| Candidate::new(link.key, link.source)));
         pruning.candidates.sort_unstable();
-        select(ground, policy.rule, policy.keep, keys, pruning);
+        select(layer_space, policy.rule, policy.keep, keys, pruning);
         let Pruning { chosen, clean, .. } = pruning;
         self.write(target, chosen, *clean);
     }

@@ -4,13 +4,13 @@ use crinoid_quant::Space;
 
 /// A space seen through one layer: links are the layer's *slots*, distances are the space's.
 #[derive(Clone, Copy)]
-pub(crate) struct Ground<'a> {
+pub(crate) struct LayerSpace<'a> {
     pub(crate) space: &'a dyn Space,
     /// The point at each slot; `None` where slots are points (the base layer).
     pub(crate) nodes: Option<&'a [u32]>,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> LayerSpace<'a> {
     /// The point at `slot`.
     #[inline]
     pub(crate) fn point(self, slot: u32) -> u32 {
