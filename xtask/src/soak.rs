@@ -62,7 +62,7 @@ pub(crate) struct Args {
     /// Threads; every set is worked on by all that are free.
     #[arg(long)]
     threads: Option<usize>,
-    /// A file for one line of JSON per set, in order of completion.
+    /// A file for one line of JSON per set, the build's own report in it, in order of completion.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Shows every set, not only those that were lost.
@@ -82,6 +82,9 @@ struct Outcome {
     /// The recipe that the default came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     chose: Option<String>,
+    /// What the default found out about the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<serde_json::Value>,
     /// Why one of them has no recall.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<String>,
@@ -127,8 +130,15 @@ impl Args {
     fn outcome(&self, seed: u64) -> Outcome {
         let mixture = Mixture::draw(seed);
         let set = mixture.to_string();
-        let mut outcome =
-            Outcome { seed, set, default: None, float: None, chose: None, failed: None };
+        let mut outcome = Outcome {
+            seed,
+            set,
+            default: None,
+            float: None,
+            chose: None,
+            report: None,
+            failed: None,
+        };
         // A panic is what a soak is there to find: it is an outcome with a seed, not the end.
         let worked = catch_unwind(AssertUnwindSafe(|| self.work(&mixture, &mut outcome)));
         outcome.failed = match worked {
@@ -153,6 +163,7 @@ impl Args {
         let (recall, index) = self.recall(&self.recipe, &data, &truth, k).context("the default")?;
         outcome.default = Some(recall);
         outcome.chose = Some(index.options().recipe.to_string());
+        outcome.report = Some(serde_json::to_value(index.report())?);
         Ok(())
     }
 
