@@ -9,7 +9,7 @@ use crinoid_eval::{
     truth::exact,
 };
 use crinoid_graph::Params;
-use crinoid_pipeline::{BuildOptions, Index, Recipe, SearchOptions};
+use crinoid_pipeline::{BuildOptions, Index, Recipe, SearchOptions, ZeroRows};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::{
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100)]
     ef: usize,
     /// What is tested.
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t = Recipe::auto())]
     recipe: Recipe,
     /// What it must not be worse than.
     #[arg(long, default_value = "float@1/hnsw@1/heap@1/none@1")]
@@ -176,7 +176,14 @@ impl Args {
     ) -> Result<(f64, Index)> {
         let recipe = recipe.clone();
         let graph = Params::default();
-        let options = BuildOptions { recipe, metric: data.metric, graph, ..Default::default() };
+        let options = BuildOptions {
+            recipe,
+            metric: data.metric,
+            graph,
+            unchecked: true,
+            zero_rows: ZeroRows::Keep,
+            ..Default::default()
+        };
         let index = Index::build(&data.base, &options, &())?;
         let mut session = index.session();
         let mut answers = Answers::with_capacity(data.queries.len(), k);

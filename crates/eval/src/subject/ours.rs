@@ -4,7 +4,7 @@ use super::{
     Asked, Built, Found, Hello, Parameters, Refusal, RefusalKind, System, Work, integer, only,
 };
 use crate::data::random::mix;
-use crinoid_pipeline::{BuildOptions, Index, Placement, Recipe, SearchOptions};
+use crinoid_pipeline::{BuildOptions, Index, Placement, Recipe, SearchOptions, ZeroRows};
 use crinoid_quant::{Level, Metric, Vectors};
 use std::{path::Path, time::Instant};
 
@@ -58,6 +58,7 @@ impl Ours {
             metric,
             // What is measured may be as bad as it likes.
             unchecked: true,
+            zero_rows: ZeroRows::Keep,
             ..BuildOptions::default()
         };
         let graph = &mut options.graph;

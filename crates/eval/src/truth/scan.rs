@@ -8,8 +8,9 @@
 use super::{Truth, TruthError};
 use crate::exact::{distance, norm};
 use crinoid_graph::Progress;
+use crinoid_quant::prepare::normalise;
 use crinoid_quant::{
-    Isa, Level, Metric, Preparation, Vectors,
+    Isa, Level, Metric, Preparation, VectorError, Vectors,
     isa::{OnIsa, dispatch},
     key,
 };
@@ -25,8 +26,9 @@ const ROWS: usize = 8;
 /// current rayon pool; the result is the same at any number of threads and on any ISA.
 ///
 /// # Errors
-/// When `k` is 0 or exceeds the base rows, the dimensions differ, a vector has length 0 under the
-/// cosine, or `progress` breaks off.
+/// When `k` is 0 or exceeds the base rows, the dimensions differ, values are too large for their
+/// squares to be numbers, or `progress` breaks off. Vectors of zeros are at right angles to everything
+/// under the cosine, as ann-benchmarks counts.
 pub fn exact(
     metric: Metric,
     base: &Vectors,
@@ -40,9 +42,8 @@ pub fn exact(
     if k == 0 || k > base.len() {
         return Err(TruthError::K { k, rows: base.len() });
     }
-    let preparation = Preparation::new(metric, base.dim());
     let prepare = |set, vectors| {
-        preparation.apply_all(vectors).map_err(|source| TruthError::Vectors { set, source })
+        prepared(metric, vectors).map_err(|source| TruthError::Vectors { set, source })
     };
     let scan = Scan {
         metric,
@@ -78,6 +79,20 @@ pub fn exact(
     }
     let (distances, ids) = blocks.into_iter().flatten().unzip();
     Truth::new(k, ids, distances)
+}
+
+/// What the kernels see. A vector of zeros stays one under the cosine: to the kernels it is closer than
+/// the right angle at which it counts in the end, so that it is never overlooked.
+fn prepared(metric: Metric, vectors: &Vectors) -> Result<Vectors, VectorError> {
+    if !metric.normalises() {
+        return Preparation::new(metric, vectors.dim()).apply_all(vectors);
+    }
+    let mut values = vectors.as_slice().to_vec();
+    values.par_chunks_mut(vectors.dim()).enumerate().for_each(|(row, vector)| {
+        // The only complaint is about zeros.
+        let _ = normalise(row, vector);
+    });
+    Vectors::new(values.as_slice(), vectors.dim())
 }
 
 struct Scan<'a> {

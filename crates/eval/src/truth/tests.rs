@@ -73,9 +73,12 @@ fn impossible_requests_are_refused() {
     assert!(matches!(exact(l2, &base, &base, 6, &()), Err(TruthError::K { k: 6, rows: 5 })));
     assert!(matches!(exact(l2, &base, &other, 1, &()), Err(TruthError::Dimension { .. })));
     assert!(matches!(
-        exact(Metric::Cosine, &base, &zero, 1, &()),
+        exact(l2, &base, &Vectors::from_rows(&[[1e30f32; 3]]).unwrap(), 1, &()),
         Err(TruthError::Vectors { set: "queries", .. })
     ));
+    // All rows are at right angles to a query of zeros, and the other way round.
+    let truth = exact(Metric::Cosine, &base, &zero, 3, &()).unwrap();
+    assert_eq!((truth.ids(), truth.distances()), (&[0, 1, 2][..], &[2.0; 3][..]));
     struct Stop;
     impl crinoid_graph::Progress for Stop {
         fn report(&self, _: usize, _: usize) -> ControlFlow<()> {

@@ -1,7 +1,7 @@
 //! From vectors and a recipe to an index.
 
 use super::{
-    Index,
+    BuildReport, Index,
     choice::{Choice, Data},
     idle, links,
 };
@@ -130,6 +130,22 @@ impl Index {
         Self::assemble(&vectors.into_vectors()?, Some(sample), options, progress)
     }
 
+    /// What [`build`](Self::build) would find out about the data and choose, without building anything:
+    /// minutes of a large build cost seconds here.
+    ///
+    /// # Errors
+    /// As `build`, but for those of the graph.
+    pub fn plan<F>(
+        vectors: impl IntoVectors<F>,
+        sample: Option<&Vectors>,
+        options: &BuildOptions,
+    ) -> Result<BuildReport, IndexError> {
+        let material = Material::new(&vectors.into_vectors()?, options)?;
+        let asked = material.asked(sample)?;
+        let choice = material.choose(asked.as_ref(), options);
+        Ok(choice.map_err(|error| material.by_row(error))?.report)
+    }
+
     fn assemble(
         vectors: &Vectors,
         sample: Option<&Vectors>,
@@ -218,6 +234,39 @@ impl Material {
         Ok(Self { preparation, metric, full, prepared, copies, zeros })
     }
 
+    /// The caller's queries, prepared.
+    fn asked(&self, sample: Option<&Vectors>) -> Result<Option<Vectors>, IndexError> {
+        let asked = sample.map(|sample| self.preparation.apply_all(sample)).transpose();
+        Ok(asked.map_err(SearchError::from)?)
+    }
+
+    /// Chooses the codes, or checks those that the recipe names.
+    fn choose(
+        &self,
+        asked: Option<&Vectors>,
+        options: &BuildOptions,
+    ) -> Result<Choice, IndexError> {
+        let Self { preparation, metric, prepared, .. } = self;
+        let normalises = options.metric.normalises();
+        let data = Data {
+            prepared,
+            metric: *metric,
+            on_sphere: normalises,
+            whole: preparation.dim == preparation.input_dim,
+            asked,
+        };
+        let recipe = options.recipe.searched(*metric);
+        let mut choice = match recipe.is_auto() {
+            true => Choice::open(&recipe, &data)?,
+            false => Choice::named(&recipe, &data, options.unchecked)?,
+        };
+        let report = &mut choice.report;
+        (report.exponent, report.zero_rows) = (preparation.exponent, self.zeros.clone());
+        report.answer_links = options.answer_links;
+        report.keeps_zeros = normalises && options.zero_rows == ZeroRows::Keep;
+        Ok(choice)
+    }
+
     /// Chooses or checks the codes, builds the graph and composes everything.
     fn index(
         &self,
@@ -225,24 +274,9 @@ impl Material {
         options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Index, IndexError> {
-        let Self { preparation, metric, full, prepared, copies, zeros } = self;
-        let asked = sample.map(|sample| preparation.apply_all(sample)).transpose();
-        let asked = asked.map_err(SearchError::from)?;
-        let data = Data {
-            prepared,
-            metric: *metric,
-            on_sphere: options.metric.normalises(),
-            whole: preparation.dim == preparation.input_dim,
-            asked: asked.as_ref(),
-        };
-        let recipe = options.recipe.searched(*metric);
-        let Choice { recipe, space, codes, mut report } = match recipe.is_auto() {
-            true => Choice::open(&recipe, &data)?,
-            false => Choice::named(&recipe, &data, options.unchecked)?,
-        };
-        (report.exponent, report.zero_rows) = (preparation.exponent, zeros.clone());
-        report.answer_links = options.answer_links;
-        report.keeps_zeros = options.metric.normalises() && options.zero_rows == ZeroRows::Keep;
+        let Self { preparation, metric, full, prepared, copies, .. } = self;
+        let asked = self.asked(sample)?;
+        let Choice { recipe, space, codes, report } = self.choose(asked.as_ref(), options)?;
         let graph = compose::graph(recipe.graph(), &*space.space(), &options.graph, progress)?;
         let extra = options.answer_links.unwrap_or(options.graph.m);
         let linked = links::between_answers(

@@ -180,7 +180,8 @@ impl Choice {
         for (codec, Tried { codes, ceilings }) in &tried {
             race.enter(named(codec)?, ceilings, codes.bytes_per_vector(), true);
         }
-        let floats = named(Float::VERSION)?;
+        // Who searches floats has no use for a graph of anything coarser.
+        let floats = recipe.with("quant", Float::VERSION)?;
         let floats = if data.whole { floats.with("refine", NoRefiner::VERSION)? } else { floats };
         let bytes = 4 * data.prepared.dim().next_multiple_of(16);
         race.enter(floats, &Ceilings::exact(probes), bytes, !data.whole);
