@@ -3,6 +3,7 @@
 use crate::tables;
 use comfy_table::Table;
 use crinoid_eval::Dataset;
+use crinoid_pipeline::{BuildOptions, Index, ZeroRows};
 use crinoid_quant::{
     Preparation,
     profile::{Advice, Options, Profile},
@@ -41,12 +42,20 @@ impl Args {
         let prepared = Preparation::new(data.metric, data.dim()).apply_all(&data.base)?;
         let options = Options { sample: self.sample, seed: self.seed, ..Options::default() };
         let profile = Profile::of(&prepared, &options);
+        let build = BuildOptions {
+            metric: data.metric,
+            zero_rows: ZeroRows::Keep,
+            ..BuildOptions::default()
+        };
+        let plan = Index::plan(&data.base, None, &build)?;
         drop(bar);
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&profile)?);
+            let both = serde_json::json!({ "profile": profile, "default_build": plan });
+            println!("{}", serde_json::to_string_pretty(&both)?);
         } else {
             println!("{}", summary(&data, &profile));
             println!("{}", self.widest(&profile));
+            println!("What the default options would build, and why (all rows looked at):\n{plan}");
         }
         Ok(ExitCode::SUCCESS)
     }
