@@ -4,7 +4,7 @@ use crate::tables;
 use anyhow::Context;
 use clap::Subcommand;
 use crinoid_graph::diagnose::diagnose;
-use crinoid_pipeline::{Index, Placement, container::Container};
+use crinoid_pipeline::{Index, container::Container};
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 /// Inspects and verifies index files.
@@ -42,7 +42,7 @@ impl Args {
 }
 
 fn inspect(file: &PathBuf) -> anyhow::Result<()> {
-    let container = Container::open(file, Placement::Mapped, |_| false)?;
+    let container = Container::open_partly(file, |name| name == "meta")?;
     let mut table = tables::numbers(["section", "offset", "bytes", "xxh3"]);
     for section in container.sections() {
         table.add_row([

@@ -4,6 +4,7 @@ use crinoid_quant::{
     Buffer,
     codes::{Arrays, PartsError},
 };
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// The id in unused slots. Used slots come first, so a list ends at the first `NONE`.
@@ -12,7 +13,21 @@ pub const NONE: u32 = u32::MAX;
 /// Ids per cache line: rows of the base layer span whole lines.
 const IDS_PER_LINE: usize = 16;
 
+/// The most links that a row may have room for. Builders make at most 2,048.
+pub const MAX_DEGREE: usize = 1 << 16;
+
+/// The most layers above the base. Builders make at most ten or so.
+pub const MAX_LAYERS: usize = 64;
+
+/// Rows to which [`check_links`] gives a task.
+const ROWS_PER_TASK: usize = 4096;
+
 /// A directed graph over the rows of a vector set, frozen: built once, then only walked.
+///
+/// What searches rest on is checked here, once, whoever made the arrays, and cannot change
+/// afterwards, since the arrays are in memory that nobody else can write to: every link leads to a
+/// node that exists, and no row names a neighbour twice. (A search may so let all unseen links of a row
+/// in at once, without looking whether two of them are the same.)
 ///
 /// The base layer holds every node. Above it lie any number of smaller [`Layer`]s that lead from
 /// the entry point towards a query's region (none for flat graphs such as Vamana).
@@ -49,6 +64,26 @@ pub enum GraphError {
         got: usize,
         /// Number of slots expected.
         want: usize,
+    },
+    /// More slots per row, rows or layers than a graph may have.
+    #[error("{what}: {got}, while a graph has at most {most}")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there are said to be.
+        got: u64,
+        /// The most there may be.
+        most: u64,
+    },
+    /// A row has the same link twice.
+    #[error("layer {layer}, node {row}: the link to {link} is there twice")]
+    Twice {
+        /// 0 for the base layer.
+        layer: usize,
+        /// The offending row.
+        row: usize,
+        /// Where the link leads.
+        link: u32,
     },
     /// A link leads to a node that is not there, or follows an unused slot.
     #[error("layer {layer}, row {row}: link to {link} is not to one of {len} nodes")]
@@ -134,16 +169,17 @@ impl Graph {
     /// the entry [`NONE`].
     ///
     /// # Errors
-    /// When a list is longer than `degree` or leads out of the graph, or the layers do not fit
-    /// together.
+    /// When a list is longer than `degree`, names a node twice or leads out of the graph, the layers do
+    /// not fit together, or there is more of anything than a graph may have.
     pub fn from_lists<L: AsRef<[u32]>>(
         lists: &[L],
         degree: usize,
         entry: u32,
         layers: Vec<Layer>,
     ) -> Result<Self, GraphError> {
+        let slots = check_shape(lists.len() as u64, degree as u64)?;
         let stride = stride_of(degree);
-        let mut links = Buffer::<u32>::zeroed(lists.len() * stride);
+        let mut links = Buffer::<u32>::zeroed(slots);
         let slots = links.make_mut();
         slots.fill(NONE);
         for (row, list) in lists.iter().enumerate() {
@@ -263,24 +299,16 @@ impl Graph {
     /// Puts a graph together again from what [`parts`](Self::parts) gave.
     ///
     /// # Errors
-    /// When an array is missing or wrong in size, or a link leads out of the graph.
+    /// As [`from_lists`](Self::from_lists), and when an array is missing or wrong in size.
     pub fn from_parts(meta: &GraphMeta, arrays: &mut Arrays<'_>) -> Result<Self, GraphError> {
-        let oversized = || PartsError::Invalid {
-            name: "links".to_owned(),
-            why: "node count or degree is out of range".to_owned(),
-        };
-        let size = |a: u64, b: u64| {
-            usize::try_from(a)
-                .ok()
-                .zip(usize::try_from(b).ok())
-                .and_then(|(a, b)| a.checked_mul(b.checked_add(IDS_PER_LINE)?).map(|_| (a, b)))
-                .ok_or_else(oversized)
-        };
-        let (len, degree) = size(meta.len, meta.degree)?;
-        let links = arrays.take("links", len * stride_of(degree))?;
+        let links = arrays.take("links", check_shape(meta.len, meta.degree)?)?;
+        // Both fit after the check.
+        let [len, degree] = [meta.len as usize, meta.degree as usize];
+        check_layers(meta.layers.len())?;
         let mut layers = Vec::new();
         for (index, &(nodes, slots)) in meta.layers.iter().enumerate() {
-            let (nodes, degree) = size(nodes, slots)?;
+            check_shape(nodes, slots)?;
+            let [nodes, degree] = [nodes as usize, slots as usize];
             layers.push(Layer {
                 nodes: arrays.take(&format!("layer{index}.nodes"), nodes)?,
                 links: arrays.take(&format!("layer{index}.links"), nodes * degree)?,
@@ -292,6 +320,11 @@ impl Graph {
     }
 
     fn validate(&self) -> Result<(), GraphError> {
+        check_shape(self.len as u64, self.degree as u64)?;
+        check_layers(self.layers.len())?;
+        for layer in &self.layers {
+            check_shape(layer.nodes.len() as u64, layer.degree as u64)?;
+        }
         let stride = stride_of(self.degree);
         check_links(0, &self.links, self.len, stride, self.degree)?;
         let mut below = self.len;
@@ -335,7 +368,7 @@ impl Layer {
     }
 }
 
-/// Slots of a base row: `degree` rounded up to whole cache lines.
+/// Slots of a base row: `degree` (at most [`MAX_DEGREE`]) rounded up to whole cache lines.
 pub fn stride_of(degree: usize) -> usize {
     degree.next_multiple_of(IDS_PER_LINE)
 }
@@ -359,16 +392,65 @@ fn check_links(
     if stride == 0 {
         return Ok(());
     }
-    for (row, slots) in links.chunks_exact(stride).enumerate() {
+    let check = |row: usize, slots: &[u32], sorted: &mut Vec<u32>| {
         let used = slots.iter().position(|&id| id == NONE).unwrap_or(stride);
         let stray = slots[used..].iter().find(|&&id| id != NONE);
         let outside = slots[..used].iter().find(|&&id| id as usize >= len);
         if let Some(&link) = stray.or(outside) {
-            return Err(GraphError::Link { layer, row, link, len });
+            return Some(GraphError::Link { layer, row, link, len });
         }
         if used > degree {
-            return Err(GraphError::Size { got: used, want: degree });
+            return Some(GraphError::Size { got: used, want: degree });
+        }
+        twice(&slots[..used], sorted).map(|link| GraphError::Twice { layer, row, link })
+    };
+    let tasks = links.par_chunks(stride * ROWS_PER_TASK).enumerate();
+    let found = tasks.find_map_first(|(task, rows)| {
+        let mut sorted = Vec::new();
+        let mut rows = (task * ROWS_PER_TASK..).zip(rows.chunks_exact(stride));
+        rows.find_map(|(row, slots)| check(row, slots, &mut sorted))
+    });
+    found.map_or(Ok(()), Err)
+}
+
+/// A link that occurs twice, if any. Short rows are compared pair by pair, which vectorises.
+fn twice(links: &[u32], sorted: &mut Vec<u32>) -> Option<u32> {
+    if links.len() <= 64 {
+        let mut earlier = links.iter().enumerate();
+        return earlier.find_map(|(i, link)| {
+            let known = links[..i].iter().fold(false, |known, other| known | (other == link));
+            known.then_some(*link)
+        });
+    }
+    sorted.clear();
+    sorted.extend_from_slice(links);
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
+/// Checks a number of rows and of slots per row; how many slots a base layer of that shape has.
+fn check_shape(len: u64, degree: u64) -> Result<usize, GraphError> {
+    let too_large = |what, got, most| Err(GraphError::TooLarge { what, got, most });
+    if degree > MAX_DEGREE as u64 {
+        return too_large("slots per row", degree, MAX_DEGREE as u64);
+    }
+    if len >= u64::from(NONE) {
+        return too_large("nodes", len, u64::from(NONE) - 1);
+    }
+    // Below 2^48, so no overflow; but not every machine has as many addresses.
+    let slots = len * stride_of(degree as usize) as u64;
+    match usize::try_from(slots) {
+        Ok(slots) if slots <= isize::MAX as usize / 4 => Ok(slots),
+        _ => too_large("link slots", slots, isize::MAX as u64 / 4),
+    }
+}
+
+fn check_layers(count: usize) -> Result<(), GraphError> {
+    match count {
+        0..=MAX_LAYERS => Ok(()),
+        _ => {
+            let (what, most) = ("layers", MAX_LAYERS as u64);
+            Err(GraphError::TooLarge { what, got: count as u64, most })
         }
     }
-    Ok(())
 }

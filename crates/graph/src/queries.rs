@@ -1,7 +1,7 @@
 //! Links from sample queries, for queries that lie apart from the points.
 
 use crate::{
-    adjacency::{Graph, GraphError},
+    adjacency::{Graph, GraphError, MAX_DEGREE},
     candidate::Candidate,
     layer_space::LayerSpace,
     select::{Pruning, Rule, select},
@@ -20,7 +20,7 @@ use rayon::prelude::*;
 /// OOD-DiskANN's (Jaiswal et al. 2022); the graph's own links stay as they are.
 ///
 /// # Errors
-/// When an answer is no node of the graph.
+/// When an answer is no node of the graph, or rows would become longer than they may be.
 pub fn link_queries(
     graph: &Graph,
     space: &dyn Space,
@@ -28,6 +28,11 @@ pub fn link_queries(
     extra: usize,
 ) -> Result<Graph, GraphError> {
     let len = graph.len();
+    let most = MAX_DEGREE - graph.degree();
+    if extra > most {
+        let (got, most) = (extra as u64, most as u64);
+        return Err(GraphError::TooLarge { what: "extra slots per row", got, most });
+    }
     let mut pairs = Vec::new();
     for (row, list) in answers.iter().enumerate() {
         if let Some(&link) = list.iter().find(|&&id| id as usize >= len) {

@@ -46,7 +46,7 @@ pub fn renumber(graph: &Graph, order: &[u32]) -> Result<Graph, GraphError> {
     let stride = stride_of(graph.degree());
     let mut links = Buffer::<u32>::zeroed(len * stride);
     links.make_mut().fill(NONE);
-    for (&old, row) in order.iter().zip(links.make_mut().chunks_exact_mut(stride)) {
+    for (&old, row) in order.iter().zip(links.make_mut().chunks_exact_mut(stride.max(1))) {
         for (place, &link) in row.iter_mut().zip(graph.neighbors(old)) {
             *place = names[link as usize];
         }

@@ -3,6 +3,7 @@
 use crate::{
     container::Container,
     error::{IndexError, PartProblem},
+    floats_on_disk::FloatsOnDisk,
     recipe::{Recipe, RecipeError},
     stored::{Lossless, Parts, StoredRefiner, read_codes},
 };
@@ -292,6 +293,9 @@ pub(crate) fn load_refiner(
         Rescore::<Half>::VERSION => {
             let codes = read_codes(container, "refiner", prefix, state, (len, full))?;
             Ok(Arc::new(Rescore::<Half>::from_codes(codes)))
+        }
+        Rescore::<Float>::VERSION if container.on_disk("float.rows").is_some() => {
+            Ok(Arc::new(FloatsOnDisk::new(container, state, (len, full))?))
         }
         Rescore::<Float>::VERSION => {
             let codes = read_codes(container, "refiner", prefix, state, (len, full))?;

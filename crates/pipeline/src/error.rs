@@ -127,6 +127,14 @@ pub enum RowError {
         /// How many there are.
         len: usize,
     },
+    /// The row stayed on disk and cannot be read any more.
+    #[error("row {id} cannot be read: {why}")]
+    Unreadable {
+        /// The row.
+        id: u32,
+        /// What went wrong.
+        why: String,
+    },
 }
 
 /// A query cannot be answered.
@@ -139,6 +147,21 @@ pub enum SearchError {
     /// No answers were asked for.
     #[error("k is 0: ask for at least one answer")]
     ZeroK,
+    /// Vectors that stayed on disk cannot be read any more, or are no vectors any more.
+    #[error("{}: float rows on disk: {why}", path.display())]
+    Rows {
+        /// The index file.
+        path: PathBuf,
+        /// What went wrong.
+        why: String,
+    },
+    /// A distance that is not a number: vectors or query are beyond what `f32` can measure. (A
+    /// distance that is merely too large is infinite, and such answers come last.)
+    #[error("the distance to row {row} is not a number: the values are too large to be measured")]
+    Undefined {
+        /// The row.
+        row: u32,
+    },
     /// The filter was made for another index.
     #[error(
         "the filter was made for another index, of {got} rows (this one has {want}): make it with the \

@@ -8,6 +8,7 @@ pub mod container;
 mod error;
 mod filter;
 mod fingerprint;
+mod floats_on_disk;
 mod index;
 mod pages;
 mod preset;

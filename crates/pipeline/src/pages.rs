@@ -3,7 +3,7 @@
 use crate::{
     error::SearchError,
     index::Index,
-    session::{Held, SearchOptions, prepare},
+    session::{Held, SearchOptions, all_defined, prepare},
 };
 use crinoid_quant::Neighbor;
 use crinoid_refine::RefinerQuery;
@@ -46,13 +46,15 @@ impl Pages {
         let full = if self.full.is_empty() { &self.prepared } else { &self.full };
         let query = RefinerQuery { full, prepared: &self.prepared };
         if let Some(refiner) = index.finest(&query) {
-            refiner.refine(&query, page.len(), &mut self.scratch, page);
+            let keep = page.len();
+            refiner.try_refine(&query, keep, &mut self.scratch, page)?;
         }
         let is_last = page.is_empty();
         index.expand(page, &mut self.nodes);
         if is_last && !std::mem::replace(&mut self.ended, true) {
             index.answer_zero_rows(page);
         }
+        all_defined(page)?;
         Ok(page.len())
     }
 }

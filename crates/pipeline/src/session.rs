@@ -232,7 +232,7 @@ impl<'a> Session<'a> {
             let keep = plan.leaves[place + 1];
             let (size, chosen) = plan.rules[place].choose(keep, answers, plan.coarse && place == 0);
             answers.truncate(size);
-            let stage = refiner.refine(&query, keep, scratch, answers);
+            let stage = refiner.try_refine(&query, keep, scratch, answers)?;
             let reason = match stage.reason {
                 Reason::Default => chosen,
                 reason => reason,
@@ -240,6 +240,7 @@ impl<'a> Session<'a> {
             report.stages.push(StageReport { reason, ..stage });
         }
         index.finish(options.k, filter, answers, nodes);
+        all_defined(answers)?;
         Ok(report)
     }
 }
@@ -265,6 +266,7 @@ impl Session<'_> {
         let params = SearchParams::new(k, 0);
         let counters = self.index.stage().scan().search(prepared, &params, search, answers);
         self.index.finish(k, None, answers, nodes);
+        all_defined(answers)?;
         Ok(counters)
     }
 }
@@ -293,9 +295,9 @@ impl Session<'_> {
             return self.scan_codes(query, k, answers).map(|_| ());
         };
         answers.extend((0..index.graph().len() as u32).map(|node| Neighbor::new(node, 0.0)));
-        refiner.refine(&prepared, k, scratch, answers);
+        refiner.try_refine(&prepared, k, scratch, answers)?;
         index.finish(k, None, answers, nodes);
-        Ok(())
+        all_defined(answers)
     }
 
     /// Writes the rows within `radius` of the query (a distance of the metric, inclusive) into
@@ -344,6 +346,14 @@ pub(crate) fn prepare<'a>(
     }
     all.apply(row, query, full)?;
     Ok(RefinerQuery { full, prepared })
+}
+
+/// No answer carries a distance that is not a number.
+pub(crate) fn all_defined(answers: &mut Vec<Neighbor>) -> Result<(), SearchError> {
+    let Some(undefined) = answers.iter().find(|near| near.distance.is_nan()) else { return Ok(()) };
+    let row = undefined.id;
+    answers.clear();
+    Err(SearchError::Undefined { row })
 }
 
 /// How many candidates each stage leaves for the next.

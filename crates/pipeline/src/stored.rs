@@ -2,7 +2,7 @@
 
 use crate::{
     container::{Container, Sections, meta},
-    error::{IndexError, PartProblem},
+    error::{IndexError, PartProblem, SearchError},
 };
 use crinoid_quant::{
     Codes, Isa, Level, Metric, Neighbor,
@@ -10,18 +10,19 @@ use crinoid_quant::{
     isa::{self, OnIsa},
 };
 use crinoid_refine::{NoRefiner, Reason, Refiner, RefinerQuery, Rescore, Scratch, StageReport};
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 /// Something that goes into a container: small state and bulk arrays.
 pub(crate) struct Parts<'a> {
     pub(crate) meta: Vec<u8>,
-    pub(crate) arrays: Vec<(&'static str, &'a [u8])>,
+    pub(crate) arrays: Vec<(&'static str, Cow<'a, [u8]>)>,
 }
 
 impl Parts<'_> {
     /// The parts of `codes`.
     pub(crate) fn of<C: Codes>(codes: &C) -> Result<Parts<'_>, IndexError> {
         let (state, arrays) = codes.parts();
+        let arrays = arrays.into_iter().map(|(name, bytes)| (name, bytes.into())).collect();
         Ok(Parts { meta: meta::encode(&state).map_err(IndexError::Encode)?, arrays })
     }
 
@@ -79,8 +80,22 @@ pub(crate) trait StoredRefiner: Refiner {
     fn parts(&self) -> Result<Parts<'_>, IndexError>;
 
     /// The vector that node `node` is measured by, decoded; `None` where the refiner keeps none.
-    fn vector(&self, _node: u32) -> Option<Vec<f32>> {
-        None
+    ///
+    /// # Errors
+    /// Says why it cannot be read.
+    fn vector(&self, _node: u32) -> Result<Option<Vec<f32>>, String> {
+        Ok(None)
+    }
+
+    /// [`refine`](Refiner::refine), for a refiner that may have to read what it measures against.
+    fn try_refine(
+        &self,
+        query: &RefinerQuery<'_>,
+        keep: usize,
+        scratch: &mut Scratch,
+        candidates: &mut Vec<Neighbor>,
+    ) -> Result<StageReport, SearchError> {
+        Ok(self.refine(query, keep, scratch, candidates))
     }
 
     /// Whether it has finer distances to this query than the search.
@@ -189,9 +204,9 @@ impl<C: Codes> StoredRefiner for Rescore<C> {
         Parts::of(self.codes())
     }
 
-    fn vector(&self, node: u32) -> Option<Vec<f32>> {
+    fn vector(&self, node: u32) -> Result<Option<Vec<f32>>, String> {
         let mut vector = vec![0.0; self.codes().dim()];
         self.codes().decode(node, &mut vector);
-        Some(vector)
+        Ok(Some(vector))
     }
 }

@@ -25,6 +25,7 @@ fn small(metric: Metric) -> CollectionOptions {
         seal_rows: 40,
         max_dead: 0.25,
         max_segments: 3,
+        ..CollectionOptions::default()
     }
 }
 
@@ -88,13 +89,21 @@ fn inserts_updates_and_deletes_are_seen_at_once_and_after_reopening() {
     for metric in Metric::ALL {
         let folder = tempfile::tempdir().unwrap();
         let mut model = Model::new();
-        let collection = Collection::create(folder.path(), DIM, &small(metric)).unwrap();
+        let mut options = small(metric);
+        options.rows_on_disk = metric == Metric::InnerProduct;
+        let collection = Collection::create(folder.path(), DIM, &options).unwrap();
         check(&collection, &model, metric);
         for lap in 0..12 {
             churn(&collection, &mut model, lap * 5..lap * 5 + 5);
             check(&collection, &model, metric);
         }
-        assert!(collection.snapshot().segments() > 0, "something was sealed");
+        collection.flush().unwrap();
+        check(&collection, &model, metric);
+        let status = collection.status();
+        assert!(status.segments > 0 && status.unsealed < 40, "something was sealed: {status:?}");
+        assert!(status.rows == model.len() && status.bytes > 0 && status.failure.is_none());
+        let verified = collection.verify().unwrap();
+        assert!(verified.is_sound() && verified.rows == model.len(), "{verified:?}");
         let some = model.iter().next().unwrap();
         assert_eq!(collection.get(some.0.clone()).unwrap().as_ref(), Some(some.1));
         drop(collection);

@@ -33,7 +33,7 @@ fn files_of_every_format_are_read() {
         assert!(path.metadata().unwrap().len() < 100_000, "{path:?} is small");
         let expected = fs::read_to_string(path.with_extension("json")).unwrap();
         let expected: Expected = serde_json::from_str(&expected).unwrap();
-        for placement in [Placement::Mapped, Placement::HugePages] {
+        for placement in [Placement::Memory, Placement::RowsOnDisk] {
             let index = Index::load_to(&path, placement).unwrap();
             assert_eq!(index.options().recipe.to_string(), expected.recipe);
             assert_eq!(format!("{:016x}", index.digest()), expected.digest);

@@ -8,7 +8,7 @@ use common::{clustered, options, suitable};
 use crinoid_graph::VERSIONS;
 use crinoid_pipeline::{
     Index, IndexBytes, Recipe, SearchOptions,
-    container::{Container, Placement, Sections, publish},
+    container::{Container, Sections, publish},
 };
 use crinoid_quant::{Metric, Vectors};
 use std::path::Path;
@@ -104,7 +104,7 @@ fn postings_that_contradict_the_rest_are_refused() {
     let options = options("sq8@1/hnsw@1/pool@1/none@1", Metric::L2);
     Index::build(&vectors, &options, &()).unwrap().save(&path).unwrap();
     let forge = |name: &str, edit: &dyn Fn(&mut Vec<u8>)| {
-        let container = Container::open(&path, Placement::Mapped, |_| false).unwrap();
+        let container = Container::open(&path).unwrap();
         let mut sections = Sections::new();
         for section in container.sections() {
             let mut bytes = container.get(section.name()).unwrap().to_vec();

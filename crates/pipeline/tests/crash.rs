@@ -38,6 +38,7 @@ fn kept() -> CollectionOptions {
         seal_rows: 12,
         max_dead: 0.2,
         max_segments: 3,
+        ..CollectionOptions::default()
     }
 }
 

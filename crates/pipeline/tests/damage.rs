@@ -6,7 +6,7 @@ mod common;
 
 use common::{clustered, options};
 use crinoid_pipeline::{
-    Index, Placement,
+    Index,
     container::{Container, Sections, publish},
 };
 use crinoid_quant::{Metric, Neighbor};
@@ -68,7 +68,7 @@ fn forged_sections_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
     small(&path);
-    let container = Container::open(&path, Placement::Mapped, |_| false).unwrap();
+    let container = Container::open(&path).unwrap();
     let sections: Vec<(String, Vec<u8>)> = container
         .sections()
         .iter()

@@ -169,13 +169,21 @@ fn pools_are_what_was_asked_for_and_say_why() {
 }
 
 #[test]
+#[allow(unsafe_code, reason = "the file is not touched while it is mapped")]
 fn answers_do_not_depend_on_what_was_asked_before_nor_on_placement() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
     let (base, queries) = (clustered(500, 16, 1), clustered(30, 16, 2));
     let index = Index::build(&base, &options(DEFAULT, Metric::Cosine), &()).unwrap();
     index.save(&path).unwrap();
-    let huge = Index::load_to(&path, Placement::HugePages).unwrap();
+    let memory = Index::load_to(&path, Placement::Memory).unwrap();
+    let disk = Index::load_to(&path, Placement::RowsOnDisk).unwrap();
+    // SAFETY: nobody else knows of the file.
+    let mapped = unsafe { Index::load_mapped(&path) }.unwrap();
+    let again = folder.path().join("again");
+    disk.save(&again).unwrap();
+    assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&path).unwrap());
+    assert!(disk.bytes().refine < memory.bytes().refine, "rows on disk take no memory");
     let fresh = |index: &Index, query: &[f32]| {
         let (mut session, mut answers) = (index.session(), Vec::new());
         let report = session.search(query, &SearchOptions::new(5, 40), &mut answers).unwrap();
@@ -185,7 +193,9 @@ fn answers_do_not_depend_on_what_was_asked_before_nor_on_placement() {
     for query in queries.rows() {
         let report = session.search(query, &SearchOptions::new(5, 40), &mut answers).unwrap();
         assert_eq!((answers.clone(), report.counters), fresh(&index, query));
-        assert_eq!(fresh(&huge, query), fresh(&index, query));
+        for loaded in [&memory, &disk, &mapped] {
+            assert_eq!(fresh(loaded, query), fresh(&index, query));
+        }
     }
 }
 

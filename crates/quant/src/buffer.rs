@@ -95,8 +95,13 @@ pub enum WindowError {
 
 impl<T: Pod> Buffer<T> {
     /// `len` zeroes.
+    ///
+    /// # Panics
+    /// When they are more bytes than an allocation can have, like `Vec`. Where a file or a caller
+    /// names the length, [`try_zeroed`](Self::try_zeroed) answers instead.
     pub fn zeroed(len: usize) -> Self {
         let bytes = len * size_of::<T>();
+        assert!(bytes / size_of::<T>().max(1) == len, "capacity overflow");
         let storage = match Pages::zeroed(bytes) {
             Some(pages) => Storage::Pages(Arc::new(pages)),
             None => {
@@ -105,6 +110,23 @@ impl<T: Pod> Buffer<T> {
             }
         };
         Self { storage, len, element: PhantomData }
+    }
+
+    /// `len` zeroes, or `None` where the system has not that much memory.
+    pub fn try_zeroed(len: usize) -> Option<Self> {
+        let bytes =
+            len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize)?;
+        let storage = match Pages::zeroed(bytes) {
+            Some(pages) => Storage::Pages(pages.into()),
+            None => {
+                let mut lines: Vec<Line> = Vec::new();
+                let count = bytes.div_ceil(size_of::<Line>());
+                lines.try_reserve_exact(count).ok()?;
+                lines.resize(count, Line::zeroed());
+                Storage::Owned(lines.into())
+            }
+        };
+        Some(Self { storage, len, element: PhantomData })
     }
 
     /// A copy of `values`.
@@ -296,6 +318,17 @@ mod tests {
         buffer.make_mut()[0] = 1;
         assert_eq!((copy[0], copy[len - 1], copy.len()), (0, 7, len));
         assert_eq!(buffer.reinterpret::<u8>().unwrap().len(), 4 * len);
+    }
+
+    #[test]
+    fn memory_that_there_is_not_is_no_panic() {
+        for len in [usize::MAX, usize::MAX / 4, isize::MAX as usize / 4 + 1, 1 << 57] {
+            assert!(Buffer::<u32>::try_zeroed(len).is_none(), "{len}");
+        }
+        for len in [0, 1, 17, 1 << 20] {
+            let buffer = Buffer::<u32>::try_zeroed(len).unwrap();
+            assert_eq!((buffer.len(), buffer.iter().all(|&x| x == 0)), (len, true));
+        }
     }
 
     #[test]

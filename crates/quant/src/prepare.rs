@@ -106,6 +106,9 @@ impl Preparation {
     /// # Errors
     /// Wrong dimension, a value that is not finite, or length zero under the cosine.
     pub fn apply(&self, row: usize, input: &[f32], out: &mut Vec<f32>) -> Result<(), VectorError> {
+        // First of all: memory is asked for in the measure of what came in, never on the word of
+        // a number that nothing backs.
+        self.check_len(row, input)?;
         out.clear();
         out.resize(self.dim, 0.0);
         self.write(row, input, out)
@@ -137,10 +140,13 @@ impl Preparation {
         }
     }
 
+    fn check_len(&self, row: usize, input: &[f32]) -> Result<(), VectorError> {
+        let (got, want) = (input.len(), self.input_dim);
+        if got == want { Ok(()) } else { Err(VectorError::Dimension { row, got, want }) }
+    }
+
     fn write(&self, row: usize, input: &[f32], out: &mut [f32]) -> Result<(), VectorError> {
-        if input.len() != self.input_dim {
-            return Err(VectorError::Dimension { row, got: input.len(), want: self.input_dim });
-        }
+        self.check_len(row, input)?;
         check_finite(row, input)?;
         out.copy_from_slice(&input[..self.dim]);
         if self.metric.normalises() {

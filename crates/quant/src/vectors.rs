@@ -6,6 +6,12 @@ use crate::{
 };
 use rayon::prelude::*;
 
+/// The most dimensions a vector may have, wherever it comes from: memory, a file, an option.
+///
+/// Far beyond any embedding; so that integer distances of bytes fit 32 bits
+/// (`255 * 127 * 65,536 < 2^31`), and a number from a damaged file cannot ask for all memory.
+pub const MAX_DIM: usize = 65_536;
+
 /// `n x d` floats, row-major, 64-byte aligned at the start, rows adjacent.
 ///
 /// Every value is finite: construction checks it and names the first offender.
@@ -22,6 +28,12 @@ pub enum VectorError {
     /// The dimension is 0.
     #[error("vectors need at least one dimension")]
     NoDimensions,
+    /// More than [`MAX_DIM`] dimensions.
+    #[error("{dim} dimensions are more than the {MAX_DIM} that a vector may have")]
+    TooWide {
+        /// How many there are.
+        dim: usize,
+    },
     /// The values do not fill whole rows.
     #[error("{values} values are no whole number of {dim}-dimensional rows")]
     Ragged {
@@ -103,13 +115,11 @@ impl Vectors {
     /// ```
     ///
     /// # Errors
-    /// When `dim` is 0, `data` is not a whole number of rows, there are more than `u32::MAX - 1`
-    /// rows, or a value is NaN or infinite (the row and dimension are named).
+    /// When `dim` is 0 or beyond [`MAX_DIM`], `data` is not a whole number of rows, there are more
+    /// than `u32::MAX - 1` rows, or a value is NaN or infinite (the row and dimension are named).
     pub fn new(data: impl Values, dim: usize) -> Result<Self, VectorError> {
         let data = data.into_buffer();
-        if dim == 0 {
-            return Err(VectorError::NoDimensions);
-        }
+        check_dim(dim)?;
         if !data.len().is_multiple_of(dim) {
             return Err(VectorError::Ragged { values: data.len(), dim });
         }
@@ -181,6 +191,18 @@ impl Vectors {
     }
 }
 
+/// Checks that vectors may have `dim` dimensions.
+///
+/// # Errors
+/// When `dim` is 0 or beyond [`MAX_DIM`].
+pub const fn check_dim(dim: usize) -> Result<(), VectorError> {
+    match dim {
+        0 => Err(VectorError::NoDimensions),
+        1..=MAX_DIM => Ok(()),
+        _ => Err(VectorError::TooWide { dim }),
+    }
+}
+
 /// Checks that every value is finite.
 ///
 /// # Errors
@@ -204,6 +226,10 @@ mod tests {
     #[test]
     fn bad_sets_are_refused_by_name() {
         assert_eq!(Vectors::new(&[1.0][..], 0), Err(VectorError::NoDimensions));
+        for dim in [MAX_DIM + 1, usize::MAX - 1, usize::MAX] {
+            assert_eq!(Vectors::new(Vec::<f32>::new(), dim), Err(VectorError::TooWide { dim }));
+        }
+        assert_eq!(Vectors::new(Vec::<f32>::new(), MAX_DIM).map(|none| none.len()), Ok(0));
         assert_eq!(
             Vectors::new(&[1.0, 2.0, 3.0][..], 2),
             Err(VectorError::Ragged { values: 3, dim: 2 })

@@ -82,6 +82,11 @@ impl<C: Codes> Rescore<C> {
     pub fn codes(&self) -> &C {
         &self.codes
     }
+
+    /// What is measured against, for changing it.
+    pub fn codes_mut(&mut self) -> &mut C {
+        &mut self.codes
+    }
 }
 
 impl<C: Codes> fmt::Debug for Rescore<C> {

@@ -73,7 +73,9 @@ impl Visited {
         Some(self.close(start, 1))
     }
 
-    /// Adds those neighbours of `node` that are new; their window. `new` is told each of them.
+    /// Adds those neighbours of `node` that are new; their window. `new` is told each of them. All are
+    /// looked up before any is added, which is right because a row of a [`Graph`](crinoid_graph::Graph) never
+    /// names a neighbour twice.
     #[inline(always)]
     pub(crate) fn gather<I: Isa>(
         &mut self,

@@ -4,7 +4,7 @@ use super::{
     Asked, Built, Found, Hello, Parameters, Refusal, RefusalKind, System, Work, integer, only,
 };
 use crate::data::random::mix;
-use crinoid_pipeline::{BuildOptions, Index, Placement, Recipe, SearchOptions, ZeroRows};
+use crinoid_pipeline::{BuildOptions, Index, Recipe, SearchOptions, ZeroRows};
 use crinoid_quant::{Level, Metric, Vectors};
 use std::{path::Path, time::Instant};
 
@@ -135,7 +135,7 @@ impl System for Ours {
     }
 
     fn open(&mut self, path: &Path) -> Result<Built, Refusal> {
-        let index = Index::load_to(path, Placement::HugePages);
+        let index = Index::load(path);
         Ok(self.take(index.map_err(|error| Refusal::new(RefusalKind::Store, error))?))
     }
 

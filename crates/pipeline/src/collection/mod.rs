@@ -11,27 +11,43 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `mod` | [`Collection`]: opening, writing, sealing, compacting |
+//! | `mod` | [`Collection`]: opening, reading, writing |
+//! | `maintain` | sealing and compacting, on a thread of its own |
 //! | `store` | the transactional file |
+//! | `record` | its values, each with a checksum |
+//! | `upgrade` | stores of the first format |
 //! | `part` | some rows and how to search them: a segment, or a few in memory |
 //! | `snapshot` | searching all parts at one point in time |
 //! | `types` | ids, batches, options, errors |
 
+mod maintain;
 mod part;
+mod record;
 mod snapshot;
 mod store;
 mod types;
+mod upgrade;
 
 pub use snapshot::Snapshot;
-pub use types::{Batch, CollectionError, CollectionOptions, ExternalId, Match, Recovery, Written};
+pub use types::{
+    Batch, CollectionError, CollectionOptions, ExternalId, Failure, MAX_BATCH, MAX_BATCH_VALUES,
+    MAX_ID, Match, Recovery, Status, Verification, Written,
+};
 
-use crate::{container::write::sync_folder, index::Index, session::SearchOptions};
+use crate::{
+    container::{Container, write::sync_folder},
+    index::Index,
+    session::SearchOptions,
+};
+use maintain::Inner;
 use part::Part;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 use store::{Change, Store};
 
@@ -64,11 +80,10 @@ const STORE: &str = "rows.redb";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Collection {
-    folder: PathBuf,
-    options: CollectionOptions,
-    writer: Mutex<Store>,
-    current: RwLock<Arc<Snapshot>>,
+    inner: Arc<Inner>,
     recovery: Recovery,
+    /// The maintenance thread.
+    worker: Option<JoinHandle<()>>,
 }
 
 impl Collection {
@@ -119,7 +134,7 @@ impl Collection {
         for (number, segment) in segments {
             let live = segment.rows.iter().map(|row| (*row, names.remove(row))).collect::<Vec<_>>();
             let path = folder.join(segment_name(number));
-            match Index::load(&path) {
+            match Index::load_to(&path, options.placement()) {
                 Ok(index) if index.digest() == segment.digest && index.len() == live.len() => {
                     parts.push(Part::segment(number, index, live));
                 }
@@ -128,50 +143,61 @@ impl Collection {
             }
         }
         let idle = snapshot::idle();
-        let fresh: Vec<u64> = names.keys().copied().collect();
-        if !fresh.is_empty() {
-            let full = store.prepared(&fresh)?;
-            let rows = fresh.into_iter().zip(names.into_values()).collect();
+        if !names.is_empty() {
+            let full = store.prepared(&mut names)?;
+            let rows = names.into_iter().collect();
             parts.push(Part::memory(rows, full, options.build.metric));
         }
         recovery.rebuilt = broken.len();
         let snapshot = Snapshot::new(parts, store.preparation(), idle);
-        let collection = Self {
-            folder,
-            options,
-            writer: Mutex::new(store),
-            current: RwLock::new(Arc::new(snapshot)),
-            recovery,
-        };
+        let inner = Arc::new(Inner::new(folder, store, snapshot));
         for (number, live) in broken {
-            collection.rebuild(&mut collection.writer(), number, live)?;
+            let alive = live.into_iter().filter_map(|(row, id)| Some((row, id?)));
+            inner.rebuild(number, alive.collect())?;
         }
-        Ok(collection)
+        let served = inner.clone();
+        let name = "crinoid-maintenance".to_owned();
+        let worker = thread::Builder::new().name(name).spawn(move || served.serve());
+        let worker = worker.map_err(CollectionError::io(&inner.folder))?;
+        Ok(Self { inner, recovery, worker: Some(worker) })
     }
 
     /// Applies a batch: all of it or nothing. When this returns, the batch survives any crash, and
     /// every search that starts later sees it.
     ///
-    /// Seals and compacts when the options say so. An error in that
-    /// ([`CollectionError::Maintenance`]) does not undo the batch.
+    /// Sealing and compacting happen on another thread, and a write does not wait for them; only
+    /// where that thread is so far behind that
+    /// [`max_unsealed`](CollectionOptions::max_unsealed) rows wait does a write wait for it
+    /// ([`Written::waited`] says how long).
     ///
     /// # Errors
-    /// When a vector cannot be indexed (nothing is written then), or the system refuses.
+    /// When a vector cannot be indexed, something is larger than it may be, the folder was removed,
+    /// too many rows wait while sealing fails, or the system refuses. Nothing is written then.
     pub fn write(&self, batch: &Batch) -> Result<Written, CollectionError> {
-        let mut store = self.writer();
-        let Change { added, killed, written } = store.apply(batch)?;
-        let snapshot = self.snapshot();
+        let inner = &*self.inner;
+        let options = &inner.options;
+        let most = options.max_unsealed.max(options.seal_rows.saturating_mul(2));
+        let mut waited = Duration::ZERO;
+        if inner.snapshot().unsealed() >= most {
+            let started = Instant::now();
+            inner.wait_for_room(most)?;
+            waited = started.elapsed();
+        }
+        let writer = inner.writer();
+        let Change { added, killed, written } = inner.store.apply(batch)?;
+        let snapshot = inner.snapshot();
         let mut parts = snapshot.parts().to_vec();
         for row in killed {
             let _ = parts.iter_mut().any(|part| part.kill(row));
         }
         if !added.is_empty() {
-            parts.push(Part::from_added(added, self.options.build.metric));
-            part::merge_small(&mut parts, self.options.build.metric);
+            parts.push(Part::from_added(added, options.build.metric));
+            part::merge_small(&mut parts, options.build.metric);
         }
-        self.publish(snapshot.with_parts(parts));
-        self.maintain(&mut store).map_err(|error| CollectionError::Maintenance(Box::new(error)))?;
-        Ok(written)
+        inner.publish(snapshot.with_parts(parts));
+        drop(writer);
+        inner.wake();
+        Ok(Written { waited, ..written })
     }
 
     /// Inserts or replaces one vector; see [`write`](Self::write).
@@ -194,12 +220,12 @@ impl Collection {
         self.write(&batch).map(|written| written.deleted > 0)
     }
 
-    /// The vector stored under `id`, as it was given.
+    /// The vector stored under `id`, as it was given. Waits for nobody.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or does not hold what was written.
     pub fn get(&self, id: impl Into<ExternalId>) -> Result<Option<Vec<f32>>, CollectionError> {
-        self.writer().get(&id.into())
+        self.inner.store.get(&id.into())
     }
 
     /// The nearest `options.k` vectors now; see [`Snapshot::search`].
@@ -216,7 +242,7 @@ impl Collection {
 
     /// The state now. It stays as it is while others write.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.snapshot()
     }
 
     /// How many vectors there are.
@@ -231,7 +257,7 @@ impl Collection {
 
     /// How the collection was made.
     pub fn options(&self) -> &CollectionOptions {
-        &self.options
+        &self.inner.options
     }
 
     /// What opening it had to repair.
@@ -239,126 +265,81 @@ impl Collection {
         self.recovery
     }
 
-    /// Makes a segment of all rows that are not in one, however few.
+    /// What it is at: sizes, and how maintenance gets on.
+    pub fn status(&self) -> Status {
+        let snapshot = self.snapshot();
+        let (building, failure) = self.inner.state();
+        let size = |entry: io::Result<fs::DirEntry>| entry.and_then(|entry| entry.metadata());
+        let files = fs::read_dir(&self.inner.folder).into_iter().flatten();
+        Status {
+            rows: snapshot.len(),
+            segments: snapshot.segments(),
+            dead: snapshot.dead(),
+            unsealed: snapshot.unsealed(),
+            building,
+            bytes: files.filter_map(|entry| size(entry).ok()).map(|file| file.len()).sum(),
+            failure,
+        }
+    }
+
+    /// Waits until all that the options want sealed and compacted is; nothing else is needed for
+    /// durability, which every write has by itself.
+    ///
+    /// # Errors
+    /// When the system refuses; nothing has changed then.
+    pub fn flush(&self) -> Result<(), CollectionError> {
+        self.inner.maintain()?;
+        self.inner.rewrite_now(|_| Vec::new())
+    }
+
+    /// Makes a segment of all rows that are not in one, however few, and waits for it. Others may
+    /// write meanwhile.
     ///
     /// # Errors
     /// When the system refuses; nothing has changed then.
     pub fn seal(&self) -> Result<(), CollectionError> {
-        self.rewrite(&mut self.writer(), |part| part.is_memory())
+        let unsealed = |part: &&Part| part.is_memory();
+        self.inner.rewrite_now(|now| now.parts().iter().filter(unsealed).cloned().collect())
     }
 
-    /// Rewrites everything into one segment without dead rows.
+    /// Rewrites everything into one segment without dead rows, and waits for it. Others may write
+    /// meanwhile.
     ///
     /// # Errors
     /// When the system refuses; nothing has changed then.
     pub fn compact(&self) -> Result<(), CollectionError> {
-        self.rewrite(&mut self.writer(), |_| true)
+        self.inner.rewrite_now(|now| now.parts().to_vec())
     }
 
-    fn maintain(&self, store: &mut Store) -> Result<(), CollectionError> {
-        let snapshot = self.snapshot();
-        let in_memory: usize =
-            snapshot.parts().iter().filter(|part| part.is_memory()).map(Part::live).sum();
-        if in_memory >= self.options.seal_rows {
-            self.rewrite(store, |part| part.is_memory())?;
-        }
-        let too_dead = |part: &Part| {
-            !part.is_memory() && part.dead() as f64 > self.options.max_dead * part.len() as f64
-        };
-        if self.snapshot().parts().iter().any(too_dead) {
-            self.rewrite(store, too_dead)?;
-        }
-        let snapshot = self.snapshot();
-        let mut sizes: Vec<usize> =
-            snapshot.parts().iter().filter(|part| !part.is_memory()).map(Part::live).collect();
-        if sizes.len() > self.options.max_segments {
-            // The smaller half: each row is rewritten a logarithmic number of times.
-            sizes.sort_unstable();
-            let limit = sizes[sizes.len() / 2];
-            self.rewrite(store, |part| !part.is_memory() && part.live() <= limit)?;
-        }
-        Ok(())
-    }
-
-    /// Puts the live rows of all parts that `take` picks into one new segment.
+    /// Reads everything that is stored and compares it with its checksums: each row, each id, each
+    /// segment's file. Others may write meanwhile.
     ///
-    /// The file is published first and counts for nothing; the transaction that names it is the
-    /// moment at which it replaces the old ones; they are removed last. A crash in between
-    /// leaves files that the next opening removes.
-    fn rewrite(
-        &self,
-        store: &mut Store,
-        take: impl Fn(&Part) -> bool,
-    ) -> Result<(), CollectionError> {
-        let snapshot = self.snapshot();
-        let (victims, mut kept): (Vec<Part>, Vec<Part>) =
-            snapshot.parts().iter().cloned().partition(&take);
-        let pointless = matches!(&victims[..], [one] if !one.is_memory() && one.dead() == 0);
-        if victims.is_empty() || pointless {
-            return Ok(());
+    /// # Errors
+    /// When the store cannot be read at all. What can be read and is wrong is in the
+    /// [`Verification`].
+    pub fn verify(&self) -> Result<Verification, CollectionError> {
+        let _alone = self.inner.no_rewrites();
+        let (rows, mut problems) = self.inner.store.problems()?;
+        let segments = self.inner.store.segments()?;
+        for (number, segment) in &segments {
+            let path = self.inner.folder.join(segment_name(*number));
+            match Container::open_partly(&path, |_| false) {
+                Ok(file) if file.digest() == segment.digest => {}
+                Ok(_) => problems.push(format!("{}: another file than was built", path.display())),
+                Err(error) => problems.push(error.to_string()),
+            }
         }
-        let rows: BTreeMap<u64, ExternalId> =
-            victims.iter().flat_map(|part| part.live_rows()).collect();
-        let old: Vec<u64> = victims.iter().filter_map(Part::number).collect();
-        kept.extend(self.make_segment(store, &old, rows)?);
-        self.publish(snapshot.with_parts(kept));
-        for number in old {
-            // Readers may still have it mapped; what cannot be removed now goes at the next
-            // opening.
-            let _ = fs::remove_file(self.folder.join(segment_name(number)));
+        Ok(Verification { rows, segments: segments.len(), problems })
+    }
+}
+
+impl Drop for Collection {
+    fn drop(&mut self) {
+        self.inner.stop();
+        if let Some(worker) = self.worker.take() {
+            // It catches its panics.
+            let _ = worker.join();
         }
-        Ok(())
-    }
-
-    /// Builds a segment again whose file is missing or damaged.
-    fn rebuild(
-        &self,
-        store: &mut Store,
-        number: u64,
-        rows: Vec<(u64, Option<ExternalId>)>,
-    ) -> Result<(), CollectionError> {
-        let rows = rows.into_iter().filter_map(|(row, id)| Some((row, id?))).collect();
-        let snapshot = self.snapshot();
-        let mut parts = snapshot.parts().to_vec();
-        parts.extend(self.make_segment(store, &[number], rows)?);
-        self.publish(snapshot.with_parts(parts));
-        let _ = fs::remove_file(self.folder.join(segment_name(number)));
-        Ok(())
-    }
-
-    /// Writes a segment of `rows` and lets it replace the segments `old` in the store. No rows, no
-    /// segment.
-    fn make_segment(
-        &self,
-        store: &mut Store,
-        old: &[u64],
-        rows: BTreeMap<u64, ExternalId>,
-    ) -> Result<Option<Part>, CollectionError> {
-        if rows.is_empty() {
-            store.replace_segments(old, None)?;
-            return Ok(None);
-        }
-        let numbers: Vec<u64> = rows.keys().copied().collect();
-        let index = Index::build(&store.raw(&numbers)?, &self.options.build, &())?;
-        let number = store.next_segment()?;
-        let path = self.folder.join(segment_name(number));
-        index.save(&path)?;
-        // From the file, so that memory is shared with the page cache, and that what will be
-        // read after a crash is what is read now.
-        let index = Index::load(&path)?;
-        store.replace_segments(old, Some((number, index.digest(), &numbers)))?;
-        let rows = rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
-        Ok(Some(Part::segment(number, index, rows)))
-    }
-
-    fn publish(&self, snapshot: Snapshot) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
-    }
-
-    /// One writer at a time. A writer that panicked left either the old state or the new one in
-    /// the store, as a crash would.
-    fn writer(&self) -> MutexGuard<'_, Store> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -390,6 +371,6 @@ fn remove_strangers(folder: &Path, known: &HashSet<String>) -> Result<usize, Col
 
 impl std::fmt::Debug for Collection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Collection({}, {} vectors)", self.folder.display(), self.len())
+        write!(f, "Collection({}, {} vectors)", self.inner.folder.display(), self.len())
     }
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub(super) struct Part {
     body: Arc<Body>,
     dead: Arc<Dead>,
+    /// Whether it is being rewritten: nothing may be merged with it.
+    frozen: bool,
 }
 
 struct Body {
@@ -50,7 +52,7 @@ impl Part {
             dead.count += 1;
         }
         let (rows, ids) = rows.into_iter().unzip();
-        Self { body: Arc::new(Body { rows, ids, kind }), dead: Arc::new(dead) }
+        Self { body: Arc::new(Body { rows, ids, kind }), dead: Arc::new(dead), frozen: false }
     }
 
     /// A segment over `rows`, in the order of the index's rows; those without an id are dead.
@@ -95,6 +97,16 @@ impl Part {
             Kind::Segment { number, .. } => Some(number),
             Kind::Memory { .. } => None,
         }
+    }
+
+    /// Whether `other` is this part, at whatever time.
+    pub(super) fn is_of(&self, other: &Part) -> bool {
+        Arc::ptr_eq(&self.body, &other.body)
+    }
+
+    /// This part, to be left as it is, or not any more.
+    pub(super) fn frozen(&self, frozen: bool) -> Self {
+        Self { frozen, ..self.clone() }
     }
 
     /// Rows, dead or alive.
@@ -144,7 +156,7 @@ pub(super) fn merge_small(parts: &mut Vec<Part>, metric: Metric) {
         else {
             return;
         };
-        if a.live() > b.live() {
+        if a.live() > b.live() || a.frozen || b.frozen {
             return;
         }
         let (mut rows, mut values) = (Vec::new(), Vec::new());

@@ -41,6 +41,20 @@ impl Snapshot {
         Self::new(parts, self.preparation, self.idle.clone())
     }
 
+    /// The same with `some` of the parts frozen, or not any more.
+    pub(super) fn with_frozen(&self, some: &[Part], frozen: bool) -> Self {
+        let change = |part: &Part| match some.iter().any(|one| one.is_of(part)) {
+            true => part.frozen(frozen),
+            false => part.clone(),
+        };
+        Self::new(self.parts.iter().map(change).collect(), self.preparation, self.idle.clone())
+    }
+
+    /// How many live rows are in no segment.
+    pub fn unsealed(&self) -> usize {
+        self.parts.iter().filter(|part| part.is_memory()).map(Part::live).sum()
+    }
+
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
     }

@@ -3,28 +3,45 @@
 //! A row is a number that is never used again. A row is alive while it is in `ROWS`: deleting or
 //! replacing a vector removes its row, so that a segment's dead rows are those of its list that
 //! are not in `ROWS` any more; no tombstone can disagree with the data.
+//!
+//! All values carry a [checksum](super::record). The store's own code may panic on a damaged file: that is
+//! caught here and becomes an error (unless the program is compiled to abort on panics), and the
+//! store refuses to be used any further.
 
-use super::types::{Batch, CollectionError, CollectionOptions, ExternalId, Written};
+use super::{
+    record::Place,
+    types::{Batch, CollectionError, CollectionOptions, ExternalId, Written},
+    upgrade,
+};
 use crinoid_quant::{Preparation, Vectors};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use std::{collections::BTreeMap, path::Path};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-/// Row to vector, as it was given, `f32` little-endian.
-const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
+type Table<'a, K> = TableDefinition<'a, K, &'static [u8]>;
+
+/// Row to vector, as it was given, `f32` little-endian. The id belongs to the place.
+const ROWS: Table<'_, u64> = TableDefinition::new("rows 2");
 /// Row to external id.
-const NAMES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("names");
+const NAMES: Table<'_, u64> = TableDefinition::new("names 2");
 /// External id to row.
-const IDS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("ids");
+const IDS: Table<'_, &[u8]> = TableDefinition::new("ids 2");
 /// Segment to its digest and rows, `u64` little-endian, rows ascending.
-const SEGMENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("segments");
-/// Counters.
-const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
-/// Options as JSON.
-const OPTIONS: TableDefinition<'_, &str, &str> = TableDefinition::new("options");
+const SEGMENTS: Table<'_, u64> = TableDefinition::new("segments 2");
+/// Counters, and the options as JSON.
+const STATE: Table<'_, &str> = TableDefinition::new("state 2");
 
 const NEXT_ROW: &str = "next row";
 const NEXT_SEGMENT: &str = "next segment";
 const DIM: &str = "dimension";
+const OPTIONS: &str = "options";
 
 /// What the store knows of a segment.
 pub(super) struct Segment {
@@ -43,11 +60,85 @@ pub(super) struct Change {
     pub(super) written: Written,
 }
 
-/// The open store.
+/// What is wrong with a stored value.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    /// The store itself refuses.
+    #[error(transparent)]
+    Redb(#[from] redb::Error),
+    /// A value that was never written there.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+macro_rules! from_redb {
+    ($($error:ty),+) => {
+        $(impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Redb(error.into())
+            }
+        })+
+    };
+}
+
+from_redb!(
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::DatabaseError
+);
+
+impl From<StoreError> for CollectionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Redb(error) => Self::Store(Box::new(error)),
+            StoreError::Damaged(what) => Self::Damaged { what },
+        }
+    }
+}
+
+fn damaged(what: impl Into<String>) -> StoreError {
+    StoreError::Damaged(what.into())
+}
+
+fn of_row<'a>(table: &'a str, row: &'a [u8; 8], id: &'a [u8]) -> Place<'a> {
+    Place { table, key: [row, id] }
+}
+
+fn of_key<'a>(table: &'a str, key: &'a [u8]) -> Place<'a> {
+    Place { table, key: [key, &[]] }
+}
+
+/// Runs `work`; a panic in it is a damaged file.
+pub(super) fn caught<T>(
+    work: impl FnOnce() -> Result<T, CollectionError>,
+) -> Result<T, CollectionError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let why = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        Err(CollectionError::Damaged { what: format!("the file ({why})") })
+    })
+}
+
+/// The open store. Reading takes `&self`, any number of times at once, also while somebody writes.
 pub(super) struct Store {
-    db: Database,
+    /// `None` only while it is dropped.
+    db: Option<Database>,
+    path: PathBuf,
+    file: FileId,
+    /// Whether it panicked.
+    broken: AtomicBool,
     options: CollectionOptions,
     preparation: Preparation,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        // Closing a damaged file may panic, too. Nobody is left to tell.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+    }
 }
 
 impl Store {
@@ -57,43 +148,32 @@ impl Store {
         dim: usize,
         options: &CollectionOptions,
     ) -> Result<(), CollectionError> {
-        let db = Database::create(path).map_err(CollectionError::store)?;
-        let json = serde_json::to_string(options)
-            .map_err(|_| CollectionError::Damaged { what: "options" })?;
-        let write = db.begin_write().map_err(CollectionError::store)?;
-        (|| -> Result<(), redb::Error> {
-            write.open_table(ROWS)?;
-            write.open_table(NAMES)?;
-            write.open_table(IDS)?;
-            write.open_table(SEGMENTS)?;
-            write.open_table(OPTIONS)?.insert("options", json.as_str())?;
-            let mut counters = write.open_table(COUNTERS)?;
-            counters.insert(NEXT_ROW, 0)?;
-            counters.insert(NEXT_SEGMENT, 0)?;
-            counters.insert(DIM, dim as u64)?;
-            Ok(())
-        })()
-        .map_err(CollectionError::store)?;
-        write.commit().map_err(CollectionError::store)
+        let json = options_json(options)?;
+        caught(|| {
+            let db = Database::create(path).map_err(StoreError::from)?;
+            Ok(init(&db, dim, &json)?)
+        })
     }
 
     pub(super) fn open(path: &Path) -> Result<Self, CollectionError> {
-        let db = Database::open(path).map_err(CollectionError::store)?;
-        let damaged = |what| CollectionError::Damaged { what };
-        let (json, dim) = (|| -> Result<_, redb::Error> {
-            let read = db.begin_read()?;
-            let json = read.open_table(OPTIONS)?.get("options")?.map(|v| v.value().to_owned());
-            let dim = read.open_table(COUNTERS)?.get(DIM)?.map(|v| v.value());
-            Ok((json, dim))
-        })()
-        .map_err(CollectionError::store)?;
-        let json = json.ok_or_else(|| damaged("options"))?;
+        let file = FileId::of(path).map_err(CollectionError::io(path))?;
+        let (db, json, dim) = caught(|| {
+            let mut db = Database::open(path).map_err(StoreError::from)?;
+            upgrade::to_format_2(&mut db)?;
+            let read = db.begin_read().map_err(StoreError::from)?;
+            let json = state(&read, OPTIONS)?;
+            let dim = counter(&read, DIM)?;
+            drop(read);
+            Ok((db, json, dim))
+        })?;
+        let damaged = |what: &str| CollectionError::Damaged { what: what.to_owned() };
         let options: CollectionOptions =
-            serde_json::from_str(&json).map_err(|_| damaged("options"))?;
-        let dim = dim.and_then(|dim| usize::try_from(dim).ok()).ok_or_else(|| damaged(DIM))?;
+            serde_json::from_slice(&json).map_err(|_| damaged(OPTIONS))?;
+        let dim = usize::try_from(dim).map_err(|_| damaged(DIM))?;
         options.validate(dim)?;
         let preparation = Preparation::new(options.build.metric, dim);
-        Ok(Self { db, options, preparation })
+        let (path, broken) = (path.to_owned(), AtomicBool::new(false));
+        Ok(Self { db: Some(db), path, file, broken, options, preparation })
     }
 
     pub(super) fn options(&self) -> &CollectionOptions {
@@ -105,8 +185,42 @@ impl Store {
         self.preparation
     }
 
-    /// Writes a batch in one transaction, durably.
-    pub(super) fn apply(&mut self, batch: &Batch) -> Result<Change, CollectionError> {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, StoreError>,
+    ) -> Result<T, CollectionError> {
+        let db = self.db.as_ref().filter(|_| !self.broken.load(Ordering::Relaxed));
+        let Some(db) = db else {
+            let what = "the file; nothing more is read or written until it is opened again".into();
+            return Err(CollectionError::Damaged { what });
+        };
+        let mut finished = false;
+        let result = caught(|| {
+            let result = work(db);
+            finished = true;
+            Ok(result?)
+        });
+        if !finished {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Checks that the file is still where it was opened: what is written to a file that was deleted or
+    /// replaced is lost when it is closed.
+    ///
+    /// # Errors
+    /// [`CollectionError::Gone`].
+    pub(super) fn check_place(&self) -> Result<(), CollectionError> {
+        match FileId::of(&self.path) {
+            Ok(file) if file == self.file => Ok(()),
+            _ => Err(CollectionError::Gone { path: self.path.clone() }),
+        }
+    }
+
+    /// Writes a batch in one transaction, durably. One at a time.
+    pub(super) fn apply(&self, batch: &Batch) -> Result<Change, CollectionError> {
+        batch.validate()?;
         let mut prepared = Vec::with_capacity(batch.len());
         for (place, (_, vector)) in batch.entries.iter().enumerate() {
             let mut full = Vec::new();
@@ -120,141 +234,308 @@ impl Store {
             }
             prepared.push(full);
         }
-        let write = self.db.begin_write().map_err(CollectionError::store)?;
-        let change = apply_entries(&write, batch, prepared).map_err(CollectionError::store)?;
-        write.commit().map_err(CollectionError::store)?;
-        Ok(change)
+        self.check_place()?;
+        self.with(|db| {
+            let write = db.begin_write()?;
+            let change = apply_entries(&write, batch, prepared)?;
+            write.commit()?;
+            Ok(change)
+        })
     }
 
     /// Every live row and its id, ascending.
     pub(super) fn names(&self) -> Result<BTreeMap<u64, ExternalId>, CollectionError> {
-        let names = (|| -> Result<_, redb::Error> {
-            let table = self.db.begin_read()?.open_table(NAMES)?;
+        self.with(|db| {
+            let table = db.begin_read()?.open_table(NAMES)?;
             let mut names = BTreeMap::new();
             for entry in table.iter()? {
-                let (row, name) = entry?;
-                names.insert(row.value(), ExternalId::from_bytes(name.value()));
+                let (row, value) = entry?;
+                let row = row.value();
+                let name = of_row("names", &row.to_le_bytes(), &[]).open(value.value());
+                let name = name.and_then(ExternalId::from_bytes);
+                names.insert(row, name.ok_or_else(|| damaged(format!("the id of row {row}")))?);
             }
             Ok(names)
-        })()
-        .map_err(CollectionError::store)?;
-        let whole = |(row, name): (u64, Option<ExternalId>)| Some((row, name?));
-        names
-            .into_iter()
-            .map(whole)
-            .collect::<Option<_>>()
-            .ok_or(CollectionError::Damaged { what: "an id" })
+        })
     }
 
     /// The segments, oldest first.
     pub(super) fn segments(&self) -> Result<Vec<(u64, Segment)>, CollectionError> {
-        let segments = (|| -> Result<Vec<(u64, Vec<u8>)>, redb::Error> {
-            let table = self.db.begin_read()?.open_table(SEGMENTS)?;
-            let entries = table.iter()?.map(|entry| {
-                let (number, bytes) = entry?;
-                Ok((number.value(), bytes.value().to_vec()))
-            });
-            entries.collect()
-        })()
-        .map_err(CollectionError::store)?;
-        let parse = |(number, bytes): (u64, Vec<u8>)| {
-            let (words, rest) = bytes.as_chunks::<8>();
-            let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
-            let digest = words.next().filter(|_| rest.is_empty());
-            let digest = digest.ok_or(CollectionError::Damaged { what: "a segment" })?;
-            Ok((number, Segment { digest, rows: words.collect() }))
-        };
-        segments.into_iter().map(parse).collect()
+        self.with(|db| {
+            let table = db.begin_read()?.open_table(SEGMENTS)?;
+            let mut segments = Vec::new();
+            for entry in table.iter()? {
+                let (number, value) = entry?;
+                let number = number.value();
+                let bad = || damaged(format!("segment {number}"));
+                let key = number.to_le_bytes();
+                let place = of_row("segments", &key, &[]);
+                let (words, rest) = place.open(value.value()).ok_or_else(bad)?.as_chunks::<8>();
+                let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+                let digest = words.next().filter(|_| rest.is_empty()).ok_or_else(bad)?;
+                let rows: Vec<u64> = words.collect();
+                if !rows.is_sorted_by(|a, b| a < b) {
+                    return Err(bad());
+                }
+                segments.push((number, Segment { digest, rows }));
+            }
+            Ok(segments)
+        })
     }
 
-    /// The vectors of `rows` as they were given.
-    pub(super) fn raw(&self, rows: &[u64]) -> Result<Vectors, CollectionError> {
+    /// The vectors of `rows` as they were given; rows that are not alive any more are left out, and
+    /// from `rows` as well.
+    pub(super) fn raw(
+        &self,
+        rows: &mut BTreeMap<u64, ExternalId>,
+    ) -> Result<Vectors, CollectionError> {
         let dim = self.preparation.input_dim;
-        let mut values = Vec::with_capacity(rows.len() * dim);
-        (|| -> Result<(), redb::Error> {
-            let table = self.db.begin_read()?.open_table(ROWS)?;
-            for row in rows {
-                if let Some(bytes) = table.get(row)? {
-                    values.extend(floats(bytes.value()));
+        let mut values = Vec::new();
+        self.with(|db| {
+            let table = db.begin_read()?.open_table(ROWS)?;
+            let mut gone = Vec::new();
+            for (&row, id) in rows.iter() {
+                match table.get(row)? {
+                    Some(value) => values.extend(vector(row, id, value.value(), dim)?),
+                    None => gone.push(row),
                 }
             }
+            gone.iter().for_each(|row| drop(rows.remove(row)));
             Ok(())
-        })()
-        .map_err(CollectionError::store)?;
-        if values.len() != rows.len() * dim {
-            return Err(CollectionError::Damaged { what: "a row" });
-        }
+        })?;
         Ok(Vectors::new(values.as_slice(), dim)?)
     }
 
-    /// The vectors of `rows` with all dimensions, prepared.
-    pub(super) fn prepared(&self, rows: &[u64]) -> Result<Vectors, CollectionError> {
-        Ok(self.preparation.apply_all(&self.raw(rows)?)?)
+    /// The vectors of `rows`, all of which are alive, with all dimensions, prepared.
+    pub(super) fn prepared(
+        &self,
+        rows: &mut BTreeMap<u64, ExternalId>,
+    ) -> Result<Vectors, CollectionError> {
+        let wanted = rows.len();
+        let raw = self.raw(rows)?;
+        if rows.len() != wanted {
+            return Err(CollectionError::Damaged { what: "an id without a vector".to_owned() });
+        }
+        Ok(self.preparation.apply_all(&raw)?)
     }
 
     /// The vector stored under `id`.
     pub(super) fn get(&self, id: &ExternalId) -> Result<Option<Vec<f32>>, CollectionError> {
-        (|| -> Result<_, redb::Error> {
-            let read = self.db.begin_read()?;
-            let Some(row) = read.open_table(IDS)?.get(id.to_bytes().as_slice())? else {
-                return Ok(None);
-            };
-            let bytes = read.open_table(ROWS)?.get(row.value())?;
-            Ok(bytes.map(|bytes| floats(bytes.value()).collect()))
-        })()
-        .map_err(CollectionError::store)
+        let dim = self.preparation.input_dim;
+        self.with(|db| {
+            let read = db.begin_read()?;
+            let name = id.to_bytes();
+            let Some(value) = read.open_table(IDS)?.get(name.as_slice())? else { return Ok(None) };
+            let row = row_of(&name, value.value())?;
+            match read.open_table(ROWS)?.get(row)? {
+                Some(value) => vector(row, id, value.value(), dim).map(Some),
+                None => Err(damaged(format!("`{id}`: its row {row}"))),
+            }
+        })
     }
 
-    /// The number that the next segment gets.
+    /// The least number that no segment had.
     pub(super) fn next_segment(&self) -> Result<u64, CollectionError> {
-        let next = (|| -> Result<_, redb::Error> {
-            let counters = self.db.begin_read()?.open_table(COUNTERS)?;
-            Ok(counters.get(NEXT_SEGMENT)?.map(|next| next.value()))
-        })()
-        .map_err(CollectionError::store)?;
-        next.ok_or(CollectionError::Damaged { what: NEXT_SEGMENT })
+        self.with(|db| counter(&db.begin_read()?, NEXT_SEGMENT))
     }
 
     /// Lets segment `new` (number, digest, rows) take the place of the segments `old`.
     pub(super) fn replace_segments(
-        &mut self,
+        &self,
         old: &[u64],
         new: Option<(u64, u64, &[u64])>,
     ) -> Result<(), CollectionError> {
-        let write = self.db.begin_write().map_err(CollectionError::store)?;
-        (|| -> Result<(), redb::Error> {
-            let mut segments = write.open_table(SEGMENTS)?;
-            for number in old {
-                segments.remove(number)?;
+        self.check_place()?;
+        self.with(|db| {
+            let write = db.begin_write()?;
+            {
+                let mut segments = write.open_table(SEGMENTS)?;
+                for number in old {
+                    segments.remove(number)?;
+                }
+                if let Some((number, digest, rows)) = new {
+                    let words = [digest].into_iter().chain(rows.iter().copied());
+                    let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+                    let value = of_row("segments", &number.to_le_bytes(), &[]).seal(&bytes);
+                    segments.insert(number, value.as_slice())?;
+                    set_counter(&write, NEXT_SEGMENT, number + 1)?;
+                }
             }
-            if let Some((number, digest, rows)) = new {
-                let words = [digest].into_iter().chain(rows.iter().copied());
-                let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
-                segments.insert(number, bytes.as_slice())?;
-                write.open_table(COUNTERS)?.insert(NEXT_SEGMENT, number + 1)?;
-            }
+            write.commit()?;
             Ok(())
-        })()
-        .map_err(CollectionError::store)?;
-        write.commit().map_err(CollectionError::store)
+        })
     }
+
+    /// Reads everything and says what contradicts itself.
+    pub(super) fn problems(&self) -> Result<(usize, Vec<String>), CollectionError> {
+        let dim = self.preparation.input_dim;
+        self.with(|db| {
+            let read = db.begin_read()?;
+            let (rows, names, ids) =
+                (read.open_table(ROWS)?, read.open_table(NAMES)?, read.open_table(IDS)?);
+            let (mut count, mut problems) = (0, Vec::new());
+            for entry in rows.iter()? {
+                let (row, value) = entry?;
+                let row = row.value();
+                count += 1;
+                let name = names.get(row)?;
+                let name = name.as_ref().map(|name| name.value());
+                let id = name.and_then(|name| {
+                    ExternalId::from_bytes(of_row("names", &row.to_le_bytes(), &[]).open(name)?)
+                });
+                let Some(id) = id else {
+                    problems.push(format!("row {row}: its id is missing or damaged"));
+                    continue;
+                };
+                if let Err(error) = vector(row, &id, value.value(), dim) {
+                    problems.push(error.to_string());
+                }
+                let name = id.to_bytes();
+                let back = ids.get(name.as_slice())?;
+                match back.map(|back| row_of(&name, back.value())) {
+                    Some(Ok(known)) if known == row => {}
+                    _ => problems.push(format!("`{id}` does not lead to its row {row}")),
+                }
+            }
+            let mut others = [names.iter()?.count(), ids.iter()?.count()].into_iter();
+            if others.any(|other| other != count) {
+                problems.push(format!("{count} rows, but another number of ids"));
+            }
+            Ok((count, problems))
+        })
+    }
+}
+
+/// Which file a path leads to.
+#[derive(PartialEq)]
+struct FileId((u64, u64));
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(path: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).map(|file| Self((file.dev(), file.ino())))
+    }
+
+    /// A file that is open cannot be removed.
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|_| Self((0, 0)))
+    }
+}
+
+pub(super) fn options_json(options: &CollectionOptions) -> Result<Vec<u8>, CollectionError> {
+    serde_json::to_vec(options).map_err(|_| CollectionError::Damaged { what: OPTIONS.to_owned() })
+}
+
+/// Makes all tables.
+fn init(db: &Database, dim: usize, json: &[u8]) -> Result<(), StoreError> {
+    let write = db.begin_write()?;
+    write.open_table(ROWS)?;
+    write.open_table(NAMES)?;
+    write.open_table(IDS)?;
+    write.open_table(SEGMENTS)?;
+    set_state(&write, OPTIONS, json)?;
+    for (name, value) in [(NEXT_ROW, 0), (NEXT_SEGMENT, 0), (DIM, dim as u64)] {
+        set_counter(&write, name, value)?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+/// Fills the tables of a store that is being upgraded.
+pub(super) fn fill(
+    write: &WriteTransaction,
+    json: &[u8],
+    counters: [u64; 3],
+    rows: &[(u64, ExternalId, Vec<u8>)],
+    segments: &[(u64, Vec<u8>)],
+) -> Result<(), StoreError> {
+    set_state(write, OPTIONS, json)?;
+    for (name, value) in [NEXT_ROW, NEXT_SEGMENT, DIM].into_iter().zip(counters) {
+        set_counter(write, name, value)?;
+    }
+    let mut tables = (write.open_table(ROWS)?, write.open_table(NAMES)?, write.open_table(IDS)?);
+    for (row, id, floats) in rows {
+        let (row, name) = (row.to_le_bytes(), id.to_bytes());
+        let number = u64::from_le_bytes(row);
+        tables.0.insert(number, of_row("rows", &row, &name).seal(floats).as_slice())?;
+        tables.1.insert(number, of_row("names", &row, &[]).seal(&name).as_slice())?;
+        tables.2.insert(name.as_slice(), of_key("ids", &name).seal(&row).as_slice())?;
+    }
+    let mut table = write.open_table(SEGMENTS)?;
+    for (number, words) in segments {
+        let value = of_row("segments", &number.to_le_bytes(), &[]).seal(words);
+        table.insert(number, value.as_slice())?;
+    }
+    Ok(())
+}
+
+/// Whether the store has the tables of this format.
+pub(super) fn is_current(read: &ReadTransaction) -> Result<bool, StoreError> {
+    match read.open_table(STATE) {
+        Ok(_) => Ok(true),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn state(read: &ReadTransaction, name: &str) -> Result<Vec<u8>, StoreError> {
+    let value = read.open_table(STATE)?.get(name)?;
+    let content = value.as_ref().and_then(|v| of_key("state", name.as_bytes()).open(v.value()));
+    content.map(<[u8]>::to_vec).ok_or_else(|| damaged(name))
+}
+
+fn counter(read: &ReadTransaction, name: &str) -> Result<u64, StoreError> {
+    let bytes = state(read, name)?.try_into().map_err(|_| damaged(name))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn set_state(write: &WriteTransaction, name: &str, content: &[u8]) -> Result<(), StoreError> {
+    let value = of_key("state", name.as_bytes()).seal(content);
+    write.open_table(STATE)?.insert(name, value.as_slice())?;
+    Ok(())
+}
+
+fn set_counter(write: &WriteTransaction, name: &str, value: u64) -> Result<(), StoreError> {
+    set_state(write, name, &value.to_le_bytes())
+}
+
+/// The row that the value of an id names.
+fn row_of(name: &[u8], value: &[u8]) -> Result<u64, StoreError> {
+    let row = of_key("ids", name).open(value).and_then(|row| row.try_into().ok());
+    let row = row.ok_or_else(|| {
+        let id = ExternalId::from_bytes(name);
+        damaged(format!("the row of `{}`", id.map_or_else(String::new, |id| id.to_string())))
+    })?;
+    Ok(u64::from_le_bytes(row))
+}
+
+/// The vector that the value of a row holds.
+fn vector(row: u64, id: &ExternalId, value: &[u8], dim: usize) -> Result<Vec<f32>, StoreError> {
+    let content = of_row("rows", &row.to_le_bytes(), &id.to_bytes()).open(value);
+    let floats = content.map(|content| content.as_chunks::<4>().0).filter(|f| f.len() == dim);
+    let floats = floats.ok_or_else(|| damaged(format!("the vector of `{id}` (row {row})")))?;
+    Ok(floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
 fn apply_entries(
     write: &WriteTransaction,
     batch: &Batch,
     prepared: Vec<Vec<f32>>,
-) -> Result<Change, redb::Error> {
+) -> Result<Change, StoreError> {
     let mut change =
         Change { added: Added::new(), killed: Vec::new(), written: Written::default() };
     let mut rows = write.open_table(ROWS)?;
     let mut names = write.open_table(NAMES)?;
     let mut ids = write.open_table(IDS)?;
-    let mut counters = write.open_table(COUNTERS)?;
-    let mut next = counters.get(NEXT_ROW)?.map_or(0, |next| next.value());
+    let next_row = of_key("state", NEXT_ROW.as_bytes());
+    let next = write.open_table(STATE)?.get(NEXT_ROW)?.map(|next| next.value().to_vec());
+    let next = next.as_deref().and_then(|next| next_row.open(next)?.try_into().ok());
+    let mut next = u64::from_le_bytes(next.ok_or_else(|| damaged(NEXT_ROW))?);
     for ((id, vector), full) in batch.entries.iter().zip(prepared) {
         let name = id.to_bytes();
-        let old = ids.remove(name.as_slice())?.map(|row| row.value());
+        let old = ids.remove(name.as_slice())?.map(|old| row_of(&name, old.value())).transpose()?;
         if let Some(row) = old {
             rows.remove(row)?;
             names.remove(row)?;
@@ -262,13 +543,14 @@ fn apply_entries(
                 change.killed.push(row);
             }
         }
-        let Written { inserted, updated, deleted } = &mut change.written;
+        let Written { inserted, updated, deleted, .. } = &mut change.written;
         match vector {
             Some(vector) => {
-                let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-                rows.insert(next, bytes.as_slice())?;
-                names.insert(next, name.as_slice())?;
-                ids.insert(name.as_slice(), next)?;
+                let floats: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+                let row = next.to_le_bytes();
+                rows.insert(next, of_row("rows", &row, &name).seal(&floats).as_slice())?;
+                names.insert(next, of_row("names", &row, &[]).seal(&name).as_slice())?;
+                ids.insert(name.as_slice(), of_key("ids", &name).seal(&row).as_slice())?;
                 change.added.insert(next, (id.clone(), full));
                 next += 1;
                 *if old.is_some() { updated } else { inserted } += 1;
@@ -276,10 +558,6 @@ fn apply_entries(
             None => *deleted += usize::from(old.is_some()),
         }
     }
-    counters.insert(NEXT_ROW, next)?;
+    set_counter(write, NEXT_ROW, next)?;
     Ok(change)
-}
-
-fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
-    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
 }

@@ -1,16 +1,27 @@
 //! Ids, batches, options, errors.
 
 use crate::{
+    container::Placement,
     error::{IndexError, SearchError},
     index::BuildOptions,
 };
-use crinoid_quant::VectorError;
+use crinoid_quant::{VectorError, vectors::check_dim};
 use crinoid_refine::Rescore;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+/// The most bytes of a text id.
+pub const MAX_ID: usize = 4_096;
+
+/// The most entries of a batch.
+pub const MAX_BATCH: usize = 1 << 20;
+
+/// The most values of all vectors of a batch together: 1 GiB of floats.
+pub const MAX_BATCH_VALUES: usize = 1 << 28;
 
 /// The caller's own name of a vector.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,6 +111,26 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+
+    /// Checks the limits: [`MAX_BATCH`], [`MAX_BATCH_VALUES`], [`MAX_ID`].
+    pub(super) fn validate(&self) -> Result<(), CollectionError> {
+        let text = |id: &ExternalId| match id {
+            ExternalId::Number(_) => 0,
+            ExternalId::Text(text) => text.len(),
+        };
+        let longest = self.entries.iter().map(|(id, _)| text(id)).max().unwrap_or(0);
+        let values = self.entries.iter().flat_map(|(_, vector)| vector).map(Vec::len).sum();
+        for (what, got, most) in [
+            ("entries of a batch", self.len(), MAX_BATCH),
+            ("values of a batch", values, MAX_BATCH_VALUES),
+            ("bytes of an id", longest, MAX_ID),
+        ] {
+            if got > most {
+                return Err(CollectionError::Limit { what, got, most });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a batch did.
@@ -111,6 +142,58 @@ pub struct Written {
     pub updated: usize,
     /// Ids that are gone.
     pub deleted: usize,
+    /// How long the batch had to wait, because more rows were unsealed than
+    /// [`CollectionOptions::max_unsealed`] allows. Normally zero.
+    pub waited: Duration,
+}
+
+/// Why maintenance does not get on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What went wrong the last time.
+    pub why: String,
+    /// How many attempts have failed, one after the other.
+    pub attempts: u32,
+    /// How long it was left alone after the last one: each failure doubles it, up to five minutes.
+    pub pause: Duration,
+}
+
+/// What a collection is at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Vectors.
+    pub rows: usize,
+    /// Segments.
+    pub segments: usize,
+    /// Rows of segments that are dead, waiting for a compaction.
+    pub dead: usize,
+    /// Live rows in no segment: searches scan them.
+    pub unsealed: usize,
+    /// Whether a segment is being built at the moment.
+    pub building: bool,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// The last attempt to build one, where it failed.
+    pub failure: Option<Failure>,
+}
+
+/// What [`Collection::verify`](super::Collection::verify) found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// Rows read.
+    pub rows: usize,
+    /// Segments read.
+    pub segments: usize,
+    /// What is wrong, a line each.
+    pub problems: Vec<String>,
+}
+
+impl Verification {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
 }
 
 /// An answer.
@@ -144,15 +227,33 @@ pub struct CollectionOptions {
     pub max_dead: f64,
     /// The number of segments above which the smaller half of them is merged.
     pub max_segments: usize,
+    /// The number of unsealed rows from which a write waits until there are fewer, so that writers
+    /// cannot run away from the thread that seals; at least twice `seal_rows` is used.
+    pub max_unsealed: usize,
+    /// Whether the float rows of segments stay in their files
+    /// ([`Placement::RowsOnDisk`]), instead of in memory.
+    pub rows_on_disk: bool,
 }
 
 impl Default for CollectionOptions {
     fn default() -> Self {
-        Self { build: BuildOptions::default(), seal_rows: 8_192, max_dead: 0.25, max_segments: 8 }
+        Self {
+            build: BuildOptions::default(),
+            seal_rows: 8_192,
+            max_dead: 0.25,
+            max_segments: 8,
+            max_unsealed: 131_072,
+            rows_on_disk: false,
+        }
     }
 }
 
 impl CollectionOptions {
+    /// Where the rows of segments live.
+    pub(super) fn placement(&self) -> Placement {
+        if self.rows_on_disk { Placement::RowsOnDisk } else { Placement::Memory }
+    }
+
     pub(super) fn validate(&self, dim: usize) -> Result<(), CollectionError> {
         let fail = |name, why: &str| Err(CollectionError::Option { name, why: why.to_owned() });
         // Segments may differ in their codes, but not in what distances mean.
@@ -160,9 +261,7 @@ impl CollectionOptions {
         if last.is_none_or(|name| name != Rescore::<crinoid_quant::codec::Float>::VERSION) {
             return fail("recipe", "the last refiner must be float@1");
         }
-        if dim == 0 {
-            return Err(VectorError::NoDimensions.into());
-        }
+        check_dim(dim)?;
         if self.build.truncate.is_some_and(|kept| kept == 0 || kept > dim) {
             return fail("truncate", "it must be within 1..=dimension");
         }
@@ -215,11 +314,35 @@ pub enum CollectionError {
     /// The transactional store refused or is damaged.
     #[error("store: {0}")]
     Store(#[from] Box<redb::Error>),
-    /// The store holds something that this version did not write.
+    /// The store holds something that was not written there.
     #[error("store: {what} is damaged")]
     Damaged {
         /// Which record.
+        what: String,
+    },
+    /// The store was removed or replaced while it was open: what would be written now would be lost.
+    #[error("{}: the collection is not there any more; nothing was written", path.display())]
+    Gone {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// Something is larger than it may be. Nothing was written.
+    #[error("{what}: {got} are more than the {most} that there may be")]
+    Limit {
+        /// What is too large.
         what: &'static str,
+        /// How large it is.
+        got: usize,
+        /// How large it may be.
+        most: usize,
+    },
+    /// Too many rows wait to be sealed, and sealing does not get on. Nothing was written.
+    #[error("{unsealed} rows wait to be sealed, which fails: {why}")]
+    Stalled {
+        /// How many wait.
+        unsealed: usize,
+        /// Why they do.
+        why: String,
     },
     /// A vector cannot be stored. Rows are numbered by their place in the batch.
     #[error("batch: {0}")]
@@ -230,18 +353,11 @@ pub enum CollectionError {
     /// A segment cannot be built, written or read.
     #[error(transparent)]
     Segment(#[from] IndexError),
-    /// The batch is durable, but sealing or compacting after it failed.
-    #[error("the batch is written, but maintenance failed: {0}")]
-    Maintenance(Box<CollectionError>),
 }
 
 impl CollectionError {
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
-    }
-
-    pub(super) fn store(error: impl Into<redb::Error>) -> Self {
-        Self::Store(Box::new(error.into()))
     }
 }

@@ -15,12 +15,14 @@
 //! | `layout` | header and table, to bytes and back, every length checked |
 //! | `write` | laying sections out, publishing a file atomically |
 //! | `read` | opening, verifying, handing out sections |
+//! | `on_disk` | sections that stay in the file, read a piece at a time |
 //! | `mapping` | memory maps: the only unsafe code of this crate |
 //! | `meta` | the one way in which metadata becomes bytes |
 
 pub mod layout;
 mod mapping;
 pub(crate) mod meta;
+mod on_disk;
 pub mod read;
 pub mod write;
 
@@ -28,6 +30,7 @@ pub mod write;
 mod tests;
 
 pub use layout::{FORMAT, MAGIC, Section};
+pub use on_disk::FileSection;
 pub use read::{Container, Placement};
 pub use write::{Sections, publish};
 
@@ -72,6 +75,14 @@ pub enum ContainerError {
         part: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// There is not enough memory for what should be kept in it.
+    #[error("{}: its {bytes} bytes do not fit the memory there is", path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// How much was asked for.
+        bytes: u64,
     },
     /// There is no such section.
     #[error("{}: section `{section}` is missing", path.display())]

@@ -5,6 +5,7 @@ use super::{
     layout::{ALIGN, FORMAT, Header, LayoutError, Section},
     mapping::Mapped,
     meta,
+    on_disk::FileSection,
 };
 use bytes::Bytes;
 use crinoid_quant::Buffer;
@@ -13,74 +14,96 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// Where the sections of an opened container live.
+/// Where the parts of an opened index live.
+///
+/// Either way the index goes on answering rightly, or with an error, whatever happens to its file
+/// afterwards. Mapping the file into memory cannot promise that; it is there all the same, as
+/// [`Index::load_mapped`](crate::Index::load_mapped), which is unsafe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Placement {
-    /// In the page cache, mapped: opening copies nothing, and pages that are never read take no
-    /// memory.
+    /// All in memory, on huge pages where the system gives them (fewer TLB misses, faster searches).
+    /// Nothing is read from the file any more.
     #[default]
-    Mapped,
-    /// Codes and graph in anonymous memory on huge pages where the system gives them (fewer TLB
-    /// misses, faster searches); rows that are read rarely stay mapped.
-    HugePages,
+    Memory,
+    /// The float rows that `float@1` measures against stay in the file, and are read from it for each
+    /// query, a few rows at a time; all else is in memory. At 384 dimensions this leaves a fifth in
+    /// memory, and costs a system call per candidate.
+    RowsOnDisk,
 }
-
-/// Where each section starts in a copy, if it is copied.
-type Starts = Vec<Option<usize>>;
 
 /// An opened file whose checksums have all been verified.
 pub struct Container {
     path: PathBuf,
     digest: u64,
     sections: Vec<Section>,
-    mapped: Bytes,
-    /// The copied sections, and where in the copy each section starts.
-    copy: Option<(Bytes, Starts)>,
+    /// The sections that were read, and where in it each of them starts.
+    memory: Bytes,
+    starts: Vec<Option<usize>>,
+    rest: Rest,
+}
+
+/// Where sections are that are not in memory.
+enum Rest {
+    /// Everything is in memory.
+    Nowhere,
+    File(Arc<File>),
+    Mapped(Bytes),
 }
 
 impl Container {
-    /// Opens `path` and verifies every byte of it.
-    ///
-    /// `is_hot` says which sections are copied under [`Placement::HugePages`]. The file must not be
-    /// changed in place while it is open; replacing it by a rename, as
-    /// [`publish`](super::publish) does, is fine.
+    /// Opens `path`, verifies every byte of it, and keeps all of it in memory.
     ///
     /// # Errors
-    /// When the file cannot be read, is no container, has another format or is damaged.
-    pub fn open(
+    /// When the file cannot be read, is no container, has another format or is damaged, or there is not
+    /// enough memory.
+    pub fn open(path: &Path) -> Result<Self, ContainerError> {
+        Self::open_partly(path, |_| true)
+    }
+
+    /// As [`open`](Self::open), but keeps only those sections in memory whose names `keep` picks. The
+    /// others can be read from the file, by [`on_disk`](Self::on_disk).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_partly(path: &Path, keep: impl Fn(&str) -> bool) -> Result<Self, ContainerError> {
+        let (container, _) = Self::read(path, keep)?;
+        Ok(container)
+    }
+
+    /// Opens and verifies; the file's length besides.
+    pub(super) fn read(
         path: &Path,
-        placement: Placement,
-        is_hot: impl Fn(&str) -> bool,
-    ) -> Result<Self, ContainerError> {
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<(Self, u64), ContainerError> {
         let io =
             |action| move |source| ContainerError::Io { path: path.to_owned(), action, source };
         let mut file = File::open(path).map_err(io("open"))?;
         let len = file.metadata().map_err(io("read"))?.len();
         let (header, head) = read_head(path, &mut file, len)?;
         let sections = header.table(&head[ALIGN..]).map_err(|error| wrong(path, error))?;
-        let mut copy = match placement {
-            Placement::Mapped => None,
-            Placement::HugePages => Some(room_for(&sections, is_hot)),
-        };
-        // Verified by reading, not through the map: mapped pages that nobody needs stay out of
-        // the process.
-        verify(path, &mut file, &head, &sections, copy.as_mut())?;
-        let mapped = Mapped::new(&file).map_err(io("map"))?;
-        mapped.expect_random_reads();
-        let mapped = Bytes::from_owner(mapped);
-        if mapped.len() as u64 != len {
-            return Err(wrong(path, LayoutError::Header("the file changed while it was opened")));
+        let (mut memory, starts) = room_for(path, &sections, keep)?;
+        verify(path, &mut file, &head, &sections, memory.make_mut(), &starts)?;
+        let (path, digest) = (path.to_owned(), xxh3_64(&head));
+        let (memory, rest) = (Bytes::from_owner(memory), Rest::File(Arc::new(file)));
+        Ok((Self { path, digest, sections, memory, starts, rest }, len))
+    }
+
+    /// The file, where it is not mapped.
+    pub(super) fn file(&self) -> Option<&Arc<File>> {
+        match &self.rest {
+            Rest::File(file) => Some(file),
+            Rest::Mapped(_) | Rest::Nowhere => None,
         }
-        Ok(Self {
-            path: path.to_owned(),
-            digest: xxh3_64(&head),
-            sections,
-            mapped,
-            copy: copy.map(|(memory, starts)| (Bytes::from_owner(memory), starts)),
-        })
+    }
+
+    /// Takes what is not in memory from a map.
+    pub(super) fn with_map(self, mapped: Mapped) -> Self {
+        Self { rest: Rest::Mapped(Bytes::from_owner(mapped)), ..self }
     }
 
     /// A file that is in memory already: verifies every byte of a copy, whose sections are aligned.
@@ -92,14 +115,11 @@ impl Container {
         let mut rest = bytes;
         let (header, head) = read_head(path, &mut rest, bytes.len() as u64)?;
         let sections = header.table(&head[ALIGN..]).map_err(|error| wrong(path, error))?;
-        verify(path, &mut rest, &head, &sections, None)?;
-        Ok(Self {
-            path: path.to_owned(),
-            digest: xxh3_64(&head),
-            sections,
-            mapped: Bytes::from_owner(Buffer::from_slice(bytes)),
-            copy: None,
-        })
+        let (mut memory, starts) = room_for(path, &sections, |_| true)?;
+        verify(path, &mut rest, &head, &sections, memory.make_mut(), &starts)?;
+        let (path, digest) = (path.to_owned(), xxh3_64(&head));
+        let memory = Bytes::from_owner(memory);
+        Ok(Self { path, digest, sections, memory, starts, rest: Rest::Nowhere })
     }
 
     /// The file.
@@ -117,17 +137,31 @@ impl Container {
         self.digest
     }
 
-    /// The bytes of a section, shared with this container; `None` where there is no such section.
-    pub fn get(&self, name: &str) -> Option<Buffer<u8>> {
+    fn find(&self, name: &str) -> Option<(Section, Option<usize>)> {
         let index = self.sections.iter().position(|section| section.name() == name)?;
-        let section = self.sections[index];
-        let len = section.len as usize;
-        let copied = self.copy.as_ref().and_then(|(memory, starts)| {
-            let start = *starts.get(index)?;
-            start.map(|start| (memory, start))
-        });
-        let (bytes, start) = copied.unwrap_or((&self.mapped, section.offset as usize));
-        Buffer::window(bytes, start, len).ok()
+        Some((self.sections[index], self.starts[index]))
+    }
+
+    /// The bytes of a section, shared with this container; `None` where there is no such section, or
+    /// it was left on disk.
+    pub fn get(&self, name: &str) -> Option<Buffer<u8>> {
+        let (section, start) = self.find(name)?;
+        let (bytes, start) = match (start, &self.rest) {
+            (Some(start), _) => (&self.memory, start),
+            (None, Rest::Mapped(map)) => (map, usize::try_from(section.offset).ok()?),
+            (None, Rest::File(_) | Rest::Nowhere) => return None,
+        };
+        Buffer::window(bytes, start, usize::try_from(section.len).ok()?).ok()
+    }
+
+    /// A section that was left on disk; `None` where there is no such section, or it is in memory.
+    pub fn on_disk(&self, name: &str) -> Option<FileSection> {
+        match (self.find(name)?, &self.rest) {
+            ((section, None), Rest::File(file)) => {
+                Some(FileSection::new(file.clone(), &self.path, &section))
+            }
+            _ => None,
+        }
     }
 
     /// The metadata in section `name`.
@@ -145,7 +179,7 @@ impl Container {
     }
 }
 
-fn wrong(path: &Path, error: LayoutError) -> ContainerError {
+pub(super) fn wrong(path: &Path, error: LayoutError) -> ContainerError {
     let path = path.to_owned();
     match error {
         LayoutError::Magic => ContainerError::Magic { path },
@@ -167,7 +201,7 @@ fn read_head(
 ) -> Result<(Header, Vec<u8>), ContainerError> {
     let io = |source| ContainerError::Io { path: path.to_owned(), action: "read", source };
     let mut first = [0; ALIGN];
-    let available = ALIGN.min(len as usize);
+    let available = len.min(ALIGN as u64) as usize;
     file.read_exact(&mut first[..available]).map_err(io)?;
     let header = Header::from_bytes(&first).map_err(|error| wrong(path, error))?;
     if header.file_len != len {
@@ -183,34 +217,41 @@ fn read_head(
     Ok((header, head))
 }
 
-/// Anonymous memory for the hot sections, and where each starts in it.
-fn room_for(sections: &[Section], is_hot: impl Fn(&str) -> bool) -> (Buffer<u8>, Starts) {
-    let mut end = 0usize;
-    let starts = sections
-        .iter()
-        .map(|section| {
-            is_hot(section.name()).then(|| {
-                let start = end;
-                end = (start + section.len as usize).next_multiple_of(ALIGN);
-                start
-            })
-        })
-        .collect();
-    (Buffer::zeroed(end), starts)
+/// Memory for the sections that `keep` picks, and where each starts in it. They all lie in the file,
+/// so there is never more of it than the file is long.
+fn room_for(
+    path: &Path,
+    sections: &[Section],
+    keep: impl Fn(&str) -> bool,
+) -> Result<(Buffer<u8>, Vec<Option<usize>>), ContainerError> {
+    let (mut starts, mut end) = (Vec::with_capacity(sections.len()), 0u64);
+    for section in sections {
+        starts.push(keep(section.name()).then_some(end));
+        if keep(section.name()) {
+            end = end.saturating_add(section.len.next_multiple_of(ALIGN as u64));
+        }
+    }
+    let memory = usize::try_from(end).ok().and_then(Buffer::try_zeroed);
+    let memory =
+        memory.ok_or_else(|| ContainerError::Memory { path: path.to_owned(), bytes: end })?;
+    // All of them are below `end`, which fits.
+    let starts = starts.into_iter().map(|start| start.map(|start| start as usize)).collect();
+    Ok((memory, starts))
 }
 
-/// Reads the file to its end, copying hot sections on the way, and compares every checksum.
+/// Reads the file to its end, into `memory` what belongs there, and compares every checksum.
 fn verify(
     path: &Path,
     file: &mut impl Read,
     head: &[u8],
     sections: &[Section],
-    mut copy: Option<&mut (Buffer<u8>, Starts)>,
+    memory: &mut [u8],
+    starts: &[Option<usize>],
 ) -> Result<(), ContainerError> {
     let io = |source| ContainerError::Io { path: path.to_owned(), action: "read", source };
     let mut chunk = vec![0; 1 << 20];
     let mut at = head.len() as u64;
-    for (index, section) in sections.iter().enumerate() {
+    for (section, start) in sections.iter().zip(starts) {
         let mut padding = [0; ALIGN];
         let padding = &mut padding[..(section.offset - at) as usize];
         file.read_exact(padding).map_err(io)?;
@@ -218,11 +259,8 @@ fn verify(
             let why = format!("the bytes before `{}` are not zero", section.name());
             return Err(damaged(path, "padding", &why));
         }
-        let destination = copy.as_mut().and_then(|(memory, starts)| {
-            let start = (*starts.get(index)?)?;
-            memory.make_mut().get_mut(start..start + section.len as usize)
-        });
-        let checksum = match destination {
+        let kept = start.and_then(|start| memory.get_mut(start..start + section.len as usize));
+        let checksum = match kept {
             Some(bytes) => {
                 file.read_exact(bytes).map_err(io)?;
                 xxh3_64(bytes)

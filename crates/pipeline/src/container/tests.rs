@@ -12,24 +12,40 @@ fn sample() -> Sections<'static> {
 }
 
 fn open(path: &Path) -> Result<Container, ContainerError> {
-    Container::open(path, Placement::Mapped, |_| true)
+    Container::open(path)
 }
 
 #[test]
-fn sections_come_back_aligned_whatever_the_placement() {
+#[expect(unsafe_code, reason = "the file is not touched while it is mapped")]
+fn sections_come_back_aligned_wherever_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c");
     publish(&path, &sample()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), sample().to_bytes().unwrap());
-    for placement in [Placement::Mapped, Placement::HugePages] {
-        let container = Container::open(&path, placement, |name| name != "meta").unwrap();
+    let keep = |name: &str| name == "meta";
+    // SAFETY: nobody else knows of the file.
+    let mapped = unsafe { Container::open_mapped(&path, keep) }.unwrap();
+    let partly = Container::open_partly(&path, keep).unwrap();
+    for container in [open(&path).unwrap(), mapped, partly] {
         assert_eq!(container.digest(), sample().digest().unwrap());
         for (name, bytes) in sample().iter() {
-            let section = container.get(name).unwrap();
-            assert_eq!(&*section, bytes);
-            assert!(bytes.is_empty() || section.as_ptr().addr().is_multiple_of(64));
+            match (container.get(name), container.on_disk(name)) {
+                (Some(section), None) => {
+                    assert_eq!(&*section, bytes);
+                    assert!(bytes.is_empty() || section.as_ptr().addr().is_multiple_of(64));
+                }
+                (None, Some(section)) => {
+                    let mut read = vec![0; bytes.len()];
+                    section.read(0, &mut read).unwrap();
+                    assert_eq!((read.as_slice(), section.len()), (bytes, bytes.len() as u64));
+                    for (at, len) in [(1, bytes.len()), (u64::MAX, 1), (bytes.len() as u64, 1)] {
+                        assert!(section.read(at, &mut vec![0; len.max(1)]).is_err());
+                    }
+                }
+                (get, on_disk) => panic!("{name}: {get:?}, {on_disk:?}"),
+            }
         }
-        assert!(container.get("nothing").is_none());
+        assert!(container.get("nothing").is_none() && container.on_disk("nothing").is_none());
     }
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "no temporary file is left behind");

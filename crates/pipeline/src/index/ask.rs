@@ -192,7 +192,7 @@ impl Index {
     /// ```
     ///
     /// # Errors
-    /// When there is no such row.
+    /// When there is no such row, or it stayed on disk and cannot be read any more.
     pub fn vector(&self, id: u32) -> Result<Vec<f32>, RowError> {
         let node = match self.copies() {
             None => id,
@@ -207,7 +207,8 @@ impl Index {
         if self.report.zero_rows.binary_search(&id).is_ok() {
             return Ok(vec![0.0; self.dim()]);
         }
-        let refined = self.refiners.last().and_then(|refiner| refiner.vector(node));
+        let refined = self.refiners.last().map_or(Ok(None), |refiner| refiner.vector(node));
+        let refined = refined.map_err(|why| RowError::Unreadable { id, why })?;
         let mut vector = refined.unwrap_or_else(|| self.stage.decode(node));
         self.preparation.unscale(&mut vector);
         Ok(vector)

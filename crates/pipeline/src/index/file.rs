@@ -1,4 +1,4 @@
-//! The index as one file: written atomically, mapped when it is opened.
+//! The index as one file: written atomically, verified when it is opened.
 
 use super::{BuildOptions, BuildReport, Index, ZeroRows, idle};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     fingerprint::Fingerprint,
 };
 use crinoid_graph::{Copies, Graph, Params, adjacency::GraphMeta};
-use crinoid_quant::{Preparation, VectorError, codes::Arrays};
+use crinoid_quant::{Preparation, codes::Arrays, vectors::check_dim};
 use serde::{Deserialize, Serialize};
 use std::{io::Write, path::Path, sync::OnceLock};
 
@@ -20,6 +20,9 @@ const REPORT: &str = "report";
 
 /// Prefix of the sections that say which rows are the same vector; a file without copies has none.
 const COPIES: &str = "copies";
+
+/// The section with the rows of the refiner `float@1`.
+const FLOAT_ROWS: &str = "float.rows";
 
 /// The small state of a stored index.
 #[derive(Serialize, Deserialize)]
@@ -78,22 +81,46 @@ impl Index {
         Ok(publish(path.as_ref(), &self.sections()?)?)
     }
 
-    /// Opens an index by mapping it into memory, after verifying all of it.
+    /// Reads an index into memory, after verifying all of it. What happens to the file afterwards does
+    /// not matter to the index.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or was written by another version.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, IndexError> {
-        Self::load_to(path, Placement::Mapped)
+        Self::load_to(path, Placement::Memory)
     }
 
-    /// As [`load`](Self::load), with a say in where codes and graph live. Float rows stay in the
-    /// page cache in either case, and only those that are re-scored are read.
+    /// As [`load`](Self::load), with a say in where float rows live.
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_to(path: impl AsRef<Path>, placement: Placement) -> Result<Self, IndexError> {
-        let is_hot = |section: &str| !section.starts_with("float.");
-        Self::from_container(&Container::open(path.as_ref(), placement, is_hot)?)
+        let path = path.as_ref();
+        Self::from_container(&match placement {
+            Placement::Memory => Container::open(path)?,
+            Placement::RowsOnDisk => Container::open_partly(path, |name| name != FLOAT_ROWS)?,
+        })
+    }
+
+    /// As [`load`](Self::load), but maps codes and float rows: they take no memory of the process's
+    /// own, and pages that are never read take none at all. The graph is in memory even so, since
+    /// what searches read without a check follows from it.
+    ///
+    /// # Safety
+    /// Nobody, in this process or another, changes, cuts or overwrites the file in place while the
+    /// index lives. (Replacing it by a rename, as [`save`](Self::save) does, is fine; so is deleting it.)
+    /// Else a search is undefined behaviour; in practice a wrong answer, or the end of the process
+    /// by a bus error. [`Placement::RowsOnDisk`] saves most of the memory without this demand.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    #[expect(unsafe_code, reason = "maps a file, which no one can keep others from changing")]
+    pub unsafe fn load_mapped(path: impl AsRef<Path>) -> Result<Self, IndexError> {
+        let is_kept = |name: &str| {
+            [META, REPORT, "graph.", COPIES].into_iter().any(|prefix| name.starts_with(prefix))
+        };
+        // SAFETY: the caller's promise is passed on.
+        Self::from_container(&unsafe { Container::open_mapped(path.as_ref(), is_kept)? })
     }
 
     /// Writes the index to `writer`: the bytes that [`save`](Self::save) puts into a file.
@@ -133,9 +160,7 @@ impl Index {
             let (found, known) = (*format, FORMAT);
             return Err(ContainerError::Format { path: path(), found, known }.into());
         }
-        if space.dimension == 0 {
-            return Err(VectorError::NoDimensions.into());
-        }
+        check_dim(space.dimension)?;
         let report: BuildReport = match container.get(REPORT) {
             Some(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| fail("report", PartProblem::Meta(error.to_string())))?,
@@ -155,7 +180,7 @@ impl Index {
         let copies = match container.get(&format!("{COPIES}.starts")) {
             Some(_) => {
                 let mut lookup = |name: &str| container.get(&format!("{COPIES}.{name}"));
-                let (nodes, len) = (graph.len(), meta.len as usize);
+                let (nodes, len) = (graph.len(), usize::try_from(meta.len).unwrap_or(usize::MAX));
                 let copies = Copies::from_parts(&mut Arrays::new(&mut lookup), nodes, len);
                 Some(copies.map_err(|error| fail("copies", error.into()))?)
             }

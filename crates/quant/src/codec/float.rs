@@ -168,6 +168,28 @@ impl<T: Element> Codes for FloatRows<T> {
     }
 }
 
+impl Float {
+    /// No rows yet, for rows that come and go: see [`refill`](Self::refill). They can be measured
+    /// against queries, but under the inner product they are no [`space`](Codes::space).
+    pub fn vacant(metric: Metric, dim: usize) -> Self {
+        let meta = FloatMeta { metric, len: 0, dim };
+        Self { meta, rows: Buffer::default(), augment: Buffer::default() }
+    }
+
+    /// Forgets all rows and makes room for `len` others, which the caller writes: each of the
+    /// dimension rounded up to 16, the rest zeroes, as they are in the array `rows` of
+    /// [`parts`](Codes::parts). Allocates only when there were never as many.
+    pub fn refill(&mut self, len: usize) -> &mut [f32] {
+        self.meta.len = len;
+        let values = len * self.stride();
+        if self.rows.len() < values {
+            self.rows = Buffer::zeroed(values);
+        }
+        self.augment = Buffer::default();
+        &mut self.rows.make_mut()[..values]
+    }
+}
+
 /// A float query against float rows.
 #[derive(Clone, Copy, Debug)]
 pub struct FloatScorer<'a, I, T = f32> {

@@ -46,7 +46,10 @@ pub use sign::{Sign, SignMeta, SignQuery, SignScorer};
 pub use sq8::{Sq, Sq8, Sq8Clipped, Sq8Meta, Sq8Query};
 pub use u8_exact::{U8Exact, U8ExactMeta, U8ExactQuery};
 
-use crate::{codes::PartsError, vectors::Vectors};
+use crate::{
+    codes::PartsError,
+    vectors::{Vectors, check_dim},
+};
 use rayon::prelude::*;
 
 /// Bytes of a cache line, to which rows are padded.
@@ -70,9 +73,7 @@ fn checked_area(name: &str, rows: usize, stride: usize) -> Result<usize, PartsEr
 
 /// Checks what every codec's meta says about its size.
 fn check_size(len: usize, dim: usize) -> Result<(), PartsError> {
-    if dim == 0 {
-        return Err(invalid("meta", "dimension 0"));
-    }
+    check_dim(dim).map_err(|error| invalid("meta", error.to_string()))?;
     if len >= u32::MAX as usize {
         return Err(invalid("meta", format!("{len} rows are more than 32-bit ids can name")));
     }

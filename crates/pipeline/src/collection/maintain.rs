@@ -1,0 +1,357 @@
+//! Sealing and compacting beside the writers: on a thread of its own, which no write waits for.
+//!
+//! A rewrite takes some parts, builds one segment of their live rows, and puts it in their place. Two
+//! short moments need the writers' lock: at the beginning the parts are frozen, so that writers merge
+//! nothing into them; at the end the store names the segment, and whatever died meanwhile is dead in
+//! it, too. The build between the two needs no lock at all.
+//!
+//! A rewrite that fails (a full disk) is tried again after a while that doubles each time; until then
+//! nothing is built, and [`Collection::status`](super::Collection::status) says why.
+
+use super::{
+    part::Part,
+    segment_name,
+    snapshot::Snapshot,
+    store::Store,
+    types::{CollectionError, CollectionOptions, ExternalId, Failure},
+};
+use crate::index::Index;
+use crinoid_graph::Progress;
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long a first failure is left alone, and the longest that any is.
+const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(300)];
+
+/// What a collection's threads share.
+pub(super) struct Inner {
+    pub(super) folder: PathBuf,
+    pub(super) options: CollectionOptions,
+    pub(super) store: Store,
+    /// Held while the store and the snapshot change together.
+    writing: Mutex<()>,
+    /// Held while parts are rewritten: one segment is built at a time.
+    rewriting: Mutex<()>,
+    current: RwLock<Arc<Snapshot>>,
+    work: Mutex<Work>,
+    changed: Condvar,
+    stop: AtomicBool,
+}
+
+/// What the maintenance thread is at.
+#[derive(Default)]
+pub(super) struct Work {
+    /// Somebody changed something since it last looked.
+    wanted: bool,
+    pub(super) building: bool,
+    failure: Option<(Failure, Instant)>,
+}
+
+/// A part of no mutex's data is ever half changed: a panic leaves the old state or the new.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A new segment: its number, its index, and its rows.
+type Built = (u64, Index, BTreeMap<u64, ExternalId>);
+
+/// Breaks a build off when the collection is closed.
+struct UntilStopped<'a>(&'a AtomicBool);
+
+impl Progress for UntilStopped<'_> {
+    fn report(&self, _done: usize, _total: usize) -> ControlFlow<()> {
+        match self.0.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn new(folder: PathBuf, store: Store, snapshot: Snapshot) -> Self {
+        Self {
+            folder,
+            options: store.options().clone(),
+            store,
+            writing: Mutex::default(),
+            rewriting: Mutex::default(),
+            current: RwLock::new(Arc::new(snapshot)),
+            work: Mutex::new(Work { wanted: true, ..Work::default() }),
+            changed: Condvar::new(),
+            stop: AtomicBool::new(false),
+        }
+    }
+
+    /// The state now.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One writer at a time. One that panicked left either the old state or the new one in the
+    /// store, as a crash would.
+    pub(super) fn writer(&self) -> MutexGuard<'_, ()> {
+        lock(&self.writing)
+    }
+
+    /// Keeps everybody from rewriting parts.
+    pub(super) fn no_rewrites(&self) -> MutexGuard<'_, ()> {
+        lock(&self.rewriting)
+    }
+
+    /// Shows a new state to searches that start from now on. The caller holds the writers' lock.
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+    }
+
+    /// Tells the maintenance thread to look whether there is something to do.
+    pub(super) fn wake(&self) {
+        lock(&self.work).wanted = true;
+        self.changed.notify_all();
+    }
+
+    /// Tells the maintenance thread to end, and a build to break off.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Whether a segment is being built, and how the last attempt failed.
+    pub(super) fn state(&self) -> (bool, Option<Failure>) {
+        let work = lock(&self.work);
+        (work.building, work.failure.as_ref().map(|(failure, _)| failure.clone()))
+    }
+
+    /// Waits until fewer rows are unsealed than may be.
+    ///
+    /// # Errors
+    /// When sealing them has failed: there is nothing to wait for.
+    pub(super) fn wait_for_room(&self, most: usize) -> Result<(), CollectionError> {
+        let mut work = lock(&self.work);
+        loop {
+            let unsealed = self.snapshot().unsealed();
+            if unsealed < most {
+                return Ok(());
+            }
+            if let Some((failure, _)) = &work.failure {
+                return Err(CollectionError::Stalled { unsealed, why: failure.why.clone() });
+            }
+            work.wanted = true;
+            self.changed.notify_all();
+            work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The maintenance thread: works when it is told to, until it is stopped.
+    pub(super) fn serve(&self) {
+        let mut work = lock(&self.work);
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let pause =
+                work.failure.as_ref().map(|(_, due)| due.saturating_duration_since(Instant::now()));
+            match pause {
+                Some(pause) if !pause.is_zero() => {
+                    let waited = self.changed.wait_timeout(work, pause);
+                    work = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    continue;
+                }
+                None if !work.wanted => {
+                    work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                _ => {}
+            }
+            (work.wanted, work.building) = (false, true);
+            drop(work);
+            let result = catch_unwind(AssertUnwindSafe(|| self.maintain()));
+            let failed = match result {
+                Ok(result) => result.err().map(|error| error.to_string()),
+                Err(_) => Some("a panic while a segment was built".to_owned()),
+            };
+            work = lock(&self.work);
+            work.building = false;
+            self.note(&mut work, failed);
+        }
+    }
+
+    /// Remembers how an attempt ended.
+    fn note(&self, work: &mut Work, failed: Option<String>) {
+        let attempts = work.failure.as_ref().map_or(0, |(failure, _)| failure.attempts);
+        work.failure = failed.map(|why| {
+            let pause = RETRY[0].saturating_mul(1 << attempts.min(16)).min(RETRY[1]);
+            (Failure { why, attempts: attempts + 1, pause }, Instant::now() + pause)
+        });
+        self.changed.notify_all();
+    }
+
+    /// Does all that is due, in this thread.
+    pub(super) fn maintain(&self) -> Result<(), CollectionError> {
+        while self.rewrite(|snapshot| due(snapshot, &self.options))? {}
+        Ok(())
+    }
+
+    /// As [`rewrite`](Self::rewrite), for somebody who asked for it: success ends a pause after
+    /// failures.
+    pub(super) fn rewrite_now(
+        &self,
+        pick: impl Fn(&Snapshot) -> Vec<Part>,
+    ) -> Result<(), CollectionError> {
+        self.rewrite(pick)?;
+        self.note(&mut lock(&self.work), None);
+        Ok(())
+    }
+
+    /// Puts the live rows of the parts that `pick` picks into one new segment; whether there was
+    /// anything to do.
+    fn rewrite(&self, pick: impl Fn(&Snapshot) -> Vec<Part>) -> Result<bool, CollectionError> {
+        let _alone = lock(&self.rewriting);
+        let victims = {
+            let _writer = self.writer();
+            let snapshot = self.snapshot();
+            let victims = pick(&snapshot);
+            let pointless = matches!(&victims[..], [one] if !one.is_memory() && one.dead() == 0);
+            if victims.is_empty() || pointless {
+                return Ok(false);
+            }
+            self.publish(snapshot.with_frozen(&victims, true));
+            victims
+        };
+        let result = self.replace(&victims);
+        if result.is_err() {
+            let _writer = self.writer();
+            let snapshot = self.snapshot();
+            self.publish(snapshot.with_frozen(&victims, false));
+        }
+        result.map(|()| true)
+    }
+
+    /// The file is published first and counts for nothing; the transaction that names it is the
+    /// moment at which it replaces the old ones; they are removed last. A crash in between
+    /// leaves files that the next opening removes.
+    fn replace(&self, victims: &[Part]) -> Result<(), CollectionError> {
+        let rows = victims.iter().flat_map(|part| part.live_rows()).collect();
+        let old: Vec<u64> = victims.iter().filter_map(Part::number).collect();
+        let built = self.build(rows)?;
+        let file = built.as_ref().map(|(number, ..)| self.folder.join(segment_name(*number)));
+        let committed = self.commit(victims, &old, built);
+        match (&committed, file) {
+            (Err(_), Some(file)) => drop(fs::remove_file(file)),
+            // What cannot be removed now goes at the next opening.
+            (Ok(()), _) => old.iter().for_each(|number| {
+                let _ = fs::remove_file(self.folder.join(segment_name(*number)));
+            }),
+            _ => {}
+        }
+        committed
+    }
+
+    /// Builds a segment of those of `rows` that are alive, and writes its file. No rows, no segment.
+    fn build(&self, mut rows: BTreeMap<u64, ExternalId>) -> Result<Option<Built>, CollectionError> {
+        self.store.check_place()?;
+        let vectors = self.store.raw(&mut rows)?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let index = Index::build(&vectors, &self.options.build, &UntilStopped(&self.stop))?;
+        let number = self.store.next_segment()?;
+        let path = self.folder.join(segment_name(number));
+        index.save(&path)?;
+        // From the file, so that what will be read after a crash is what is read now.
+        let index = Index::load_to(&path, self.options.placement())?;
+        Ok(Some((number, index, rows)))
+    }
+
+    fn commit(
+        &self,
+        victims: &[Part],
+        old: &[u64],
+        built: Option<Built>,
+    ) -> Result<(), CollectionError> {
+        let _writer = self.writer();
+        let snapshot = self.snapshot();
+        let is_victim = |part: &&Part| victims.iter().any(|victim| victim.is_of(part));
+        // As they are now: rows may have died since.
+        let present = snapshot.parts().iter().filter(is_victim);
+        let alive: HashSet<u64> =
+            present.flat_map(|part| part.live_rows().map(|(row, _)| row)).collect();
+        let mut parts: Vec<Part> =
+            snapshot.parts().iter().filter(|part| !is_victim(part)).cloned().collect();
+        match built {
+            None => self.store.replace_segments(old, None)?,
+            Some((number, index, rows)) => {
+                let numbers: Vec<u64> = rows.keys().copied().collect();
+                let new = Some((number, index.digest(), &numbers[..]));
+                self.store.replace_segments(old, new)?;
+                let rows = rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
+                let mut part = Part::segment(number, index, rows);
+                for row in numbers.into_iter().filter(|row| !alive.contains(row)) {
+                    part.kill(row);
+                }
+                parts.push(part);
+            }
+        }
+        self.publish(snapshot.with_parts(parts));
+        Ok(())
+    }
+
+    /// Builds a segment again whose file is missing or damaged.
+    pub(super) fn rebuild(
+        &self,
+        number: u64,
+        rows: BTreeMap<u64, ExternalId>,
+    ) -> Result<(), CollectionError> {
+        let built = self.build(rows)?;
+        let _writer = self.writer();
+        let snapshot = self.snapshot();
+        let mut parts = snapshot.parts().to_vec();
+        match built {
+            None => self.store.replace_segments(&[number], None)?,
+            Some((new, index, rows)) => {
+                let numbers: Vec<u64> = rows.keys().copied().collect();
+                self.store.replace_segments(&[number], Some((new, index.digest(), &numbers)))?;
+                let rows = rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
+                parts.push(Part::segment(new, index, rows));
+            }
+        }
+        self.publish(snapshot.with_parts(parts));
+        let _ = fs::remove_file(self.folder.join(segment_name(number)));
+        Ok(())
+    }
+}
+
+/// The parts that the options want rewritten; none where all is well.
+fn due(snapshot: &Snapshot, options: &CollectionOptions) -> Vec<Part> {
+    let picked = |pick: &dyn Fn(&Part) -> bool| -> Vec<Part> {
+        snapshot.parts().iter().filter(|part| pick(part)).cloned().collect()
+    };
+    if snapshot.unsealed() >= options.seal_rows {
+        return picked(&Part::is_memory);
+    }
+    let too_dead = |part: &Part| {
+        !part.is_memory() && part.dead() as f64 > options.max_dead * part.len() as f64
+    };
+    let dead = picked(&too_dead);
+    if !dead.is_empty() {
+        return dead;
+    }
+    let mut sizes: Vec<usize> =
+        snapshot.parts().iter().filter(|part| !part.is_memory()).map(Part::live).collect();
+    if sizes.len() <= options.max_segments {
+        return Vec::new();
+    }
+    // The smaller half: each row is rewritten a logarithmic number of times.
+    sizes.sort_unstable();
+    let limit = sizes[sizes.len() / 2];
+    picked(&|part| !part.is_memory() && part.live() <= limit)
+}

@@ -1,0 +1,9 @@
+//! See `bodies/texts.rs`.
+#![no_main]
+
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = bodies::texts::run(data);
+});
