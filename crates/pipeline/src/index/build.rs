@@ -14,7 +14,9 @@ use crate::{
     recipe::Recipe,
 };
 use crinoid_graph::{BuildError, Copies, Params, Progress};
-use crinoid_quant::{IntoVectors, Metric, Preparation, VectorError, Vectors, codes::Unsuitable};
+use crinoid_quant::{
+    IntoVectors, Metric, Preparation, Vectors, codes::Unsuitable, vectors::check_dim,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
@@ -204,9 +206,7 @@ fn stand_in(vectors: &Vectors, zeros: &[u32]) -> Result<Vectors, IndexError> {
 
 impl Material {
     fn new(vectors: &Vectors, options: &BuildOptions) -> Result<Self, IndexError> {
-        if vectors.dim() == 0 {
-            return Err(VectorError::NoDimensions.into());
-        }
+        check_dim(vectors.dim())?;
         let all = Preparation::new(options.metric, vectors.dim());
         let preparation = match options.truncate {
             Some(dim) => {
