@@ -88,7 +88,7 @@ impl BuildReport {
         let is_row = |&row: &u32| (row as usize) < rows;
         match self {
             Self { widened, .. } if !(1.0..=64.0).contains(widened) => Some("its pool"),
-            Self { exponent, .. } if exponent.abs() > 160 => Some("its exponent"),
+            Self { exponent, .. } if !(-160..=160).contains(exponent) => Some("its exponent"),
             Self { zero_rows, .. } if !zero_rows.is_sorted_by(|a, b| a < b) => {
                 Some("its zero rows")
             }
