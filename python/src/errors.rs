@@ -103,10 +103,7 @@ impl Exception for CollectionError {
             CollectionError::Vector(_) => VectorValueError::new_err(text),
             CollectionError::Search(error) => error.exception(),
             CollectionError::Segment(error) => error.exception(),
-            CollectionError::Maintenance(error) => {
-                let kind = error.exception();
-                Python::attach(|py| PyErr::from_type(kind.get_type(py), text))
-            }
+            CollectionError::Limit { .. } => OptionValueError::new_err(text),
             _ => StoreError::new_err(text),
         }
     }
