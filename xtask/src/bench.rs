@@ -4,11 +4,11 @@ use crate::bar::Bar;
 use anyhow::{Context, Result};
 use crinoid_eval::{
     Dataset, Truth,
-    data::bin,
     report::{Origin, ResultFile, page, text},
     subject::{Launch, Limits},
     truth::Cache,
 };
+use crinoid_files::bin;
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},

@@ -11,6 +11,7 @@ use crinoid_eval::{
     metrics::{Answers, RecallMetric, Tolerance, hit, mean, mrr, ndcg},
     truth,
 };
+use crinoid_files::FileError;
 use crinoid_quant::Metric;
 use std::path::{Path, PathBuf};
 
@@ -62,12 +63,66 @@ fn every_layout_and_type_reads_as_h5py_wrote_it() {
     }
 }
 
+/// Files as VIBE lays them out, with queries to learn from.
+#[test]
+fn files_of_vibe_are_read_with_their_sample() {
+    for (name, metric) in [
+        ("vibe-ip", Metric::InnerProduct),
+        ("vibe-cosine", Metric::Cosine),
+        ("vibe-normalized", Metric::Cosine),
+    ] {
+        let data = open(name).unwrap();
+        assert_eq!(
+            (data.metric, data.base.len(), data.queries.len(), data.dim()),
+            (metric, 60, 6, 7)
+        );
+        let computed = truth::exact(metric, &data.base, &data.queries, 5, &()).unwrap();
+        assert_eq!(data.truth.as_ref().unwrap().ids(), computed.ids(), "{name}");
+        let sample = data.sample.as_ref().unwrap();
+        assert_eq!(sample.queries.len(), 8);
+        let near = truth::exact(metric, &data.base, &sample.queries, 5, &()).unwrap();
+        assert_eq!(sample.neighbors.as_ref().unwrap().values.as_slice(), near.ids(), "{name}");
+    }
+}
+
+/// Hamming distances are squared L2 distances of bits, packed or one a byte.
+#[test]
+fn bits_are_searched_by_their_hamming_distance() {
+    let bits = |rows: usize, dim: usize, salt: usize, divisor: usize| -> Vec<f32> {
+        let value = |i: usize, j: usize| (i * i * 31 + j * 17 + i * j * 7 + salt * 101) % 253;
+        let bit = |at: usize| f32::from(value(at / dim, at % dim).is_multiple_of(divisor));
+        (0..rows * dim).map(bit).collect()
+    };
+    let data = open("vibe-hamming").unwrap();
+    assert_eq!((data.metric, data.dim()), (Metric::L2, 16));
+    assert_eq!(data.base.as_slice(), bits(60, 16, 0, 3));
+    assert_eq!(data.queries.as_slice(), bits(6, 16, 1, 3));
+    let known = data.truth.as_ref().unwrap();
+    for (query, row) in (0..6).flat_map(|query| (0..5).map(move |rank| (query, rank))) {
+        let base = data.base.row(known.ids_of(query)[row] as usize);
+        let differ = base.iter().zip(data.queries.row(query)).filter(|(a, b)| a != b).count();
+        assert_eq!(known.distances_of(query)[row], differ as f64);
+    }
+    let data = open("hamming").unwrap();
+    assert_eq!((data.metric, data.dim()), (Metric::L2, 7));
+    assert_eq!(data.base.as_slice(), bits(60, 7, 0, 2));
+}
+
+/// Collections have rows and queries of length zero under the cosine; reading them is no matter of
+/// the metric.
+#[test]
+fn vectors_of_length_zero_are_read() {
+    let data = open("zeros").unwrap();
+    assert_eq!(data.metric, Metric::Cosine);
+    let found = data.integrity(None);
+    assert_eq!((found.zero_rows, found.zero_queries), (1, 1));
+}
+
 #[test]
 fn foreign_layouts_are_refused_by_name() {
     let refused = |name: &str| open(name).unwrap_err().to_string();
     assert!(refused("sparse").contains("`type` is sparse"), "{}", refused("sparse"));
-    assert!(refused("hamming").contains("hamming"), "{}", refused("hamming"));
-    assert!(matches!(open("absent"), Err(DataError::Io { .. })));
+    assert!(matches!(open("absent"), Err(DataError::File(FileError::Io { .. }))));
 }
 
 /// Whatever happens to the bytes, the reader answers or says what is wrong; it never panics and
@@ -105,7 +160,7 @@ fn truth_of_other_vectors_is_found_out() {
     std::fs::write(&path, &bytes).unwrap();
     let error = Dataset::open(&path).unwrap_err();
     assert!(
-        matches!(&error, DataError::Row { field, .. } if field.contains("distances")),
+        matches!(&error, DataError::File(FileError::Row { field, .. }) if field.contains("distances")),
         "{error}"
     );
 }

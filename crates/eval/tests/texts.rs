@@ -1,4 +1,4 @@
-//! npy, TREC and BEIR files, folders, splits, integrity.
+//! TREC and BEIR files, folders, splits, integrity.
 #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 
 use crinoid_eval::{
@@ -6,81 +6,18 @@ use crinoid_eval::{
     data::{
         Judgment, Names, Qrels, Synthetic,
         beir::{Collection, Text},
-        npy, read_vectors, trec, write_vectors,
+        trec,
     },
     metrics::{Answers, hit, mrr, ndcg},
     truth,
 };
+use crinoid_files::FileError;
 use crinoid_quant::{Metric, Vectors};
-use std::path::{Path, PathBuf};
-
-fn committed(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
-}
+use std::path::Path;
 
 fn small() -> Dataset {
     let data = Synthetic { rows: 60, queries: 10, dim: 5, ..Synthetic::default() };
     data.generate("small").unwrap()
-}
-
-/// The files were written by `numpy.save`: `arange(12, dtype=float32).reshape(4, 3) / 4 - 1`,
-/// `arange(-4, 8).reshape(4, 3)` and an array in Fortran order.
-#[test]
-fn arrays_of_numpy_are_read() {
-    let floats: Vec<f32> = (0..12).map(|i| i as f32 / 4.0 - 1.0).collect();
-    let vectors = npy::read_vectors(&committed("f4.npy"), "base").unwrap();
-    assert_eq!((vectors.as_slice(), vectors.dim()), (&floats[..], 3));
-    let integers: Vec<f32> = (-4..8).map(|i| i as f32).collect();
-    assert_eq!(npy::read_vectors(&committed("i8.npy"), "base").unwrap().as_slice(), integers);
-    let ids = npy::read_ids(&committed("i8.npy")).unwrap();
-    assert_eq!((ids.dim, ids.values[3], ids.values[11]), (3, u32::MAX, 7));
-    let error = npy::read_vectors(&committed("fortran.npy"), "base").unwrap_err().to_string();
-    assert!(error.contains("fortran_order"), "{error}");
-    assert!(npy::read_ids(&committed("f4.npy")).unwrap_err().to_string().contains("<f4"));
-}
-
-#[test]
-fn npy_goes_there_and_back_and_is_what_numpy_writes() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.npy");
-    let vectors = npy::read_vectors(&committed("f4.npy"), "base").unwrap();
-    write_vectors(&path, &vectors).unwrap();
-    assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(committed("f4.npy")).unwrap());
-    assert_eq!(read_vectors(&path, "base").unwrap(), vectors);
-}
-
-#[test]
-fn damaged_npy_files_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.npy");
-    let good = std::fs::read(committed("f4.npy")).unwrap();
-    let open = |bytes: &[u8]| {
-        std::fs::write(&path, bytes).unwrap();
-        npy::read_vectors(&path, "base")
-    };
-    for length in 0..good.len() {
-        let error = open(&good[..length]).unwrap_err();
-        assert!(matches!(error, DataError::Length { .. }), "{length}: {error}");
-    }
-    assert!(matches!(open(&[&good[..], &[0]].concat()), Err(DataError::Length { .. })));
-    for at in 0..good.len() {
-        let mut bad = good.clone();
-        bad[at] ^= 0x15;
-        // An error or other finite values; never a panic.
-        if let Ok(vectors) = open(&bad) {
-            assert!(vectors.as_slice().iter().all(|value| value.is_finite()));
-        }
-    }
-    let absurd = |shape: &str| {
-        let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
-        let length = (text.len() as u16).to_le_bytes();
-        open(&[b"\x93NUMPY\x01\x00", &length[..], text.as_bytes()].concat()).unwrap_err()
-    };
-    assert!(matches!(absurd("(4000000000, 18446744073709551615)"), DataError::Length { .. }));
-    assert!(matches!(absurd("(4, 0)"), DataError::Field { .. }));
-    assert!(matches!(absurd("(4294967295, 1)"), DataError::Field { .. }));
-    assert!(matches!(absurd("(4,)"), DataError::Field { .. }));
-    assert!(matches!(absurd("(99999999999999999999, 1)"), DataError::Field { .. }));
 }
 
 /// Twelve queries, 41 documents, judgments and a run with ties, all by formula.
@@ -240,10 +177,43 @@ fn a_corpus_that_lost_something_is_found_out() {
     assert!(overwritten.contains("corpus.jsonl: row 3") && overwritten.contains("`d0`"));
     let gold_missing = refused(good.split_once('\n').unwrap().1);
     assert!(gold_missing.contains("test.tsv") && gold_missing.contains("`d0`"), "{gold_missing}");
-    assert!(refused(&good.replace("\"text\"", "\"words\"")).contains("row 0"));
-    assert!(refused(&good[..good.len() / 2]).contains("line is damaged"));
+    assert!(refused(&good.replace("\"text\"", "\"words\"")).contains("line 1"));
+    assert!(refused(&good[..good.len() / 2]).contains("text is damaged"));
     std::fs::remove_file(&corpus).unwrap();
-    assert!(matches!(Collection::open(folder.path(), "test"), Err(DataError::Io { .. })));
+    assert!(matches!(
+        Collection::open(folder.path(), "test"),
+        Err(DataError::File(FileError::Io { .. }))
+    ));
+}
+
+/// Judgments with or without a line of names above them, and with a byte order mark before either.
+#[test]
+fn the_first_line_of_judgments_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let collection = collection();
+    collection.write(folder.path(), "test").unwrap();
+    let path = folder.path().join("qrels/test.tsv");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let (header, body) = good.split_once('\n').unwrap();
+    assert!(header.starts_with("query-id"));
+    for text in [body.to_owned(), format!("\u{feff}{body}"), format!("\u{feff}{good}")] {
+        std::fs::write(&path, &text).unwrap();
+        let read = Collection::open(folder.path(), "test").unwrap();
+        assert_eq!(read.qrels, collection.qrels, "{text}");
+    }
+    // What is no line of names is a judgment, and a damaged one is not passed over.
+    let (first, rest) = body.split_once('\n').unwrap();
+    let grade = first.rsplit('\t').next().unwrap();
+    for bad in ["1.0", "high", ""] {
+        let damaged = format!("{}{bad}\n{rest}", &first[..first.len() - grade.len()]);
+        std::fs::write(&path, damaged).unwrap();
+        let error = Collection::open(folder.path(), "test").unwrap_err().to_string();
+        assert!(error.contains("test.tsv: line 1"), "{error}");
+    }
+    std::fs::write(&path, [good.as_bytes(), b"G\xf6del d0 1\n"].concat()).unwrap();
+    let error = Collection::open(folder.path(), "test").unwrap_err().to_string();
+    let line = good.lines().count() + 1;
+    assert!(error.contains(&format!("line {line}: text is 0xf6")), "{error}");
 }
 
 #[test]
@@ -262,7 +232,10 @@ fn a_data_set_in_a_folder_goes_there_and_back() {
         assert_eq!((&read.base, &read.queries), (&data.base, &data.queries));
         assert_eq!((read.truth, read.relevance), (data.truth.clone(), data.relevance.clone()));
     }
-    assert!(matches!(data.write(folder.path(), "u8bin"), Err(DataError::Row { row: 0, .. })));
+    assert!(matches!(
+        data.write(folder.path(), "u8bin"),
+        Err(DataError::File(FileError::Row { row: 0, .. }))
+    ));
 
     let description = folder.path().join("fbin/dataset.json");
     let good = std::fs::read_to_string(&description).unwrap();
@@ -275,9 +248,9 @@ fn a_data_set_in_a_folder_goes_there_and_back() {
     ] {
         std::fs::write(&description, bad).unwrap();
         let error = Dataset::open(&folder.path().join("fbin")).unwrap_err();
-        assert!(matches!(error, DataError::Damaged { .. }), "{error}");
+        assert!(matches!(error, DataError::File(FileError::Damaged { .. })), "{error}");
     }
-    assert!(matches!(Dataset::open(folder.path()), Err(DataError::Io { .. })));
+    assert!(matches!(Dataset::open(folder.path()), Err(DataError::File(FileError::Io { .. }))));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::output;
 use crate::bar::Bar;
 use anyhow::Context;
-use crinoid_eval::data::bin;
+use crinoid_eval::data::write_truth;
 use std::path::PathBuf;
 
 /// Writes a data set as a folder of plain files with a dataset.json.
@@ -54,7 +54,7 @@ impl Truth {
         if let Some(folder) = out.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        bin::write_truth(&out, &truth)?;
+        write_truth(&out, &truth)?;
         println!("{}: {} x {}", out.display(), truth.len(), truth.k());
         Ok(())
     }

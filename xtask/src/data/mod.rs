@@ -17,9 +17,10 @@ use anyhow::{Context, ensure};
 use clap::Subcommand;
 use crinoid_eval::{
     Dataset,
-    data::{FORMATS, PRESETS, Parts, bin},
+    data::{PRESETS, Parts},
     metrics::Answers,
 };
+use crinoid_files::{FORMATS, read_ids};
 use crinoid_quant::Metric;
 use std::{
     path::{Path, PathBuf},
@@ -90,9 +91,10 @@ fn list() {
         generated.add_row([preset.name, preset.summary]);
     });
     let mut formats = tables::words(["format", "what it holds"]);
-    FORMATS.iter().for_each(|&(name, summary)| {
-        formats.add_row([name, summary]);
+    FORMATS.iter().for_each(|(format, _, summary)| {
+        formats.add_row([format.name(), summary]);
     });
+    formats.add_row(["folder", "base, queries, truth and qrels with a dataset.json"]);
     let mut fetched = tables::words(["to be fetched", "what it is"]);
     fetch::PUBLISHED.iter().for_each(|published| {
         fetched.add_row([published.name, published.summary]);
@@ -147,9 +149,9 @@ fn exact(data: &Dataset, k: usize) -> anyhow::Result<crinoid_eval::Truth> {
         .with_context(|| format!("truth of {}", data.name))
 }
 
-/// Reads a file of answers: ibin rows of at least `least` ids, nearest first.
+/// Reads a file of answers (ibin, ivecs, npy): rows of at least `least` ids, nearest first.
 fn answers(path: &Path, least: usize) -> anyhow::Result<Answers> {
-    let rows = bin::read::<u32>(path)?;
+    let rows = read_ids(path, None)?;
     let (file, got) = (path.display(), rows.dim);
     ensure!(got >= least, "{file}: {got} answers per query where {least} are needed");
     Answers::from_padded(&rows.values, rows.dim).with_context(|| path.display().to_string())

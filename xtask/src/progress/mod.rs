@@ -18,7 +18,8 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use crinoid_eval::{Dataset, data::bin};
+use crinoid_eval::Dataset;
+use crinoid_files::bin;
 use crinoid_pipeline::Recipe;
 use ladder::{Ladder, Rung};
 use quality::{Quality, Workshop};

@@ -5,9 +5,9 @@ use crate::bar::Bar;
 use anyhow::{Context, Result};
 use crinoid_eval::{
     Dataset, Truth,
-    data::{Rows, bin},
     metrics::{Answers, RecallMetric, mean, mrr, ndcg},
 };
+use crinoid_files::{Rows, bin};
 use crinoid_pipeline::{Index, SearchOptions};
 use crinoid_refine::Pool;
 use serde::{Deserialize, Serialize};

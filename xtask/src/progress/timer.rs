@@ -6,7 +6,7 @@
 
 use super::ladder::Rung;
 use anyhow::{Context, Result, ensure};
-use crinoid_eval::data::bin;
+use crinoid_files::read_vectors;
 use crinoid_pipeline::{Index, Recipe, SearchOptions};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -55,7 +55,7 @@ pub(super) struct Pass {
 
 impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let queries = bin::read::<f32>(&self.queries)?.into_vectors(&self.queries, "queries")?;
+        let queries = read_vectors(&self.queries)?;
         let before = resident();
         let started = Instant::now();
         let index = Index::load(&self.index)?.with_recipe(&self.recipe)?;

@@ -4,14 +4,11 @@
 //! `qrels/SPLIT.tsv`. There are no vectors in them: [`Collection::dataset`] joins them with embeddings
 //! made elsewhere, row by row.
 
-use super::{DataError, Dataset, Names, Qrels, source::write_file, trec};
+use super::{DataError, Dataset, Names, Qrels, trec};
+use crinoid_files::{FileError, text::Lines, write_file};
 use crinoid_quant::{Metric, Vectors};
 use serde::{Deserialize, Serialize};
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Write},
-    path::Path,
-};
+use std::{io::Write, path::Path};
 
 /// A document or a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +62,7 @@ impl Collection {
     /// When a file cannot be written.
     pub fn write(&self, folder: &Path, split: &str) -> Result<(), DataError> {
         let qrels = folder.join("qrels");
-        std::fs::create_dir_all(&qrels)
-            .map_err(|source| DataError::Io { path: qrels.clone(), source })?;
+        std::fs::create_dir_all(&qrels).map_err(|error| FileError::io(&qrels, error))?;
         for (name, texts) in [("corpus.jsonl", &self.documents), ("queries.jsonl", &self.queries)] {
             write_file(&folder.join(name), |file| {
                 texts.iter().try_for_each(|text| {
@@ -81,7 +77,8 @@ impl Collection {
                 let document = &self.documents[judgment.id as usize].id;
                 writeln!(file, "{}\t{document}\t{}", self.queries[query].id, judgment.grade)
             })
-        })
+        })?;
+        Ok(())
     }
 
     /// Joins the texts with their embeddings, row by row.
@@ -123,19 +120,15 @@ fn names(texts: &[Text], path: &Path) -> Result<Names, DataError> {
 
 /// Reads one JSON object a line; empty lines are skipped.
 fn read_texts(path: &Path) -> Result<Vec<Text>, DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
+    let mut lines = Lines::open(path)?;
     let mut texts = Vec::new();
-    for (row, line) in BufReader::new(File::open(path).map_err(io)?).lines().enumerate() {
-        let line = line.map_err(io)?;
+    while let Some((number, line)) = lines.next_line()? {
         if line.trim().is_empty() {
             continue;
         }
-        texts.push(serde_json::from_str(&line).map_err(|error| DataError::Row {
-            path: path.to_owned(),
-            row,
-            field: "line".to_owned(),
-            value: "damaged".to_owned(),
-            reason: error.to_string(),
+        texts.push(serde_json::from_str(line).map_err(|error| {
+            let reason = format!("{error}: lines are objects with `_id` and `text`");
+            FileError::line(path, number, "text", "damaged", reason)
         })?);
     }
     Ok(texts)

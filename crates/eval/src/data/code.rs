@@ -79,7 +79,7 @@ fn extension(path: &Path) -> &str {
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    let io = |source| DataError::Io { path: folder.to_owned(), source };
+    let io = |source| DataError::from(crinoid_files::FileError::io(folder, source));
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(io)?);
@@ -330,6 +330,9 @@ char *duplicate(const char *text) {
             assert!(braces(text).is_empty());
             assert!(python(text).is_empty());
         }
-        assert!(matches!(collect(Path::new("/nonexistent")), Err(DataError::Io { .. })));
+        assert!(matches!(
+            collect(Path::new("/nonexistent")),
+            Err(DataError::File(crinoid_files::FileError::Io { .. }))
+        ));
     }
 }

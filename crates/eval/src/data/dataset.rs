@@ -2,6 +2,7 @@
 
 use super::{DataError, Qrels};
 use crate::truth::Truth;
+use crinoid_files::Rows;
 use crinoid_quant::{Metric, Vectors};
 use std::path::Path;
 
@@ -22,6 +23,17 @@ pub struct Dataset {
     pub truth: Option<Truth>,
     /// Judgments by people or by construction, where there are some.
     pub relevance: Option<Qrels>,
+    /// Queries like those that will be asked, which an index may learn from.
+    pub sample: Option<Sample>,
+}
+
+/// Queries to learn from; none of them is asked when something is measured.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The queries, `s x d`.
+    pub queries: Vectors,
+    /// The rows nearest to each, nearest first, where they are known.
+    pub neighbors: Option<Rows<u32>>,
 }
 
 impl Dataset {
@@ -46,7 +58,7 @@ impl Dataset {
             let (base, queries) = (base.dim(), queries.dim());
             return fail(format!("base rows have {base} dimensions, queries {queries}"));
         }
-        Ok(Self { name, metric, base, queries, truth: None, relevance: None })
+        Ok(Self { name, metric, base, queries, truth: None, relevance: None, sample: None })
     }
 
     /// The same with truth.

@@ -236,10 +236,9 @@ impl Mixture {
         values.chunks_exact_mut(self.dim).for_each(never_zero);
         let queries = self.ask(values, &factors, &centres);
         let vectors = |set: &str, data: Buffer<f32>| {
-            Vectors::new(data, self.dim).map_err(|source| DataError::Vectors {
-                path: name.clone().into(),
-                set: set.to_owned(),
-                source,
+            Vectors::new(data, self.dim).map_err(|source| DataError::Inconsistent {
+                name: name.clone(),
+                reason: format!("{set}: {source}"),
             })
         };
         let (base, queries) = (vectors("base", base)?, vectors("queries", queries)?);

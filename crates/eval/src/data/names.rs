@@ -1,6 +1,7 @@
 //! Names of documents and queries in other people's files.
 
 use super::DataError;
+use crinoid_files::FileError;
 use std::{collections::HashMap, path::Path};
 
 /// The names of rows, and the row of each name.
@@ -20,12 +21,8 @@ impl Names {
     pub fn new(names: Vec<String>, path: &Path) -> Result<Self, DataError> {
         let mut rows = HashMap::with_capacity(names.len());
         for (row, name) in names.iter().enumerate() {
-            let bad = |reason: String| DataError::Row {
-                path: path.to_owned(),
-                row,
-                field: "id".to_owned(),
-                value: format!("`{name}`"),
-                reason,
+            let bad = |reason: String| {
+                DataError::from(FileError::row(path, row as u64, "id", format!("`{name}`"), reason))
             };
             if name.is_empty() || name.contains(char::is_whitespace) {
                 return Err(bad("empty or with white space in it".to_owned()));

@@ -1,6 +1,7 @@
 //! Relevance: which documents answer a query, and how well.
 
-use super::{DataError, source::write_file};
+use super::DataError;
+use crinoid_files::{FileError, text::Lines, write_file};
 use std::{io::Write, path::Path};
 
 /// One document's worth for one query.
@@ -81,38 +82,34 @@ impl Qrels {
     ///
     /// # Errors
     /// When the file cannot be read, a field is missing or no number, an id names no row, or a
-    /// pair is judged twice; the line is named, counted from 0.
+    /// pair is judged twice; the line is named, counted from 1.
     pub fn read(path: &Path, queries: usize, base: usize) -> Result<Self, DataError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-        let bad = |row, field: &str, value: &str, reason: &str| DataError::Row {
-            path: path.to_owned(),
-            row,
-            field: field.to_owned(),
-            value: value.to_owned(),
-            reason: reason.to_owned(),
-        };
+        let mut lines = Lines::open(path)?;
         let mut pairs = Vec::new();
-        for (line, content) in text.lines().enumerate() {
+        while let Some((line, content)) = lines.next_line()? {
             if content.trim().is_empty() || content.starts_with('#') {
                 continue;
             }
+            let bad = |field: &str, value: &str, reason: &str| {
+                FileError::line(path, line, field, value, reason)
+            };
             let mut fields = content.split('\t').map(str::trim);
             let mut number = |field: &str, absent: Option<u32>| match fields.next() {
-                Some(value) => value
-                    .parse::<u32>()
-                    .map_err(|_| bad(line, field, &format!("`{value}`"), "not a number")),
-                None => {
-                    absent.ok_or_else(|| bad(line, field, "missing", "lines are query, tab, row"))
-                }
+                Some(value) => value.parse::<u32>().map_err(|_| {
+                    let reason = "not a row number (a line of names begins with `#`)";
+                    bad(field, &format!("`{value}`"), reason)
+                }),
+                None => absent.ok_or_else(|| bad(field, "missing", "lines are query, tab, row")),
             };
             let (query, id) = (number("query", None)?, number("base row", None)?);
             let grade = number("grade", Some(1))?;
             if query as usize >= queries {
-                return Err(bad(line, "query", &query.to_string(), "there is no such query"));
+                let reason = format!("there is no such query (0 to {queries}, exclusive)");
+                return Err(bad("query", &query.to_string(), &reason).into());
             }
             if id as usize >= base {
-                return Err(bad(line, "base row", &id.to_string(), "there is no such row"));
+                let reason = format!("there is no such row (0 to {base}, exclusive)");
+                return Err(bad("base row", &id.to_string(), &reason).into());
             }
             pairs.push((query, Judgment { id, grade }));
         }
@@ -129,6 +126,7 @@ impl Qrels {
     pub fn write(&self, path: &Path) -> Result<(), DataError> {
         write_file(path, |file| {
             self.iter().try_for_each(|(query, j)| writeln!(file, "{query}\t{}\t{}", j.id, j.grade))
-        })
+        })?;
+        Ok(())
     }
 }

@@ -51,6 +51,7 @@ impl Dataset {
             queries: Vectors::new(values, dim).unwrap_or_else(|_| Vectors::empty(dim)),
             truth: self.truth.as_ref().map(|truth| truth.select(queries)),
             relevance: self.relevance.as_ref().map(|qrels| qrels.select(queries)),
+            sample: self.sample.clone(),
         }
     }
 }

@@ -184,10 +184,9 @@ impl Synthetic {
         let base = self.fill(self.rows, |row| (stream::ROW, self.original(row)), &clusters);
         let queries = self.fill(self.queries, |row| (stream::QUERY, row), &clusters);
         let vectors = |set: &str, data| {
-            Vectors::new(data, self.dim).map_err(|source| DataError::Vectors {
-                path: name.into(),
-                set: set.to_owned(),
-                source,
+            Vectors::new(data, self.dim).map_err(|source| DataError::Inconsistent {
+                name: name.to_owned(),
+                reason: format!("{set}: {source}"),
             })
         };
         Dataset::new(name, self.metric, vectors("base", base)?, vectors("queries", queries)?)
@@ -195,11 +194,9 @@ impl Synthetic {
 
     fn check(&self, name: &str) -> Result<(), DataError> {
         let fail = |field: &str, value: String, reason: &str| {
-            Err(DataError::Field {
-                path: name.into(),
-                field: field.to_owned(),
-                value,
-                reason: reason.to_owned(),
+            Err(DataError::Inconsistent {
+                name: name.to_owned(),
+                reason: format!("{field} is {value}, {reason}"),
             })
         };
         let sizes = [

@@ -4,8 +4,9 @@
 //!   scores tie, by the document's name in descending order, as trec_eval does; the rank is ignored.
 //! * qrels: `query 0 document grade`. Negative grades count as 0.
 
-use super::{DataError, Judgment, Names, Qrels, source::write_file};
+use super::{DataError, Judgment, Names, Qrels};
 use crate::metrics::Answers;
+use crinoid_files::{FileError, text::Lines, write_file};
 use std::{io::Write, path::Path};
 
 /// Writes answers as a run, best first, with scores that descend by one from the number of
@@ -29,7 +30,7 @@ pub fn write_run(
             lines.push_str(&format!("{query} Q0 {document} {place} {score} {tag}\n"));
         }
     }
-    write_file(path, |file| file.write_all(lines.as_bytes()))
+    Ok(write_file(path, |file| file.write_all(lines.as_bytes()))?)
 }
 
 /// Reads a run into answers, one list per query of `queries`; a query that the run leaves out
@@ -37,7 +38,7 @@ pub fn write_run(
 ///
 /// # Errors
 /// When a line has another form or names a query or document that does not exist, or names a
-/// document twice for a query; the line is named, counted from 0.
+/// document twice for a query; the line is named, counted from 1.
 pub fn read_run(path: &Path, queries: &Names, documents: &Names) -> Result<Answers, DataError> {
     let mut scored: Vec<Vec<(f64, u32)>> = vec![Vec::new(); queries.len()];
     each_line(path, |line, fields| {
@@ -84,7 +85,7 @@ pub fn write_qrels(
         let document = named(path, row, "document", judgment.id as usize, documents)?;
         lines.push_str(&format!("{query} 0 {document} {}\n", judgment.grade));
     }
-    write_file(path, |file| file.write_all(lines.as_bytes()))
+    Ok(write_file(path, |file| file.write_all(lines.as_bytes()))?)
 }
 
 /// Reads judgments.
@@ -104,8 +105,9 @@ pub fn read_qrels(path: &Path, queries: &Names, documents: &Names) -> Result<Qre
     collect(path, queries, pairs)
 }
 
-/// Reads the qrels of a BEIR folder: a header line, then `query`, `document`, `grade`, separated
-/// by tabs. Queries that are not among `queries` are judged for another split and skipped.
+/// Reads the qrels of a BEIR folder: `query`, `document`, `grade`, separated by blanks, below a line
+/// of names where there is one. Such a line is one whose grade is no number and whose query and document
+/// are none; anything else on the first line is a judgment, or an error.
 pub(super) fn read_beir_qrels(
     path: &Path,
     queries: &Names,
@@ -116,7 +118,8 @@ pub(super) fn read_beir_qrels(
         let &[query, document, grade] = fields else {
             return Err(line.bad("fields", fields.len(), "lines have query-id corpus-id score"));
         };
-        if line.number == 0 && grade.parse::<i64>().is_err() {
+        let unknown = queries.row(query).is_none() && documents.row(document).is_none();
+        if line.number == 1 && unknown && grade.parse::<f64>().is_err() {
             return Ok(());
         }
         pairs.push(line.judgment(query, document, grade, queries, documents)?);
@@ -139,30 +142,21 @@ fn named<'a>(
     of: usize,
     names: &'a Names,
 ) -> Result<&'a str, DataError> {
-    names.name(of).ok_or_else(|| DataError::Row {
-        path: path.to_owned(),
-        row,
-        field: field.to_owned(),
-        value: of.to_string(),
-        reason: format!("and only {} rows have names", names.len()),
+    names.name(of).ok_or_else(|| {
+        let reason = format!("and only {} rows have names", names.len());
+        FileError::row(path, row as u64, field, of, reason).into()
     })
 }
 
 /// A place in a file, for errors.
 struct Line<'a> {
     path: &'a Path,
-    number: usize,
+    number: u64,
 }
 
 impl Line<'_> {
     fn bad(&self, field: &str, value: impl ToString, reason: &str) -> DataError {
-        DataError::Row {
-            path: self.path.to_owned(),
-            row: self.number,
-            field: field.to_owned(),
-            value: value.to_string(),
-            reason: reason.to_owned(),
-        }
+        FileError::line(self.path, self.number, field, value, reason).into()
     }
 
     fn row_of(&self, field: &str, name: &str, names: &Names) -> Result<u32, DataError> {
@@ -179,8 +173,9 @@ impl Line<'_> {
     ) -> Result<(u32, Judgment), DataError> {
         let query = self.row_of("query", query, queries)?;
         let id = self.row_of("document", document, documents)?;
-        let value: i64 =
-            grade.parse().map_err(|_| self.bad("grade", format!("`{grade}`"), "not an integer"))?;
+        let value: i64 = grade
+            .parse()
+            .map_err(|_| self.bad("grade", format!("`{grade}`"), "not a whole number"))?;
         let grade =
             u32::try_from(value.max(0)).map_err(|_| self.bad("grade", value, "too large"))?;
         Ok((query, Judgment { id, grade }))
@@ -192,9 +187,8 @@ fn each_line(
     path: &Path,
     mut visit: impl FnMut(&Line<'_>, &[&str]) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-    for (number, content) in text.lines().enumerate() {
+    let mut lines = Lines::open(path)?;
+    while let Some((number, content)) = lines.next_line()? {
         let fields: Vec<&str> = content.split_whitespace().collect();
         if !fields.is_empty() {
             visit(&Line { path, number }, &fields)?;

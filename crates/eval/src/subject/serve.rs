@@ -4,7 +4,7 @@ use super::{
     Built, Hello, Loaded, MAX_LINE, NO_ANSWER, PROTOCOL, Parameters, Refusal, RefusalKind, Reply,
     Request, Searched, Work, files,
 };
-use crate::data::bin;
+use crinoid_files::{Kind, bin};
 use crinoid_quant::{Metric, Vectors};
 use std::{
     io::{self, BufRead, Write},
@@ -165,8 +165,8 @@ fn answer(system: &mut dyn System, loaded: &mut bool, request: &Request) -> Resu
 }
 
 fn read_vectors(path: &Path, kind: RefusalKind) -> Result<Vectors, Refusal> {
-    let rows = bin::read::<f32>(path).map_err(|error| Refusal::new(kind, error))?;
-    rows.into_vectors(path, "vectors").map_err(|error| Refusal::new(kind, error))
+    let read = bin::open(path, Kind::F32).and_then(|matrix| matrix.rest());
+    read.map_err(|error| Refusal::new(kind, error))
 }
 
 /// The value of parameter `name` as an integer, `default` where it is not given.

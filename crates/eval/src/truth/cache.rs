@@ -1,7 +1,8 @@
 //! Truth kept in a folder.
 
 use super::{Truth, TruthError, exact};
-use crate::data::{Dataset, write_file};
+use crate::data::Dataset;
+use crinoid_files::{FileError, write_file};
 use crinoid_graph::Progress;
 use crinoid_quant::{Metric, Vectors};
 use std::{
@@ -65,9 +66,8 @@ impl Cache {
             return Ok(truth);
         }
         let truth = exact(metric, base, queries, k, progress)?;
-        std::fs::create_dir_all(&self.folder).map_err(|source| {
-            TruthError::Data(crate::DataError::Io { path: self.folder.clone(), source })
-        })?;
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|source| TruthError::Data(FileError::io(&self.folder, source).into()))?;
         write(&path, digest, &truth)?;
         Ok(truth)
     }
@@ -94,7 +94,7 @@ fn write(path: &Path, digest: u128, truth: &Truth) -> Result<(), crate::DataErro
     truth.ids().iter().for_each(|id| bytes.extend_from_slice(&id.to_le_bytes()));
     truth.distances().iter().for_each(|far| bytes.extend_from_slice(&far.to_le_bytes()));
     bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
-    write_file(path, |file| file.write_all(&bytes))
+    Ok(write_file(path, |file| file.write_all(&bytes))?)
 }
 
 /// The entry, unless anything at all is wrong with it.

@@ -15,6 +15,7 @@ pub use cache::{Cache, digest};
 pub use scan::exact;
 
 use crate::{data::DataError, exact::distance};
+use crinoid_files::FileError;
 use crinoid_quant::{Metric, Vectors};
 use rayon::prelude::*;
 use std::path::Path;
@@ -215,13 +216,9 @@ impl TruthError {
     pub(crate) fn in_file(self, path: &Path) -> DataError {
         match self {
             TruthError::Data(error) => error,
-            TruthError::Row { query, reason } => DataError::Row {
-                path: path.to_owned(),
-                row: query,
-                field: "neighbors".to_owned(),
-                value: "wrong".to_owned(),
-                reason,
-            },
+            TruthError::Row { query, reason } => {
+                FileError::row(path, query as u64, "neighbors", "wrong", reason).into()
+            }
             other => DataError::Inconsistent {
                 name: path.display().to_string(),
                 reason: other.to_string(),

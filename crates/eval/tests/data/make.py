@@ -47,3 +47,38 @@ write("untold", floats(60, 0), floats(6, 1), "euclidean", truth=False, kind=None
 write("sparse", values(60, 7, 0).astype(np.int32), values(6, 7, 1).astype(np.int32), "jaccard",
       kind="sparse", truth=False)
 write("hamming", values(60, 7, 0) % 2 == 0, values(6, 7, 1) % 2 == 0, "hamming", truth=False)
+
+
+# As VIBE lays its files out: no `type`, f64 distances, sample queries with their neighbours.
+def vibe(name, base, queries, learn, distance, dimension, exact):
+    with h5py.File(name + ".hdf5", "w") as file:
+        file.attrs["distance"] = distance
+        file.attrs["dimension"] = dimension
+        file.attrs["point_type"] = "binary" if distance == "hamming" else "float"
+        for part, data in [("train", base), ("test", queries), ("learn", learn)]:
+            file.create_dataset(part, data=data)
+        far = exact(queries, base)
+        order = np.argsort(np.round(far, 9), axis=1, kind="stable")[:, :5]
+        file.create_dataset("neighbors", data=order)
+        file.create_dataset("distances", data=np.take_along_axis(far, order, 1))
+        order = np.argsort(np.round(exact(learn, base), 9), axis=1, kind="stable")[:, :5]
+        file.create_dataset("learn_neighbors", data=order.astype(np.uint32))
+
+
+def unit(rows):
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+dot = lambda a, b: a.astype(np.float64) @ b.T.astype(np.float64)
+parts = [floats(60, 0), floats(6, 1), floats(8, 2)]
+vibe("vibe-ip", *parts, "ip", 7, lambda a, b: -dot(a, b))
+vibe("vibe-normalized", *map(unit, parts), "normalized", 7, lambda a, b: 1 - dot(a, b))
+vibe("vibe-cosine", *parts, "cosine", 7, lambda a, b: 1 - dot(unit(a), unit(b)))
+bits = [np.packbits(values(rows, 16, salt) % 3 == 0, axis=1) for rows, salt in [(60, 0), (6, 1), (8, 2)]]
+hamming = lambda a, b: np.unpackbits(a[:, None] ^ b[None], axis=2).sum(-1).astype(np.float64)
+vibe("vibe-hamming", *bits, "hamming", 16, hamming)
+
+# A collection with rows and queries of length zero under the cosine.
+base, queries = floats(60, 0), floats(6, 1)
+base[7], queries[2] = 0, 0
+write("zeros", base, queries, "angular", truth=False)

@@ -43,7 +43,7 @@ fn talk(manner: &str) -> Result<Timed<Answers>, Fault> {
     let folder = tempfile::tempdir().unwrap();
     let base = vectors(512, 1);
     let file = folder.path().join("base.fbin");
-    crinoid_eval::data::bin::write_vectors(&file, &base).unwrap();
+    crinoid_files::bin::write_vectors(&file, &base).unwrap();
     let mut driver = Driver::launch(&launch(folder.path(), manner))?;
     driver.load(&file, Metric::L2, (base.len(), base.dim()))?;
     driver.build(&Parameters::new(), 1, 42)?;
@@ -134,7 +134,7 @@ fn nobody_is_led_astray() {
 fn unknown_parameters_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("base.fbin");
-    crinoid_eval::data::bin::write_vectors(&file, &vectors(8, 1)).unwrap();
+    crinoid_files::bin::write_vectors(&file, &vectors(8, 1)).unwrap();
     let mut driver = Driver::launch(&launch(folder.path(), "good")).unwrap();
     driver.load(&file, Metric::L2, (8, 4)).unwrap();
     let odd = Parameters::from([("efs".to_owned(), 3.into())]);

@@ -3,7 +3,6 @@
 use crate::{Test, hostile};
 use crinoid_eval::{
     Dataset, Truth,
-    data::{Rows, bin},
     measure::{
         Grader, MeasureError, Pair, Pass, Preparations, QuerySplit, Rung, RunningSubject, Side,
         Step, Sweep, Turns, curve, paired_round, sweep,
@@ -12,6 +11,7 @@ use crinoid_eval::{
     subject::{Driver, Fault, Launch, Parameters, effort},
     truth::exact,
 };
+use crinoid_files::{Rows, bin};
 use crinoid_quant::{Metric, Vectors};
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ impl Room {
 
     fn file(&self) -> PathBuf {
         let file = self.folder.path().join("base.fbin");
-        crinoid_eval::data::bin::write_vectors(&file, &self.data.base).unwrap();
+        bin::write_vectors(&file, &self.data.base).unwrap();
         file
     }
 

@@ -4,13 +4,14 @@
 //! can misbehave in every way that the driver must notice.
 
 use crinoid_eval::{
-    data::{bin, random::Random},
+    data::random::Random,
     exact::distance,
     subject::{
         Asked, Built, Found, Hello, Parameters, Refusal, RefusalKind, System, Work, integer, only,
         serve,
     },
 };
+use crinoid_files::bin;
 use crinoid_quant::{Metric, Vectors};
 use std::{
     collections::{HashMap, HashSet},

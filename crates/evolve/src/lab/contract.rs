@@ -3,8 +3,8 @@
 use super::{Lab, Setup, Trouble, lab_error};
 use crate::random::Stream;
 use crate::reward::Failure;
-use crinoid_eval::data::bin;
 use crinoid_eval::subject::{Answers, Driver, Parameters, effort};
+use crinoid_files::bin;
 use crinoid_quant::{Metric, Vectors};
 use std::path::Path;
 

@@ -2,9 +2,10 @@
 
 use super::lab_error;
 use crate::judge::JudgeError;
-use crinoid_eval::data::{Dataset, bin};
+use crinoid_eval::data::Dataset;
 use crinoid_eval::measure::{Grader, QuerySplit};
 use crinoid_eval::truth::{self, Truth};
+use crinoid_files::bin;
 use std::path::{Path, PathBuf};
 
 /// A data set to measure on.

@@ -2,7 +2,7 @@
 
 use super::{
     part::{Kind, Part},
-    types::{CollectionError, Match},
+    types::{CollectionError, ExternalId, Match},
 };
 use crate::{
     error::SearchError,
@@ -67,6 +67,11 @@ impl Snapshot {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.live == 0
+    }
+
+    /// The ids of all vectors, in no order that means anything.
+    pub fn ids(&self) -> impl Iterator<Item = &ExternalId> {
+        self.parts.iter().flat_map(|part| (0..part.len()).filter_map(|row| part.id(row)))
     }
 
     /// How many segments there are.
