@@ -144,7 +144,7 @@ fn a_chapter_says_how_to_measure_it_again() {
         rustc: "rustc 1.95.0".to_owned(),
     };
     let record = ResultFile { origin, ..ResultFile::read(&committed()).unwrap() };
-    let book = book(&[record.clone()]);
+    let book = book(std::slice::from_ref(&record));
     for part in ["`cargo xtask ab --data 'my set'`", "0123abc, with changes", "rustc 1.95.0"] {
         assert!(book.contains(part), "{book}");
     }

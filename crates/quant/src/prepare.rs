@@ -27,8 +27,11 @@ pub struct Preparation {
     pub exponent: i32,
 }
 
-/// The largest value whose square, summed over as many dimensions as there can be, is still an `f32`.
-const LARGEST: f32 = (1u64 << 55) as f32;
+/// The largest value that the square of a difference, summed over `dim` dimensions, leaves an `f32`:
+/// `4 dim x^2 < 2^128`.
+fn largest(dim: usize) -> f32 {
+    0.99 * (1u64 << 63) as f32 / (dim as f32).sqrt()
+}
 
 /// Data whose largest value lies beyond this are scaled: there is room for queries from farther away.
 const HUGE: f32 = (1u64 << 50) as f32;
@@ -171,12 +174,11 @@ impl Preparation {
 
 /// Checks that squares of the `prepared` values are numbers.
 fn check_size(row: usize, input: &[f32], prepared: &[f32]) -> Result<(), VectorError> {
-    let largest = prepared.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
-    if largest <= LARGEST {
-        return Ok(());
+    let limit = largest(prepared.len());
+    match prepared.iter().position(|x| x.abs() > limit) {
+        Some(dim) => Err(VectorError::TooFar { row, dim, value: input[dim] }),
+        None => Ok(()),
     }
-    let dim = prepared.iter().position(|x| x.abs() > LARGEST).unwrap_or(0);
-    Err(VectorError::TooFar { row, dim, value: input[dim] })
 }
 
 /// Scales `vector` to unit length.
