@@ -27,11 +27,11 @@ pub struct Preparation {
     pub exponent: i32,
 }
 
-/// The largest value that the square of a difference, summed over `dim` dimensions, leaves an `f32`:
-/// `4 dim x^2 < 2^128`.
-fn largest(dim: usize) -> f32 {
-    0.99 * (1u64 << 63) as f32 / (dim as f32).sqrt()
-}
+/// The longest vector whose squared distance to another as long is an `f32`: `(2 |x|)^2 < 2^128`.
+const LONGEST: f64 = 0.99 * (1u64 << 63) as f64;
+
+/// A value below which every vector is short enough, of 2^26 dimensions as well.
+const HARMLESS: f32 = (1u64 << 49) as f32;
 
 /// Data whose largest value lies beyond this are scaled: there is room for queries from farther away.
 const HUGE: f32 = (1u64 << 50) as f32;
@@ -172,13 +172,20 @@ impl Preparation {
     }
 }
 
-/// Checks that squares of the `prepared` values are numbers.
+/// Checks that squared distances to the `prepared` vector are numbers.
 fn check_size(row: usize, input: &[f32], prepared: &[f32]) -> Result<(), VectorError> {
-    let limit = largest(prepared.len());
-    match prepared.iter().position(|x| x.abs() > limit) {
-        Some(dim) => Err(VectorError::TooFar { row, dim, value: input[dim] }),
-        None => Ok(()),
+    // As integers, so that the loop becomes vector code.
+    let bits = |x: &f32| x.to_bits() & 0x7FFF_FFFF;
+    let largest = prepared.iter().map(bits).fold(0, u32::max);
+    if largest <= HARMLESS.to_bits() {
+        return Ok(());
     }
+    let norm = prepared.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+    if norm <= LONGEST {
+        return Ok(());
+    }
+    let dim = prepared.iter().position(|x| bits(x) == largest).unwrap_or(0);
+    Err(VectorError::TooFar { row, dim, value: input[dim] })
 }
 
 /// Scales `vector` to unit length.
