@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 
 use crinoid_files::{
-    Column, Ids, Options, Rows, Values, bin, npy, open, open_json_lines, read, read_ids,
-    read_vectors, vecs, write, write_vectors,
+    Ids, Options, Rows, Values, bin, npy, open, open_json_lines, read, read_ids, read_vectors,
+    vecs, write, write_vectors,
 };
 use crinoid_quant::{Buffer, Vectors};
 use proptest::prelude::*;
@@ -107,7 +107,7 @@ fn columns_of_pyarrow_are_read_with_ids_and_attributes() {
         let price = (0..9).map(|i| (i != 3).then_some(f64::from(i) / 2.0)).collect();
         let stock = (0..9).map(|i| Some(i % 2 == 0)).collect();
         let names = (0..9).map(|i| Some(format!("doc {i}"))).collect();
-        let column = |name: &str, values| Column { name: name.into(), values };
+        let column = |name: &str, values| crinoid_files::Column { name: name.into(), values };
         assert_eq!(
             table.attributes,
             [

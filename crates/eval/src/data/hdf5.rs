@@ -29,11 +29,12 @@ use std::path::Path;
 /// than the file can account for is allocated.
 pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
     let file = File::open(path)?;
+    let (train, test) = (file.vectors("train")?, file.vectors("test")?);
     let Some(declared) = file.distance()? else {
         let reason = "and without it no metric is known: set it to euclidean, cosine or ip";
         return Err(FileError::field(path, "attribute `distance`", "missing", reason).into());
     };
-    let (base, queries) = (file.vectors("train")?.rest()?, file.vectors("test")?.rest()?);
+    let (base, queries) = (train.rest()?, test.rest()?);
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut data = Dataset::new(name, declared.metric, base, queries)?;
     if file.has("learn")? {

@@ -173,9 +173,8 @@ impl Line<'_> {
     ) -> Result<(u32, Judgment), DataError> {
         let query = self.row_of("query", query, queries)?;
         let id = self.row_of("document", document, documents)?;
-        let value: i64 = grade
-            .parse()
-            .map_err(|_| self.bad("grade", format!("`{grade}`"), "not a whole number"))?;
+        let value: i64 =
+            grade.parse().map_err(|_| self.bad("grade", format!("`{grade}`"), "not an integer"))?;
         let grade =
             u32::try_from(value.max(0)).map_err(|_| self.bad("grade", value, "too large"))?;
         Ok((query, Judgment { id, grade }))
