@@ -3,13 +3,10 @@
 //! Nothing here keeps state, so a campaign that was killed draws the same numbers again when it
 //! is taken up: it asks for draw `i` of stream `s` and not for "the next one".
 
-/// One step of splitmix64: a bijection of `u64` whose output looks random.
-pub fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
+use crinoid_quant::random::{Random, hash};
+
+/// Keeps the numbers of a stream apart from those of its forks.
+const WORDS: u64 = 0x77_6f72_6473;
 
 /// A named stream of random numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,35 +15,37 @@ pub struct Stream(u64);
 impl Stream {
     /// The stream of `seed`.
     pub fn new(seed: u64) -> Self {
-        Self(mix(seed))
+        Self(hash(seed, 0))
     }
 
     /// A stream of its own for part `part` of this one (a round, a rollout, a knob).
     #[must_use]
     pub fn fork(self, part: u64) -> Self {
-        Self(mix(self.0 ^ mix(part ^ 0x5851_f42d_4c95_7f2d)))
+        Self(hash(self.0, part))
+    }
+
+    fn at(self, index: u64) -> Random {
+        Random::stream(self.0, WORDS, index)
     }
 
     /// The `index`-th 64-bit number.
     pub fn word(self, index: u64) -> u64 {
-        mix(self.0.wrapping_add(mix(index)))
+        self.at(index).bits()
     }
 
     /// The `index`-th number of `[0, 1)`, with 53 random bits.
     pub fn unit(self, index: u64) -> f64 {
-        (self.word(index) >> 11) as f64 / (1u64 << 53) as f64
+        self.at(index).uniform()
     }
 
-    /// The `index`-th standard normal number (Box-Muller).
+    /// The `index`-th number of mean 0 and variance 1, nearly normal: see [`normal`](Random::normal).
     pub fn normal(self, index: u64) -> f64 {
-        let radius = (-2.0 * (1.0 - self.unit(2 * index)).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.unit(2 * index + 1)).cos()
+        self.at(index).normal().into()
     }
 
-    /// The `index`-th whole number below `bound` (0 for a bound of 0): multiply-shift, whose bias
-    /// of `bound / 2^64` is far below anything that is measured here.
+    /// The `index`-th whole number below `bound` (0 for a bound of 0).
     pub fn below(self, index: u64, bound: u64) -> u64 {
-        ((u128::from(self.word(index)) * u128::from(bound)) >> 64) as u64
+        self.at(index).below(bound)
     }
 
     /// Draws a position of `weights` (not negative, not all zero) in proportion to its weight.
@@ -76,9 +75,9 @@ mod tests {
 
     #[test]
     fn the_numbers_never_change() {
-        // Exemplar choices and policies of old campaigns are replayed from these.
-        assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
+        // Exemplar choices and policies of campaigns that are taken up again are replayed from these.
         let stream = Stream::new(42).fork(3);
+        assert_eq!(stream.word(0), 0x313b_3519_f087_d3a7);
         assert_eq!(stream.word(0), Stream::new(42).fork(3).word(0));
         assert_ne!(stream.word(0), stream.word(1));
         assert_ne!(stream.word(0), Stream::new(42).fork(4).word(0));

@@ -13,10 +13,11 @@
 //! | [`reorder`] | renumbering |
 //! | [`levels`], [`random`] | layer assignment, counter-based randomness |
 //!
-//! Builders see vectors only as a [`crinoid_quant::Space`]; on integer distances the same input
-//! and seed give the same bytes at any thread count and on any machine.
+//! Builders see vectors only as a [`crinoid_quant::Space`]; the same input and seed give the same bytes
+//! at any thread count and on any machine.
 //!
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 pub mod adjacency;
 pub mod builder;

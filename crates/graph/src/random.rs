@@ -1,15 +1,13 @@
-//! Counter-based randomness: a pure function of seed and counter, so that no thread ever waits
-//! for another one's turn at a generator.
+//! What the published builders draw: a pure function of seed and counter, so that no thread ever waits for
+//! another one's turn at a generator. Graphs rest on these, so they stay what they are; anything new draws
+//! from [`crinoid_quant::random::Random`].
 
-/// The bits of `counter` under `seed` (two rounds of splitmix64).
+use crinoid_quant::random;
+pub use crinoid_quant::random::bounded as below;
+
+/// The bits of `counter` under `seed` (two rounds of SplitMix64).
 pub fn hash(seed: u64, counter: u64) -> u64 {
     mix(mix(seed).wrapping_add(counter))
-}
-
-/// A number in `0..bound` from 64 random bits (the upper half of the 128-bit product, biased by
-/// less than `bound / 2^64`). `bound` 0 gives 0.
-pub fn below(bits: u64, bound: u64) -> u64 {
-    ((u128::from(bits) * u128::from(bound)) >> 64) as u64
 }
 
 /// Fisher-Yates over `values`, draw `i` from [`hash`]`(seed, i)`.
@@ -20,9 +18,9 @@ pub fn shuffle<T>(values: &mut [T], seed: u64) {
     }
 }
 
-/// One step of splitmix64.
+/// One step of SplitMix64.
 fn mix(state: u64) -> u64 {
-    crinoid_quant::random::hash(state, 0)
+    random::hash(state, 0)
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! Memory that a thread needs while it inserts points, used again and again.
 
 use crate::{candidate::Candidate, select::Pruning};
-use std::{
-    ops::{Deref, DerefMut},
-    sync::{Mutex, PoisonError},
-};
+use crossbeam_queue::SegQueue;
+use std::ops::{Deref, DerefMut};
 
 /// Working memory of one thread.
 #[derive(Default)]
@@ -70,7 +68,7 @@ impl Visited {
 
 /// Scratch memory that waits for the next thread that needs some.
 #[derive(Default)]
-pub(crate) struct ScratchPool(Mutex<Vec<Scratch>>);
+pub(crate) struct ScratchPool(SegQueue<Scratch>);
 
 /// Scratch on loan: it goes back when dropped.
 pub(crate) struct Borrowed<'a> {
@@ -80,8 +78,7 @@ pub(crate) struct Borrowed<'a> {
 
 impl ScratchPool {
     pub(crate) fn take(&self) -> Borrowed<'_> {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Borrowed { spare: self, scratch: waiting.unwrap_or_default() }
+        Borrowed { spare: self, scratch: self.0.pop().unwrap_or_default() }
     }
 }
 
@@ -101,8 +98,7 @@ impl DerefMut for Borrowed<'_> {
 
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        let scratch = std::mem::take(&mut self.scratch);
-        self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        self.spare.0.push(std::mem::take(&mut self.scratch));
     }
 }
 

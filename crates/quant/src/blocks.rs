@@ -12,8 +12,7 @@
 //! Codes of several bits per dimension lie plane by plane, lowest first; plane `p` counts `2^p` times.
 //!
 //! A block is plain memory, so that whoever lays out memory can put it where the search reads:
-//! [`Blocks`] is one array of them, [`Frame`](crate::codec::Frame) writes single ones around a centre of
-//! their own.
+//! [`Blocks`] is one array of them, and a codec can write single ones around a centre of their own.
 
 use crate::{
     buffer::Buffer,

@@ -23,10 +23,6 @@ pub trait Codes: Send + Sync + Sized + 'static {
     /// The version, `name@number`.
     const VERSION: &'static str;
 
-    /// Whether [`Space`] distances are integers, so that a graph built on them is the same on
-    /// every machine.
-    const INTEGER: bool;
-
     /// Whether its order is so noisy (one or two bits per dimension) that refiners should see every
     /// candidate.
     const COARSE: bool = false;
@@ -50,7 +46,7 @@ pub trait Codes: Send + Sync + Sized + 'static {
     }
 
     /// Learns from the prepared `vectors`, which have passed [`check`](Self::check), and encodes
-    /// them. Deterministic at any thread count.
+    /// them. The same codes at any thread count, at every SIMD level and on every machine.
     fn train(vectors: &Vectors, metric: Metric) -> Self;
 
     /// How many vectors.
@@ -133,6 +129,9 @@ pub trait Scorer: Copy {
 /// `sqrt(max |x|^2 - |x|^2)`, queries get 0), so that builders always work with a metric: the
 /// nearest document of a query is the one of largest inner product.
 ///
+/// Distances are the same bits at every SIMD level and on every machine: integers, or floats summed in one
+/// order ([`Isa`]). So a graph built on them is the same file wherever it is built.
+///
 /// One call measures a whole batch, so the virtual call is paid once per visited list.
 pub trait Space: Sync {
     /// How many points.
@@ -150,12 +149,9 @@ pub trait Space: Sync {
     /// When an id is out of range or the lengths differ.
     fn keys(&self, from: u32, to: &[u32], keys: &mut [u32]);
 
-    /// A number proportional to the squared L2 distance that a key stands for, exact for integer
-    /// spaces; pruning rules compare multiples of it.
+    /// A number proportional to the squared L2 distance that a key stands for; pruning rules compare
+    /// multiples of it.
     fn value(&self, key: u32) -> f64;
-
-    /// Whether distances are integers, equal on every machine.
-    fn is_integer(&self) -> bool;
 }
 
 /// The arrays of a container section, handed to [`Codes::from_parts`] by name.

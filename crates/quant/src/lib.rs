@@ -18,6 +18,7 @@
 //! Distances are squared L2 or negated inner products; **lower is closer** everywhere.
 //!
 #![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
 
 pub mod blocks;
 pub mod buffer;

@@ -96,18 +96,18 @@ macro_rules! codecs {
         /// ```
         /// use crinoid_quant::{Codes, versions::{CodecVisitor, with_codec}};
         ///
-        /// struct IsInteger;
+        /// struct Rotates;
         ///
-        /// impl CodecVisitor for IsInteger {
+        /// impl CodecVisitor for Rotates {
         ///     type Output = bool;
         ///
         ///     fn visit<C: Codes>(self) -> bool {
-        ///         C::INTEGER
+        ///         C::ROTATES
         ///     }
         /// }
         ///
-        /// assert_eq!(with_codec("sq8@2", IsInteger), Ok(true));
-        /// assert!(with_codec("sq9@1", IsInteger).is_err());
+        /// assert_eq!(with_codec("rabitq4@1", Rotates), Ok(true));
+        /// assert!(with_codec("sq9@1", Rotates).is_err());
         /// ```
         pub fn with_codec<V: CodecVisitor>(
             name: &str,

@@ -17,16 +17,14 @@
 //! ```
 
 use crate::rerank::{RerankError, Reranker};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use serde::{Deserialize, Serialize};
 use std::{
     ffi::OsString,
     fmt,
     io::{self, BufRead, BufReader, Read, Write},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        Mutex, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    },
+    sync::{Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -170,12 +168,12 @@ impl Worker {
             .map_err(fail)?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (mut input, output) = pipes.ok_or_else(|| fail(io::ErrorKind::BrokenPipe.into()))?;
-        let (questions, to_write) = channel::<Vec<u8>>();
+        let (questions, to_write) = unbounded::<Vec<u8>>();
         thread::spawn(move || {
             // A broken pipe is noticed by whoever waits for the answer.
             to_write.iter().all(|line| input.write_all(&line).and(input.flush()).is_ok())
         });
-        let (read, answers) = channel();
+        let (read, answers) = unbounded();
         thread::spawn(move || {
             let mut output = BufReader::new(output);
             loop {

@@ -14,6 +14,7 @@ use crinoid_graph::{Graph, versions::CHAMPION};
 use crinoid_quant::{
     Codes, Metric, Neighbor, Vectors,
     codec::{Sq8, U8Exact},
+    random::unit,
 };
 use crinoid_search::{Bitmap, Composed, Counters, Engine, Exact, Pipelined, Scratch, SearchParams};
 use std::{fs, path::Path, sync::Arc, time::Instant};
@@ -85,23 +86,16 @@ fn serve<C: Codes>(graph: Arc<Graph>, base: &Vectors, queries: &Vectors, k: usiz
 /// The rows that a filter of this kind admits.
 fn admitted(base: &Vectors, kind: &str, share: f64) -> Bitmap {
     let score: Vec<f64> = match kind {
-        "random" => (0..base.len() as u64).map(noise).collect(),
+        "random" => (0..base.len() as u64).map(|id| unit(0, id)).collect(),
         _ => {
             let along = |row: &[f32]| row.iter().take(8).map(|&x| f64::from(x)).sum::<f64>();
-            base.rows().zip(0u64..).map(|(row, id)| along(row) + 1e-6 * noise(id)).collect()
+            base.rows().zip(0u64..).map(|(row, id)| along(row) + 1e-6 * unit(0, id)).collect()
         }
     };
     let mut order = score.clone();
     order.sort_by(f64::total_cmp);
     let limit = order[((base.len() as f64 * share) as usize).min(base.len() - 1)];
     Bitmap::from_fn(base.len(), |id| score[id as usize] < limit)
-}
-
-fn noise(id: u64) -> f64 {
-    let mut x = id.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((x ^ x >> 31) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 fn table<C: Codes>(

@@ -14,7 +14,7 @@
 //! | `hdf5.rs` | ann-benchmarks and VIBE HDF5 (feature `hdf5`) |
 //! | `synthetic.rs` | the embedded generator |
 //! | `mixture.rs` | random mixtures: sets as odd as strangers bring |
-//! | `random.rs` | counter-based random numbers that never change |
+//! | `random.rs` | the random numbers of generated sets, which never change |
 //!
 //! Every error names the file and what is wrong in it.
 

@@ -7,10 +7,10 @@
 
 use super::{Evidence, Look, Looks, Outcome, Phase, Terms, decide, ratio};
 use crate::{
-    data::random::Random,
     measure::MeasureError,
     stats::{Interval, Resampling, bca_mean, wilson},
 };
+use crinoid_quant::random::Random;
 use rayon::prelude::*;
 
 /// What is wrong with a generated candidate.

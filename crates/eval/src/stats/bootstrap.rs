@@ -4,7 +4,8 @@ use super::{
     Interval, Resampling, StatError, check,
     distribution::{normal_cdf, normal_quantile},
 };
-use crate::{data::random::Random, metrics::mean};
+use crate::metrics::mean;
+use crinoid_quant::random::Random;
 use rayon::prelude::*;
 
 /// The bias-corrected and accelerated interval (Efron 1987) of the mean of independent values:

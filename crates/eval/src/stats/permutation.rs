@@ -1,7 +1,7 @@
 //! The paired permutation test.
 
 use super::{Resampling, StatError, check};
-use crate::data::random::Random;
+use crinoid_quant::random::Random;
 use rayon::prelude::*;
 
 /// The two-sided p-value of the hypothesis that the differences of pairs are as likely to have

@@ -11,7 +11,8 @@
 //! can be repeated.
 
 use super::{bootstrap::bca, distribution::*, *};
-use crate::{data::random::Random, metrics::mean};
+use crate::metrics::mean;
+use crinoid_quant::random::Random;
 
 fn sample() -> Vec<f64> {
     (0..60).map(|i| f64::from(((i * 37) % 101i32).pow(2)) / 1000.0 - 2.0).collect()

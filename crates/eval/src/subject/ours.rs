@@ -3,9 +3,8 @@
 use super::{
     Asked, Built, Found, Hello, Parameters, Refusal, RefusalKind, System, Work, integer, only,
 };
-use crate::data::random::mix;
 use crinoid_pipeline::{BuildOptions, Index, Recipe, SearchOptions, ZeroRows};
-use crinoid_quant::{Level, Metric, Vectors};
+use crinoid_quant::{Level, Metric, Vectors, random::hash};
 use std::{path::Path, time::Instant};
 
 /// Damage done on purpose, so that the gate can be tested.
@@ -185,13 +184,13 @@ impl System for Ours {
 
 /// Replaces about a share of `ids` by other rows, chosen by the query's bits alone.
 fn drop_some(query: &[f32], ids: &mut [u32], rows: u32, share: f64) {
-    let seed = query.iter().fold(0, |seed, value| mix(seed ^ u64::from(value.to_bits())));
+    let seed = query.iter().fold(0, |seed, value| hash(seed, u64::from(value.to_bits())));
     for place in 0..ids.len() {
-        let chance = mix(seed ^ place as u64);
+        let chance = hash(seed, place as u64);
         if (chance >> 11) as f64 * (1.0 / (1u64 << 53) as f64) >= share {
             continue;
         }
-        let start = (mix(chance) % u64::from(rows)) as u32;
+        let start = (hash(chance, 0) % u64::from(rows)) as u32;
         let other = (0..rows).map(|step| (start + step) % rows).find(|row| !ids.contains(row));
         ids[place] = other.unwrap_or(super::NO_ANSWER);
     }

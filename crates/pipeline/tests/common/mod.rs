@@ -5,14 +5,11 @@
 
 use crinoid_graph::Params;
 use crinoid_pipeline::{BuildOptions, Index, Recipe};
-use crinoid_quant::{Metric, Neighbor, Preparation, Vectors};
+use crinoid_quant::{Metric, Neighbor, Preparation, Vectors, random::hash};
 
-/// splitmix64 of a counter, as a float in -1..1.
+/// A number in -1..1 for a counter.
 fn noise(counter: u64) -> f32 {
-    let mut z = counter.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    (hash(0x1234_5678, counter.wrapping_sub(1)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
 /// `n x dim` clustered vectors, the same for the same `seed`.

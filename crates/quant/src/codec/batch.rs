@@ -12,6 +12,39 @@ pub(super) trait Batched: Scorer {
     fn measure<const N: usize>(&self, ids: [u32; N]) -> [u32; N];
 }
 
+/// The methods of [`Scorer`] that follow from [`Batched`]: lists are measured `$batch` rows at a time.
+macro_rules! keys_in_batches {
+    ($batch:expr) => {
+        #[inline(always)]
+        fn key(&self, id: u32) -> u32 {
+            let [key] = self.measure([id]);
+            key
+        }
+
+        #[inline(always)]
+        fn keys(&self, ids: &[u32], keys: &mut [u32]) {
+            $crate::codec::batch::in_batches::<{ $batch }>(self, ids, keys);
+        }
+    };
+}
+
+/// The methods of [`Scorer`] whose keys are those of floats.
+macro_rules! float_keys {
+    () => {
+        #[inline(always)]
+        fn distance(&self, key: u32) -> f32 {
+            $crate::key::to_f32(key)
+        }
+
+        #[inline(always)]
+        fn key_of(&self, distance: f32) -> u32 {
+            $crate::key::from_f32(distance)
+        }
+    };
+}
+
+pub(super) use {float_keys, keys_in_batches};
+
 /// Fills `keys[i]` for `ids[i]`, `N` at a time. A rest of more than half a batch is filled up by
 /// repeating its last id, which costs less than measuring one at a time.
 ///

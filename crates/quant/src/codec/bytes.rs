@@ -13,7 +13,7 @@
 
 use super::{
     LINE,
-    batch::{Batched, in_batches, in_batches_ahead},
+    batch::{Batched, in_batches_ahead, keys_in_batches},
     checked_area,
 };
 use crate::{
@@ -301,16 +301,7 @@ impl<I: Isa> Batched for ByteScorer<'_, I> {
 }
 
 impl<I: Isa> Scorer for ByteScorer<'_, I> {
-    #[inline(always)]
-    fn key(&self, id: u32) -> u32 {
-        let [key] = self.measure([id]);
-        key
-    }
-
-    #[inline(always)]
-    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(self, ids, keys);
-    }
+    keys_in_batches!(BATCH);
 
     #[inline(always)]
     fn prefetch(&self, id: u32, lines: usize) {
@@ -380,10 +371,6 @@ impl Space for ByteSpace<'_> {
 
     fn value(&self, key: u32) -> f64 {
         f64::from(key::to_i32(key))
-    }
-
-    fn is_integer(&self) -> bool {
-        true
     }
 }
 

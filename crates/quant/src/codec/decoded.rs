@@ -41,8 +41,4 @@ impl Space for DecodedSpace {
     fn value(&self, key: u32) -> f64 {
         FloatSpace { codes: &self.codes }.value(key)
     }
-
-    fn is_integer(&self) -> bool {
-        false
-    }
 }

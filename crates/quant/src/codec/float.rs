@@ -5,7 +5,7 @@
 
 use super::{
     augmentation,
-    batch::{Batched, in_batches, in_batches_ahead},
+    batch::{Batched, float_keys, in_batches_ahead, keys_in_batches},
     check_size, checked_area,
 };
 use crate::{
@@ -74,7 +74,6 @@ impl<T: Element> Codes for FloatRows<T> {
     type Scorer<'a, I: Isa> = FloatScorer<'a, I, T>;
     type Meta = FloatMeta;
     const VERSION: &'static str = if size_of::<T>() == 2 { "half@1" } else { "float@1" };
-    const INTEGER: bool = false;
 
     fn check(vectors: &Vectors, _metric: Metric) -> Result<(), Unsuitable> {
         let values = vectors.as_slice();
@@ -223,16 +222,7 @@ impl<I: Isa, T: Element> Batched for FloatScorer<'_, I, T> {
 }
 
 impl<I: Isa, T: Element> Scorer for FloatScorer<'_, I, T> {
-    #[inline(always)]
-    fn key(&self, id: u32) -> u32 {
-        let [key] = self.measure([id]);
-        key
-    }
-
-    #[inline(always)]
-    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(self, ids, keys);
-    }
+    keys_in_batches!(BATCH);
 
     #[inline(always)]
     fn prefetch(&self, id: u32, lines: usize) {
@@ -249,15 +239,7 @@ impl<I: Isa, T: Element> Scorer for FloatScorer<'_, I, T> {
         (self.stride * size_of::<T>()).div_ceil(super::LINE)
     }
 
-    #[inline(always)]
-    fn distance(&self, key: u32) -> f32 {
-        key::to_f32(key)
-    }
-
-    #[inline(always)]
-    fn key_of(&self, distance: f32) -> u32 {
-        key::from_f32(distance)
-    }
+    float_keys!();
 }
 
 pub(super) struct FloatSpace<'a, T> {
@@ -318,9 +300,5 @@ impl<T: Element> Space for FloatSpace<'_, T> {
 
     fn value(&self, key: u32) -> f64 {
         f64::from(key::to_f32(key))
-    }
-
-    fn is_integer(&self) -> bool {
-        false
     }
 }

@@ -18,9 +18,9 @@
 
 use super::{
     LINE, augmentation,
-    batch::{Batched, in_batches, in_batches_ahead},
+    batch::{Batched, in_batches_ahead, keys_in_batches},
     bytes::{Affine, add_augmentation},
-    check_size, checked_area, coarseness, invalid, max_abs, mean, to_i8,
+    check_size, checked_area, coarseness, invalid, max_abs, mean, power, to_i8,
 };
 use crate::{
     buffer::Buffer,
@@ -145,10 +145,10 @@ fn fit(vectors: &Vectors, center: &[f32]) -> f32 {
     }
     // Steps from 0.1 to 2.6 standard deviations: 0.217 is right for a uniform distribution, 0.335
     // for a normal one, more for heavier tails.
-    let errors: Vec<(f64, f32)> = (0..56)
+    let errors: Vec<(f64, f32)> = (0..56u32)
         .into_par_iter()
         .map(|i| {
-            let step = rms * 0.1 * 1.06f32.powi(i);
+            let step = rms * 0.1 * power(1.06, i);
             let per_step = 1.0 / step;
             let error = |&x: &f32| {
                 let apart = x * per_step - (f32::from(code(x, per_step)) - 7.5);
@@ -180,7 +180,6 @@ impl Codes for Int4 {
     type Scorer<'a, I: Isa> = Int4Scorer<'a, I>;
     type Meta = Int4Meta;
     const VERSION: &'static str = "int4@1";
-    const INTEGER: bool = true;
 
     fn check(vectors: &Vectors, _metric: Metric) -> Result<(), Unsuitable> {
         match vectors.dim() {
@@ -344,16 +343,7 @@ impl<I: Isa> Batched for Int4Scorer<'_, I> {
 }
 
 impl<I: Isa> Scorer for Int4Scorer<'_, I> {
-    #[inline(always)]
-    fn key(&self, id: u32) -> u32 {
-        let [key] = self.measure([id]);
-        key
-    }
-
-    #[inline(always)]
-    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(self, ids, keys);
-    }
+    keys_in_batches!(BATCH);
 
     #[inline(always)]
     fn prefetch(&self, id: u32, lines: usize) {
@@ -431,9 +421,5 @@ impl Space for Int4Space<'_> {
 
     fn value(&self, key: u32) -> f64 {
         f64::from(key::to_i32(key))
-    }
-
-    fn is_integer(&self) -> bool {
-        true
     }
 }

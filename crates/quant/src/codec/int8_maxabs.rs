@@ -10,7 +10,7 @@
 
 use super::{
     augmentation,
-    batch::{Batched, in_batches, in_batches_ahead},
+    batch::{Batched, float_keys, in_batches_ahead, keys_in_batches},
     bytes::{ByteQuery, ByteRows, ByteScorer},
     check_size, max_abs, to_i8,
 };
@@ -109,7 +109,6 @@ impl<const FIXED: bool> Codes for Int8<FIXED> {
     type Scorer<'a, I: Isa> = Int8MaxAbsScorer<'a, I>;
     type Meta = Int8MaxAbsMeta;
     const VERSION: &'static str = if FIXED { "int8-fixed@1" } else { "int8-maxabs@1" };
-    const INTEGER: bool = false;
 
     fn train(vectors: &Vectors, metric: Metric) -> Self {
         let (len, dim) = (vectors.len(), vectors.dim());
@@ -213,16 +212,7 @@ impl<I: Isa> Batched for Int8MaxAbsScorer<'_, I> {
 }
 
 impl<I: Isa> Scorer for Int8MaxAbsScorer<'_, I> {
-    #[inline(always)]
-    fn key(&self, id: u32) -> u32 {
-        let [key] = self.measure([id]);
-        key
-    }
-
-    #[inline(always)]
-    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(self, ids, keys);
-    }
+    keys_in_batches!(BATCH);
 
     #[inline(always)]
     fn prefetch(&self, id: u32, lines: usize) {
@@ -234,15 +224,7 @@ impl<I: Isa> Scorer for Int8MaxAbsScorer<'_, I> {
         self.dots.lines()
     }
 
-    #[inline(always)]
-    fn distance(&self, key: u32) -> f32 {
-        key::to_f32(key)
-    }
-
-    #[inline(always)]
-    fn key_of(&self, distance: f32) -> u32 {
-        key::from_f32(distance)
-    }
+    float_keys!();
 }
 
 struct Int8MaxAbsSpace<'a, const FIXED: bool> {
@@ -294,9 +276,5 @@ impl<const FIXED: bool> Space for Int8MaxAbsSpace<'_, FIXED> {
 
     fn value(&self, key: u32) -> f64 {
         f64::from(key::to_f32(key))
-    }
-
-    fn is_integer(&self) -> bool {
-        false
     }
 }

@@ -30,6 +30,8 @@ mod sq8;
 mod u8_exact;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
 
 pub use bytes::ByteScorer;
@@ -133,6 +135,22 @@ fn coarseness(dim: usize, limit: f32, apart: impl Fn(f32) -> f32) -> u32 {
         apart(limit * times) <= 0.25 * dim as f32 * times * times
     };
     (0..MAX_COARSE).find(fits).unwrap_or(MAX_COARSE)
+}
+
+/// `base^exponent` by squaring: the same bits on every machine, which `powi` does not promise.
+#[inline(always)]
+fn power(mut base: f32, mut exponent: u32) -> f32 {
+    let mut product = 1.0;
+    loop {
+        if exponent & 1 == 1 {
+            product *= base;
+        }
+        exponent >>= 1;
+        if exponent == 0 {
+            return product;
+        }
+        base *= base;
+    }
 }
 
 /// The integer nearest to `value`, ties to even, clipped to `+-limit` (at most 127).

@@ -6,7 +6,7 @@
 //! That is a ranking and no estimate: see the `rabitq` codecs for one.
 
 use super::{
-    batch::{Batched, in_batches, in_batches_ahead},
+    batch::{Batched, in_batches_ahead, keys_in_batches},
     check_size, checked_area,
 };
 use crate::{
@@ -76,7 +76,6 @@ impl Codes for Sign {
     type Scorer<'a, I: Isa> = SignScorer<'a, I>;
     type Meta = SignMeta;
     const VERSION: &'static str = "sign@1";
-    const INTEGER: bool = true;
     const COARSE: bool = true;
 
     fn train(vectors: &Vectors, _metric: Metric) -> Self {
@@ -159,16 +158,7 @@ impl<I: Isa> Batched for SignScorer<'_, I> {
 }
 
 impl<I: Isa> Scorer for SignScorer<'_, I> {
-    #[inline(always)]
-    fn key(&self, id: u32) -> u32 {
-        let [bits] = self.measure([id]);
-        bits
-    }
-
-    #[inline(always)]
-    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(self, ids, keys);
-    }
+    keys_in_batches!(BATCH);
 
     #[inline(always)]
     fn prefetch(&self, id: u32, lines: usize) {
@@ -229,9 +219,5 @@ impl Space for SignSpace<'_> {
     /// Differing bits: a quarter of the squared L2 distance of the vectors of signs.
     fn value(&self, key: u32) -> f64 {
         f64::from(key)
-    }
-
-    fn is_integer(&self) -> bool {
-        true
     }
 }

@@ -125,7 +125,6 @@ impl<const NUMBER: u32> Codes for Sq<NUMBER> {
         2 => "sq8@2",
         _ => panic!("sq8@1 and sq8@2 are published"),
     };
-    const INTEGER: bool = true;
 
     fn train(vectors: &Vectors, metric: Metric) -> Self {
         let (len, dim) = (vectors.len(), vectors.dim());

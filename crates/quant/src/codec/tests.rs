@@ -5,6 +5,7 @@ use crate::{
     Buffer, Codes, Metric, Scorer, Vectors,
     codes::{Arrays, PartsError},
     isa::Portable,
+    random,
 };
 use std::collections::BTreeMap;
 
@@ -12,14 +13,11 @@ const METRICS: [Metric; 2] = [Metric::L2, Metric::InnerProduct];
 
 /// A number in `[-1, 1)`.
 fn noise(seed: u64, index: u64) -> f32 {
-    let mut z = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ z >> 31) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    (random::hash(seed, index.wrapping_sub(1)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
 /// Points around 16 centres that lie away from the origin.
-fn clustered(n: usize, dim: usize, seed: u64) -> Vectors {
+pub(super) fn clustered(n: usize, dim: usize, seed: u64) -> Vectors {
     let values: Buffer<f32> = (0..n * dim)
         .map(|i| {
             let (row, column) = (i / dim, i % dim);
@@ -122,7 +120,7 @@ where
 
             // The space is symmetric, a point is closest to itself.
             let space = codes.space();
-            assert_eq!((space.len(), space.is_integer()), (n, C::INTEGER));
+            assert_eq!(space.len(), n);
             let ids: Vec<u32> = (0..n as u32).collect();
             let rows: Vec<Vec<u32>> = ids
                 .iter()

@@ -76,7 +76,6 @@ impl Codes for U8Exact {
     type Scorer<'a, I: Isa> = ByteScorer<'a, I>;
     type Meta = U8ExactMeta;
     const VERSION: &'static str = "u8-exact@1";
-    const INTEGER: bool = true;
     const LOSSLESS: bool = true;
 
     fn check(vectors: &Vectors, _metric: Metric) -> Result<(), Unsuitable> {

@@ -13,6 +13,11 @@
 //! `CRINOID_ISA=portable|avx2|avx512|neon` forces a lower level than the best available, for tests
 //! and comparisons. A level that the CPU lacks, or an unknown name, is ignored.
 
+#![allow(
+    unsafe_code,
+    reason = "vector instructions: calls that rest on a token, and loads whose bounds each kernel checks"
+)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +27,8 @@ mod neon;
 mod portable;
 #[cfg(test)]
 mod tests;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod token;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
@@ -39,6 +46,9 @@ pub const BLOCK: usize = 32;
 /// Bytes that one group of 4 bits takes: in a block's codes, and in the tables.
 const GROUP: usize = 16;
 
+/// Partial sums of a float kernel.
+const SUMS: usize = 32;
+
 /// A SIMD level, in ascending order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -55,9 +65,14 @@ pub enum Level {
 /// The proof that a SIMD level may be used, and its kernels.
 ///
 /// All slices of one call must have equal length; kernels panic otherwise, never truncate.
-/// Integer kernels return the exact value, the same on every level. Float kernels sum in a fixed
-/// order per level; levels differ by rounding only, within `d * 2^-23` of the sum of the absolute
-/// terms.
+/// All kernels return the same bits on every level: integer kernels the exact value, float kernels what
+/// comes of one order of summation, within `d * 2^-23` of the sum of the absolute terms:
+///
+/// * There are 32 partial sums, +0 at first. Element `i` of the whole sixteens goes to number `i % 32` by
+///   one fused multiply-add (of `x - y` with itself, or of `x` and `y`); what is left, filled up with
+///   zeroes to sixteen, goes to the first sixteen in the same way.
+/// * `s[i] + s[i + 16]` makes sixteen of them; then `s[i] + s[i + 8]`, `s[i] + s[i + 4]`,
+///   `s[i] + s[i + 2]` and `s[0] + s[1]`.
 ///
 /// The `*_rows` forms measure one query against `N` rows, which shares the loads of the query and
 /// overlaps the reductions; they return exactly what `N` single calls return.

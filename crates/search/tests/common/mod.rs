@@ -3,15 +3,12 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses its own part, and may panic")]
 
 use crinoid_graph::{Graph, Layer, NONE};
-use crinoid_quant::{Buffer, Metric, Vectors};
+use crinoid_quant::{Buffer, Metric, Vectors, random::hash};
 use crinoid_search::exact;
 
 /// A number in `[0, 1)`, a pure function of its arguments.
 pub(crate) fn noise(seed: u64, index: u64) -> f32 {
-    let mut z = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ z >> 31) >> 40) as f32 / (1u64 << 24) as f32
+    (hash(seed, index.wrapping_sub(1)) >> 40) as f32 / (1u64 << 24) as f32
 }
 
 /// `n` points around 20 centres.

@@ -189,7 +189,6 @@ impl<const BITS: u32> Codes for Pq<BITS> {
         8 => "pq8@1",
         _ => panic!("codewords of 4 or 8 bits"),
     };
-    const INTEGER: bool = false;
     const COARSE: bool = true;
     // Look-ups at random places cost several times an `int4` distance, whatever compiles them.
     const COMPILED: bool = false;

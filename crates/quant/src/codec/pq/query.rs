@@ -6,7 +6,7 @@ use crate::{
     buffer::Buffer,
     codec::{
         LINE,
-        batch::{Batched, in_batches},
+        batch::{Batched, keys_in_batches},
     },
     codes::Scorer,
     isa::{self, Isa, Level, OnIsa},
@@ -191,16 +191,7 @@ impl<I: Isa> Batched for PqScorer<'_, I> {
 }
 
 impl<I: Isa> Scorer for PqScorer<'_, I> {
-    #[inline(always)]
-    fn key(&self, id: u32) -> u32 {
-        let [key] = self.measure([id]);
-        key
-    }
-
-    #[inline(always)]
-    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(self, ids, keys);
-    }
+    keys_in_batches!(BATCH);
 
     #[inline(always)]
     fn prefetch(&self, id: u32, lines: usize) {

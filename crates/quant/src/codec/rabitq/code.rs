@@ -1,7 +1,7 @@
 //! One vector into one code.
 
 use super::EPSILON;
-use crate::metric::Metric;
+use crate::{codec::power, metric::Metric};
 
 /// What is stored of a vector beside its code.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,12 +80,14 @@ fn best_scale(r: &[f32], half: u32) -> f32 {
     if !(rms.is_normal() && max.is_finite()) {
         return 1.0;
     }
-    const STEPS: i32 = 24;
+    const STEPS: u32 = 24;
     let low = half as f32 / max;
-    let ratio = (max / (1.2 * rms)).max(1.0).powf(1.0 / STEPS as f32);
+    let range = f64::from((max / (1.2 * rms)).max(1.0));
+    // A root of this library's own, since that of the system has other last bits on other systems.
+    let ratio = libm::pow(range, f64::from(1.0 / STEPS as f32)) as f32;
     let mut best = (f32::NEG_INFINITY, low);
     for step in 0..=STEPS {
-        let per_step = low * ratio.powi(step);
+        let per_step = low * power(ratio, step);
         let score = closeness(r, per_step, half);
         if score > best.0 {
             best = (score, per_step);

@@ -277,7 +277,6 @@ impl<const B: u32, const RECORD: bool> Codes for Rabitq<B, RECORD> {
         (8, false) => "rabitq8@1",
         _ => panic!("rabitq takes 1 to 8 bits, the record's formula 1"),
     };
-    const INTEGER: bool = false;
     const COARSE: bool = B <= 2;
     const ROTATES: bool = true;
     // The others take the space of 4 and 8 bits.

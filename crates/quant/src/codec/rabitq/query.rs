@@ -4,7 +4,7 @@ use crate::{
     buffer::Buffer,
     codec::{
         LINE,
-        batch::{Batched, in_batches},
+        batch::{Batched, float_keys, keys_in_batches},
         max_abs, sign, to_i8,
     },
     codes::Scorer,
@@ -287,16 +287,7 @@ impl<I: Isa, const B: u32> Batched for RabitqScorer<'_, I, B> {
 }
 
 impl<I: Isa, const B: u32> Scorer for RabitqScorer<'_, I, B> {
-    #[inline(always)]
-    fn key(&self, id: u32) -> u32 {
-        let [key] = self.measure([id]);
-        key
-    }
-
-    #[inline(always)]
-    fn keys(&self, ids: &[u32], keys: &mut [u32]) {
-        in_batches::<BATCH>(self, ids, keys);
-    }
+    keys_in_batches!(BATCH);
 
     #[inline(always)]
     fn prefetch(&self, id: u32, lines: usize) {
@@ -311,13 +302,5 @@ impl<I: Isa, const B: u32> Scorer for RabitqScorer<'_, I, B> {
         self.stride.div_ceil(LINE / 8)
     }
 
-    #[inline(always)]
-    fn distance(&self, key: u32) -> f32 {
-        key::to_f32(key)
-    }
-
-    #[inline(always)]
-    fn key_of(&self, distance: f32) -> u32 {
-        key::from_f32(distance)
-    }
+    float_keys!();
 }

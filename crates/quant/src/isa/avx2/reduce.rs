@@ -23,8 +23,8 @@ pub(super) fn sums_i32<const N: usize>(accumulators: [__m256i; N]) -> [i32; N] {
     sums
 }
 
-/// The sum of the eight `f32` lanes of each accumulator. One tree for every `N`: fours, twos,
-/// ones, so that a batch gives what single calls give.
+/// The sum of the eight `f32` lanes of each accumulator, by the tree that [`Isa`](crate::Isa) states, the same
+/// for every `N`.
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) fn sums_f32<const N: usize>(accumulators: [__m256; N]) -> [f32; N] {

@@ -11,13 +11,21 @@ const LANES: usize = 64;
 /// each `i32` lane without saturation: a lane holds `len / 16` products of magnitude at most
 /// `255 * 128`, so nothing wraps while `len <= 16 * 65_793`, and the total is exact modulo 2^32.
 ///
-/// `UNROLL` partial sums per row hide the latency of the chain where rows are few.
+/// Several partial sums per row hide the latency of the chain where rows are few.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")]
 #[inline]
-pub(super) fn dot_u8_i8<const N: usize, const UNROLL: usize>(
-    rows: [&[u8]; N],
-    query: &[i8],
-) -> [i32; N] {
+pub(super) fn dot_u8_i8<const N: usize>(rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+    match N {
+        1 => unrolled::<N, 4>(rows, query),
+        2 | 3 => unrolled::<N, 2>(rows, query),
+        _ => unrolled::<N, 1>(rows, query),
+    }
+}
+
+/// [`dot_u8_i8`] with `UNROLL` partial sums per row.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")]
+#[inline]
+fn unrolled<const N: usize, const UNROLL: usize>(rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
     let len = lengths(&rows, query.len());
     let mut sums = [[_mm512_setzero_si512(); UNROLL]; N];
     let mut at = 0;

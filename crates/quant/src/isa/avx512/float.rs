@@ -1,26 +1,23 @@
 //! Distances of `f32` and `f16` rows.
 
 use super::reduce;
-use crate::isa::Element;
+use crate::isa::{Element, lengths};
 use std::arch::x86_64::*;
 
 /// Floats of a register.
 const LANES: usize = 16;
 
-/// `sum (x - y)^2` when `L2`, else `sum x y`.
+/// `sum (x - y)^2` when `L2`, else `sum x y`, in the order that [`Isa`](crate::Isa) states.
 ///
-/// Two partial sums per row hide the latency of the additions where `N` is small and still leave
-/// eight rows in registers. The order of summation is the same for every `N`.
+/// Two registers of partial sums per row hide the latency of the additions where `N` is small and still
+/// leave eight rows in registers.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma,bmi2")]
 #[inline]
 pub(super) fn rows<const N: usize, const L2: bool, T: Element>(
     rows: [&[T]; N],
     query: &[f32],
 ) -> [f32; N] {
-    let len = query.len();
-    for row in &rows {
-        assert_eq!(row.len(), len, "kernel operands differ in length");
-    }
+    let len = lengths(&rows, query.len());
     let mut sums = [[_mm512_setzero_ps(); 2]; N];
     let mut at = 0;
     while at + 2 * LANES <= len {

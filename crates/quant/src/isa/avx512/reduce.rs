@@ -90,8 +90,8 @@ pub(super) fn sums_u64<const N: usize>(accumulators: [__m512i; N]) -> [u32; N] {
     sums
 }
 
-/// The sum of the sixteen `f32` lanes of each accumulator. One tree for every `N`: eighths, fours,
-/// twos, ones, so that a batch gives what single calls give.
+/// The sum of the sixteen `f32` lanes of each accumulator, by the tree that [`Isa`](crate::Isa) states, the same
+/// for every `N`.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
 #[inline]
 pub(super) fn sums_f32<const N: usize>(accumulators: [__m512; N]) -> [f32; N] {

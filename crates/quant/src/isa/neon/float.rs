@@ -1,31 +1,45 @@
 //! Distances of `f32` and `f16` rows.
 
-use crate::isa::Element;
+use crate::isa::{Element, SUMS, lengths};
 use std::arch::{aarch64::*, asm};
 
 /// Floats of a register.
 const LANES: usize = 4;
 
-/// `sum (x - y)^2` when `L2`, else `sum x y`. Four partial sums per row; the order of summation is
-/// the same for every `N`.
+/// Registers of the partial sums of a row.
+const PARTS: usize = SUMS / LANES;
+
+/// `sum (x - y)^2` when `L2`, else `sum x y`, in the order that [`Isa`](crate::Isa) states. A row takes
+/// eight of the thirty-two registers, so rows are taken two at a time.
 #[target_feature(enable = "neon")]
 #[inline]
 pub(super) fn rows<const N: usize, const L2: bool, T: Element>(
     rows: [&[T]; N],
     query: &[f32],
 ) -> [f32; N] {
-    const STEP: usize = 4 * LANES;
-    let len = query.len();
-    for row in &rows {
-        assert_eq!(row.len(), len, "kernel operands differ in length");
+    lengths(&rows, query.len());
+    let mut totals = [0.0; N];
+    let (pairs, rest) = rows.as_chunks::<2>();
+    let (pair_totals, rest_totals) = totals.as_chunks_mut::<2>();
+    for (rows, totals) in pairs.iter().zip(pair_totals) {
+        *totals = few::<2, L2, T>(*rows, query);
     }
-    let whole = len / STEP * STEP;
-    let mut sums = [[vdupq_n_f32(0.0); 4]; N];
+    for (row, total) in rest.iter().zip(rest_totals) {
+        [*total] = few::<1, L2, T>([*row], query);
+    }
+    totals
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn few<const N: usize, const L2: bool, T: Element>(rows: [&[T]; N], query: &[f32]) -> [f32; N] {
+    let len = lengths(&rows, query.len());
+    let mut sums = [[vdupq_n_f32(0.0); PARTS]; N];
     let mut at = 0;
-    while at < whole {
-        for part in 0..4 {
+    while at + SUMS <= len {
+        for part in 0..PARTS {
             let at = at + part * LANES;
-            // SAFETY: all slices have `len` values and `at + LANES <= whole <= len`.
+            // SAFETY: all slices have `len` values and `at + LANES` is at most `len` for every part.
             unsafe {
                 let y = vld1q_f32(query.as_ptr().add(at));
                 for (sum, row) in sums.iter_mut().zip(&rows) {
@@ -33,17 +47,36 @@ pub(super) fn rows<const N: usize, const L2: bool, T: Element>(
                 }
             }
         }
-        at += STEP;
+        at += SUMS;
+    }
+    // Whole and begun sixteens: at most a whole one and one that is filled up with zeroes.
+    while at < len {
+        let count = (len - at).min(SUMS / 2);
+        let mut y = [0.0f32; SUMS / 2];
+        y[..count].copy_from_slice(&query[at..][..count]);
+        for (sum, row) in sums.iter_mut().zip(&rows) {
+            let mut x = [0.0f32; SUMS / 2];
+            for (x, value) in x.iter_mut().zip(&row[at..][..count]) {
+                *x = value.widen();
+            }
+            for part in 0..PARTS / 2 {
+                // SAFETY: both arrays have four registers of values.
+                unsafe {
+                    let x = vld1q_f32(x.as_ptr().add(part * LANES));
+                    let y = vld1q_f32(y.as_ptr().add(part * LANES));
+                    sum[part] = add::<L2>(sum[part], x, y);
+                }
+            }
+        }
+        at += count;
     }
     let mut totals = [0.0; N];
-    for ((total, row), [a, b, c, d]) in totals.iter_mut().zip(&rows).zip(sums) {
-        *total = vaddvq_f32(vaddq_f32(vaddq_f32(a, b), vaddq_f32(c, d)));
-        let mut tail = 0.0;
-        for (x, y) in row[whole..].iter().zip(&query[whole..]) {
-            let x = x.widen();
-            tail += if L2 { (x - y) * (x - y) } else { x * y };
-        }
-        *total += tail;
+    for (total, sums) in totals.iter_mut().zip(sums) {
+        // Sixteen partial sums, then eight, four, two and one.
+        let [a, b, c, d] = [0, 1, 2, 3].map(|part| vaddq_f32(sums[part], sums[part + 4]));
+        let four = vaddq_f32(vaddq_f32(a, c), vaddq_f32(b, d));
+        let two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+        *total = vpadds_f32(two);
     }
     totals
 }

@@ -1,29 +1,61 @@
-//! The level that every CPU has: the scalar reference in a form that compilers vectorise.
+//! The level that every CPU has: what `wide` makes of the target's own registers, and scalar code in a form
+//! that compilers vectorise.
 
-use super::{BLOCK, Element, GROUP, Isa, Level, groups, lengths, planes};
+mod fused;
+
+use super::{BLOCK, Element, GROUP, Isa, Level, SUMS, groups, lengths, planes};
 use half::f16;
+use wide::{f32x16, i16x16, i32x8};
 
 /// The token of the portable level.
 #[derive(Clone, Copy, Debug)]
 pub struct Portable;
 
-/// How many partial sums a float kernel keeps.
+/// Lanes of a register of floats or of 16-bit integers.
 const LANES: usize = 16;
 
-/// Sums `term(a_i, b_i)` in `LANES` interleaved partial sums.
+/// `sum (x - y)^2` when `L2`, else `sum x y`, in the order that [`Isa`] states.
 #[inline(always)]
-fn sum_f32<T: Element>(a: &[T], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    assert_eq!(a.len(), b.len(), "kernel operands differ in length");
-    let mut lanes = [0.0f32; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let tail = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let rest: f32 = tail.map(|(&x, &y)| term(x.widen(), y)).sum();
-    for (x, y) in a_chunks.zip(b_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += term(x[lane].widen(), y[lane]);
+fn sum<const L2: bool, T: Element>(row: &[T], query: &[f32]) -> f32 {
+    assert_eq!(row.len(), query.len(), "kernel operands differ in length");
+    let mut sums = [f32x16::ZERO; SUMS / LANES];
+    let mut add = |part: usize, x: [T; LANES], y: [f32; LANES]| {
+        let (x, y) = (f32x16::from(x.map(T::widen)), f32x16::from(y));
+        let (x, y) = if L2 { (x - y, x - y) } else { (x, y) };
+        sums[part] = fused::mul_add(x, y, sums[part]);
+    };
+    let (xs, x_rest) = row.as_chunks::<LANES>();
+    let (ys, y_rest) = query.as_chunks::<LANES>();
+    for (i, (x, y)) in xs.iter().zip(ys).enumerate() {
+        add(i % 2, *x, *y);
+    }
+    if !x_rest.is_empty() {
+        let (mut x, mut y) = ([T::zeroed(); LANES], [0.0; LANES]);
+        x[..x_rest.len()].copy_from_slice(x_rest);
+        y[..y_rest.len()].copy_from_slice(y_rest);
+        add(0, x, y);
+    }
+    let mut sums = (sums[0] + sums[1]).to_array();
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] += sums[i + half];
         }
     }
-    lanes.iter().sum::<f32>() + rest
+    sums[0]
+}
+
+/// `sum part(u_i) w_i` modulo 2^32: products of 16 bits, two of which are added to a lane at a time.
+#[inline(always)]
+fn dot(row: &[u8], query: &[i8], part: impl Fn(u8) -> u16) -> i32 {
+    let (us, u_rest) = row.as_chunks::<LANES>();
+    let (ws, w_rest) = query.as_chunks::<LANES>();
+    let mut sums = i32x8::ZERO;
+    for (u, w) in us.iter().zip(ws) {
+        let (u, w) = (u.map(|u| part(u) as i16), w.map(i16::from));
+        sums += i16x16::from(u).dot(i16x16::from(w));
+    }
+    let terms = u_rest.iter().zip(w_rest).map(|(&u, &w)| i32::from(part(u)) * i32::from(w));
+    sums.to_array().into_iter().chain(terms).fold(0, i32::wrapping_add)
 }
 
 impl Isa for Portable {
@@ -36,42 +68,38 @@ impl Isa for Portable {
 
     #[inline(always)]
     fn l2_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
-        rows.map(|row| sum_f32(row, query, |x, y| (x - y) * (x - y)))
+        rows.map(|row| sum::<true, _>(row, query))
     }
 
     #[inline(always)]
     fn dot_f32_rows<const N: usize>(self, rows: [&[f32]; N], query: &[f32]) -> [f32; N] {
-        rows.map(|row| sum_f32(row, query, |x, y| x * y))
+        rows.map(|row| sum::<false, _>(row, query))
     }
 
     #[inline(always)]
     fn l2_f16_rows<const N: usize>(self, rows: [&[f16]; N], query: &[f32]) -> [f32; N] {
-        rows.map(|row| sum_f32(row, query, |x, y| (x - y) * (x - y)))
+        rows.map(|row| sum::<true, _>(row, query))
     }
 
     #[inline(always)]
     fn dot_f16_rows<const N: usize>(self, rows: [&[f16]; N], query: &[f32]) -> [f32; N] {
-        rows.map(|row| sum_f32(row, query, |x, y| x * y))
+        rows.map(|row| sum::<false, _>(row, query))
     }
 
     #[inline(always)]
     fn dot_u8_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
-        rows.map(|row| {
-            assert_eq!(row.len(), query.len(), "kernel operands differ in length");
-            let terms = row.iter().zip(query).map(|(&x, &y)| i32::from(x) * i32::from(y));
-            terms.fold(0, i32::wrapping_add)
-        })
+        lengths(&rows, query.len());
+        rows.map(|row| dot(row, query, u16::from))
     }
 
     #[inline(always)]
     fn dot_u4_i8_rows<const N: usize>(self, rows: [&[u8]; N], query: &[i8]) -> [i32; N] {
+        assert!(query.len().is_multiple_of(2), "kernel operands differ in length");
+        let (low, high) = query.split_at(query.len() / 2);
+        lengths(&rows, low.len());
         rows.map(|row| {
-            assert_eq!(2 * row.len(), query.len(), "kernel operands differ in length");
-            let (low, high) = query.split_at(row.len());
-            let terms = row.iter().zip(low).zip(high).map(|((&u, &l), &h)| {
-                i32::from(u & 15) * i32::from(l) + i32::from(u >> 4) * i32::from(h)
-            });
-            terms.fold(0, i32::wrapping_add)
+            let low = dot(row, low, |u| u16::from(u & 15));
+            low.wrapping_add(dot(row, high, |u| u16::from(u >> 4)))
         })
     }
 
