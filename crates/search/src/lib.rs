@@ -20,6 +20,8 @@
 //! One virtual call and one SIMD dispatch per query, none per distance; nothing is allocated in
 //! steady state; the answer depends on index and query alone.
 
+#![deny(unsafe_code)]
+
 pub mod all;
 mod any_codes;
 #[cfg(target_arch = "x86_64")]

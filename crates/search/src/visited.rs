@@ -3,7 +3,12 @@
 //! A bit instead of a byte keeps 100,000 nodes within 12.5 kB, which stay in the first-level cache. The list
 //! is what the distances are computed for, window by window; afterwards it says which bits to clear.
 
+<<<<<<< HEAD
 use crate::block::BLOCK;
+=======
+#![allow(unsafe_code, reason = "calls of the AVX-512 forms, where the token is proof of the features")]
+
+>>>>>>> 5403d51 (docs: the table of unsafe code is true and counted)
 use crinoid_graph::{Adjacency, Graph, NONE};
 use crinoid_quant::{Isa, Level};
 use std::ops::Range;
@@ -199,6 +204,33 @@ mod tests {
             })
             .collect();
         Graph::from_lists(&lists, degree, 0, Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn a_row_of_a_larger_graph_is_met_by_a_bounds_check() {
+        struct Stray<'a>([&'a Graph; 2]);
+
+        impl OnIsa for Stray<'_> {
+            type Output = Range<usize>;
+
+            fn on<I: Isa>(self, isa: I) -> Range<usize> {
+                let mut visited = Visited::default();
+                visited.begin(self.0[0]);
+                visited.gather(isa, self.0[1].base(), 0, |_| ())
+            }
+        }
+
+        let graph = |len: u32| {
+            let lists: Vec<Vec<u32>> = (0..len).map(|_| vec![1, len - 1]).collect();
+            Graph::from_lists(&lists, 2, 0, Vec::new()).unwrap()
+        };
+        let (small, large) = (graph(40), graph(1 << 20));
+        for level in Level::available() {
+            let stray = || isa::dispatch(level, Stray([&small, &large]));
+            assert!(std::panic::catch_unwind(stray).is_err(), "{level}");
+            let own = isa::dispatch(level, Stray([&small, &small]));
+            assert_eq!(own.len(), 2, "{level}");
+        }
     }
 
     proptest! {
