@@ -26,15 +26,15 @@ const STRIDE: u64 = 0x9E37_79B9_7F4A_7C15;
 /// assert!(dice.below(6) < 6);
 /// assert_eq!(Random::stream(42, 0, 7).bits(), Random::stream(42, 0, 7).bits());
 /// ```
-pub type Random = Stream<Xoshiro256PlusPlus>;
+pub type Random = Draws<Xoshiro256PlusPlus>;
 
 /// SplitMix64 (Steele, Lea and Flood, 2014) as a generator: what the generated data sets that figures are
 /// recorded on are drawn from.
-pub type Recorded = Stream<SplitMix64>;
+pub type Recorded = Draws<SplitMix64>;
 
 /// A generator of `rand_xoshiro` and what is drawn from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stream<G>(G);
+pub struct Draws<G>(G);
 
 impl Random {
     /// The stream of `seed`.
@@ -57,7 +57,7 @@ impl Recorded {
     }
 }
 
-impl<G: Rng> Stream<G> {
+impl<G: Rng> Draws<G> {
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()

@@ -6,7 +6,10 @@
 //! AVX-512; the first eight blocks are loaded once per list of newcomers. Only blocks with
 //! candidates are touched, so a wide frontier that a stop rule keeps short costs what a short one does.
 
-#![allow(unsafe_code, reason = "calls of the AVX-512 forms, where the token is proof of the features")]
+#![allow(
+    unsafe_code,
+    reason = "calls of the AVX-512 forms, where the token is proof of the features"
+)]
 
 use crate::block::{BLOCK, Block};
 use crinoid_graph::Candidate;

@@ -64,12 +64,12 @@ fn lanes<const N: usize, const L2: bool, T: Element>(
             for (x, value) in x.iter_mut().zip(&row[at..][..count]) {
                 *x = value.widen();
             }
-            for part in 0..PARTS / 2 {
+            for (part, sum) in sum[..PARTS / 2].iter_mut().enumerate() {
                 // SAFETY: both arrays have two registers of values.
                 unsafe {
                     let x = _mm256_loadu_ps(x.as_ptr().add(part * LANES));
                     let y = _mm256_loadu_ps(y.as_ptr().add(part * LANES));
-                    sum[part] = add::<L2>(sum[part], x, y);
+                    *sum = add::<L2>(*sum, x, y);
                 }
             }
         }

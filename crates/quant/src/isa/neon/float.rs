@@ -59,12 +59,12 @@ fn few<const N: usize, const L2: bool, T: Element>(rows: [&[T]; N], query: &[f32
             for (x, value) in x.iter_mut().zip(&row[at..][..count]) {
                 *x = value.widen();
             }
-            for part in 0..PARTS / 2 {
+            for (part, sum) in sum[..PARTS / 2].iter_mut().enumerate() {
                 // SAFETY: both arrays have four registers of values.
                 unsafe {
                     let x = vld1q_f32(x.as_ptr().add(part * LANES));
                     let y = vld1q_f32(y.as_ptr().add(part * LANES));
-                    sum[part] = add::<L2>(sum[part], x, y);
+                    *sum = add::<L2>(*sum, x, y);
                 }
             }
         }
