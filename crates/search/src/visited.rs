@@ -3,19 +3,12 @@
 //! A bit instead of a byte keeps 100,000 nodes within 12.5 kB, which stay in the first-level cache. The list
 //! is what the distances are computed for, window by window; afterwards it says which bits to clear.
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-use crate::block::BLOCK;
-=======
-#![allow(unsafe_code, reason = "calls of the AVX-512 forms, where the token is proof of the features")]
-=======
 #![allow(
     unsafe_code,
     reason = "calls of the AVX-512 forms, where the token is proof of the features"
 )]
->>>>>>> efb544a (refactor(quant): names that clippy takes)
 
->>>>>>> 5403d51 (docs: the table of unsafe code is true and counted)
+use crate::block::BLOCK;
 use crinoid_graph::{Adjacency, Graph, NONE};
 use crinoid_quant::{Isa, Level};
 use std::ops::Range;
