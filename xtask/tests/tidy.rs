@@ -134,6 +134,8 @@ const CIRCLES: &[&str] = &[
     "eval: data <-> truth",
     "eval: metrics <-> truth",
     "graph: scratch <-> select",
+    // A filter knows its index by identity, and an index makes its filters.
+    "pipeline: filter <-> index",
     "refine: command <-> rerank",
     "search: avx512 <-> pipelined",
     "search: pipelined <-> visited",
