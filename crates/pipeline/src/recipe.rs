@@ -274,9 +274,10 @@ mod tests {
             assert_eq!(Recipe::default().with("search", old).unwrap(), recipe);
         }
         let old = "sq8@2/crinoid@1/flat@2/float@1";
-        assert_eq!(old.parse::<Recipe>().unwrap(), Recipe::default());
+        let new = Recipe::default().with("search", "pipelined@2").unwrap();
+        assert_eq!(old.parse::<Recipe>().unwrap(), new);
         let stored: Recipe = serde_json::from_str(&format!("\"{old}\"")).unwrap();
-        assert_eq!(stored, Recipe::default());
+        assert_eq!(stored, new);
     }
 
     #[test]
