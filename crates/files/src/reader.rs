@@ -202,7 +202,7 @@ pub fn write(path: &Path, vectors: &Vectors, ids: Option<&crate::Ids>) -> Result
 /// Writes vectors in the format of the path's extension.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`](fn@write).
 pub fn write_vectors(path: &Path, vectors: &Vectors) -> Result<(), FileError> {
     write(path, vectors, None)
 }
