@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The floors, lowest first: a crate may depend on crates before it, never on later ones.
-const FLOORS: [&str; 10] = [
+const FLOORS: [&str; 11] = [
     "crinoid-quant",
     "crinoid-files",
     "crinoid-graph",
@@ -16,6 +16,7 @@ const FLOORS: [&str; 10] = [
     "crinoid-pipeline",
     "crinoid",
     "crinoid-eval",
+    "crinoid-cli",
     "crinoid-evolve",
     "xtask",
 ];

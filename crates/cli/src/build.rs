@@ -1,0 +1,99 @@
+//! `crinoid build`.
+
+use crate::{
+    bar::Bar,
+    global::{Columns, Global},
+    ids, input, say,
+};
+use anyhow::{Context, ensure};
+use clap::Args;
+use crinoid::{BuildOptions, Index, Metric, Recipe};
+use serde_json::Value;
+use std::{path::PathBuf, time::Instant};
+
+/// Builds an index from a file of vectors.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  crinoid build x.npy --out x.crinoid
+  crinoid build docs.parquet --ids id --vector embedding --metric cosine --out docs.crinoid
+  embed < texts | crinoid build - --out texts.crinoid")]
+pub(crate) struct Build {
+    /// Vectors: npy, npz, hdf5, parquet, arrow, feather, safetensors, jsonl, fbin, u8bin, i8bin, fvecs,
+    /// bvecs; `-` reads JSON lines.
+    input: PathBuf,
+    /// The index to write.
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    /// l2, ip or cosine [default: what the file declares, else l2].
+    #[arg(long)]
+    metric: Option<Metric>,
+    /// One version of each module, or `auto`: the fastest at equal recall on the data.
+    #[arg(long)]
+    recipe: Option<Recipe>,
+    /// Links per node of the graph.
+    #[arg(short, long, value_name = "N")]
+    m: Option<usize>,
+    /// Candidates that are looked at for each node while the graph is built.
+    #[arg(long, value_name = "N")]
+    ef_construction: Option<usize>,
+    /// Queries like those that will be asked: what `auto` tries its choices on.
+    #[arg(long, value_name = "FILE")]
+    queries: Option<PathBuf>,
+    /// How many leading dimensions the search uses (Matryoshka embeddings).
+    #[arg(long, value_name = "DIMENSIONS")]
+    truncate: Option<usize>,
+    #[command(flatten)]
+    columns: Columns,
+}
+
+impl Build {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let mut options = BuildOptions::default();
+        if let Some(metric) =
+            self.metric.map_or_else(|| input::declared(&self.input), |m| Ok(Some(m)))?
+        {
+            options.metric = metric;
+        }
+        if let Some(recipe) = self.recipe {
+            options.recipe = recipe;
+        }
+        options.graph.m = self.m.unwrap_or(options.graph.m);
+        options.graph.ef_construction =
+            self.ef_construction.unwrap_or(options.graph.ef_construction);
+        options.truncate = self.truncate;
+        let table = input::read_vectors(global, &self.input, &self.columns, false)?;
+        if let Some(ids) = &table.ids {
+            ids::check(ids, &self.input)?;
+        }
+        let bar = Bar::new(global, "building");
+        let index = match &self.queries {
+            Some(path) => {
+                let sample = input::read_vectors(global, path, &Columns::default(), true)?.vectors;
+                let (got, want) = (sample.dim(), table.vectors.dim());
+                let file = path.display();
+                ensure!(got == want, "{file}: queries have {got} dimensions, the rows {want}");
+                Index::build_for(table.vectors, &sample, &options, &bar)
+            }
+            None => Index::build(table.vectors, &options, &bar),
+        };
+        let index = index.with_context(|| self.input.display().to_string())?;
+        drop(bar);
+        index.save(&self.out)?;
+        ids::save(&self.out, &index, table.ids.as_ref())?;
+        let options = index.options();
+        say::facts(
+            global,
+            &[
+                ("index", self.out.display().to_string().into()),
+                ("rows", index.len().into()),
+                ("dimension", index.dim().into()),
+                ("metric", options.metric.name().into()),
+                ("recipe", options.recipe.to_string().into()),
+                ("ids", Value::from(table.ids.is_some())),
+                ("memory", say::size(index.bytes().total()).into()),
+                ("seconds", ((started.elapsed().as_secs_f64() * 100.0).round() / 100.0).into()),
+            ],
+        )
+    }
+}

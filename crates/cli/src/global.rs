@@ -1,0 +1,29 @@
+//! Options that many commands have.
+
+use clap::Args;
+use std::num::NonZero;
+
+/// What every command knows.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// Prints JSON: one object, or one a line where there are several.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Draws no progress bars. They are not drawn where nobody watches in any case.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Threads to use [default: all].
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
+}
+
+/// Where the vectors of a file are.
+#[derive(Args, Default)]
+pub(crate) struct Columns {
+    /// The column, field, array, tensor or data set that holds the vectors, where several could.
+    #[arg(long = "vector", value_name = "COLUMN")]
+    pub(crate) vector: Option<String>,
+    /// The column or field that names the rows (Parquet, Arrow, JSON lines).
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) ids: Option<String>,
+}

@@ -1,0 +1,82 @@
+//! The command `crinoid`: indexes of vectors from a shell.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `args`, `global` | what can be typed |
+//! | `input`, `output` | vectors in, answers out, files and pipes |
+//! | `ids` | the names of an index's rows, in a file beside it |
+//! | `build`, `search`, `bench`, `info`, `collection`, `export` | the commands |
+//! | `bar`, `say`, `page` | progress, tables and a page |
+#![forbid(unsafe_code)]
+
+mod args;
+mod bar;
+mod bench;
+mod build;
+mod collection;
+mod export;
+mod global;
+mod ids;
+mod info;
+mod input;
+mod output;
+mod page;
+mod say;
+mod search;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use std::process::ExitCode;
+
+/// Exit codes, as documented in the help.
+const FAILED: u8 = 1;
+const DAMAGED: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        // Whoever reads the output has read enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::error(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    if let Some(threads) = global.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()?;
+    }
+    match cli.command {
+        Command::Build(build) => build.run(&global)?,
+        Command::Search(search) => search.run(&global)?,
+        Command::Info(info) => info.run(&global)?,
+        Command::Verify(verify) => return verify.run(&global),
+        Command::Bench(bench) => bench.run(&global)?,
+        Command::Add(add) => add.run(&global)?,
+        Command::Delete(delete) => delete.run(&global)?,
+        Command::Get(get) => get.run(&global)?,
+        Command::Compact(compact) => compact.run(&global)?,
+        Command::List(list) => list.run(&global)?,
+        Command::Export(export) => export.run(&global)?,
+        Command::Completions { shell } => {
+            let mut words = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "crinoid", &mut words);
+            say::bytes(&words)?;
+        }
+        Command::Man => {
+            let mut words = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut words)?;
+            say::bytes(&words)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,189 @@
+//! Answers out.
+
+use crate::global::Global;
+use anyhow::{Context, bail};
+use crinoid_files::{Rows, npy, vecs};
+use serde_json::{Value, json};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+/// What an answer is called.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Id {
+    Number(u64),
+    Text(String),
+}
+
+/// The answers to one query, nearest first.
+pub(crate) type Answer = Vec<(Id, f32)>;
+
+/// Where answers go, block by block.
+pub(crate) enum Output {
+    /// Lines, as they come.
+    Lines { out: Box<dyn Write>, form: Form, next: usize },
+    /// One array, at the end.
+    Array { path: PathBuf, distances: Option<PathBuf>, k: usize, all: Vec<Answer> },
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Form {
+    Json,
+    Tabs,
+    Commas,
+}
+
+impl Output {
+    /// Opens the file, by its extension, or standard output.
+    pub(crate) fn open(
+        global: &Global,
+        path: Option<&Path>,
+        distances: Option<PathBuf>,
+        k: usize,
+    ) -> anyhow::Result<Self> {
+        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+            let form = if global.json { Form::Json } else { Form::Tabs };
+            return Self::lines(Box::new(io::stdout()), form);
+        };
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        let form = match extension.to_ascii_lowercase().as_str() {
+            "npy" | "ivecs" => {
+                return Ok(Self::Array { path: path.to_owned(), distances, k, all: Vec::new() });
+            }
+            "jsonl" | "ndjson" => Form::Json,
+            "tsv" => Form::Tabs,
+            "csv" => Form::Commas,
+            _ => bail!(
+                "{}: answers are written as npy, ivecs, jsonl, csv or tsv: name the file so",
+                path.display()
+            ),
+        };
+        let file = File::create(path).with_context(|| path.display().to_string())?;
+        Self::lines(Box::new(BufWriter::new(file)), form)
+    }
+
+    fn lines(mut out: Box<dyn Write>, form: Form) -> anyhow::Result<Self> {
+        match form {
+            Form::Json => {}
+            Form::Tabs => out.write_all(b"query\trank\tid\tdistance\n")?,
+            Form::Commas => out.write_all(b"query,rank,id,distance\n")?,
+        }
+        Ok(Self::Lines { out, form, next: 0 })
+    }
+
+    /// Takes the answers to the next queries.
+    pub(crate) fn add(&mut self, answers: Vec<Answer>) -> anyhow::Result<()> {
+        match self {
+            Self::Array { all, .. } => all.extend(answers),
+            Self::Lines { out, form, next } => {
+                // One write a block: standard output flushes at every line.
+                let mut text = Vec::new();
+                for answer in answers {
+                    write_answer(&mut text, *form, *next, &answer)?;
+                    *next += 1;
+                }
+                out.write_all(&text)?;
+                out.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has to wait for the end.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let Self::Array { path, distances, k, all } = self else { return Ok(()) };
+        let name = path.display();
+        let mut ids = Vec::with_capacity(all.len() * k);
+        let mut far = Vec::with_capacity(all.len() * k);
+        for (query, answer) in all.iter().enumerate() {
+            for rank in 0..k {
+                // Fewer rows than answers: the rest stands for none.
+                let (id, distance) = match answer.get(rank) {
+                    Some((Id::Number(id), distance)) => (*id, *distance),
+                    None => (u64::MAX, f32::NAN),
+                    Some((Id::Text(id), _)) => bail!(
+                        "{name}: query {query}: id `{id}` is a text, which arrays do not hold: write \
+                         jsonl or csv"
+                    ),
+                };
+                ids.push(id);
+                far.push(distance);
+            }
+        }
+        let narrow = |limit: u64| -> Option<Vec<u32>> {
+            let fits = |&id: &u64| match id {
+                u64::MAX => Some(u32::MAX),
+                id => u32::try_from(id).ok().filter(|&id| u64::from(id) <= limit),
+            };
+            ids.iter().map(fits).collect()
+        };
+        if path.extension() == Some(OsStr::new("npy")) {
+            match narrow(u32::MAX.into()) {
+                Some(ids) => npy::write_rows(&path, &ids, k)?,
+                None => npy::write_rows(&path, &ids, k)?,
+            }
+        } else {
+            let Some(ids) = narrow(i32::MAX as u64) else {
+                bail!("{name}: an id exceeds the 31 bits of ivecs: write npy, jsonl or csv");
+            };
+            vecs::write(&path, &Rows { dim: k, values: ids.as_slice().into() })?;
+        }
+        if let Some(path) = distances {
+            npy::write_rows(&path, &far, k)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_answer(out: &mut Vec<u8>, form: Form, query: usize, answer: &Answer) -> io::Result<()> {
+    if form == Form::Json {
+        let id = |(id, _): &(Id, f32)| match id {
+            Id::Number(id) => Value::from(*id),
+            Id::Text(id) => Value::from(id.as_str()),
+        };
+        let ids: Vec<Value> = answer.iter().map(id).collect();
+        let distances: Vec<f32> = answer.iter().map(|pair| pair.1).collect();
+        return writeln!(out, "{}", json!({ "query": query, "ids": ids, "distances": distances }));
+    }
+    let comma = if form == Form::Commas { ',' } else { '\t' };
+    for (rank, (id, distance)) in answer.iter().enumerate() {
+        write!(out, "{query}{comma}{rank}{comma}")?;
+        match id {
+            Id::Number(id) => write!(out, "{id}")?,
+            Id::Text(id) => write!(out, "{}", quoted(id, comma))?,
+        }
+        writeln!(out, "{comma}{distance}")?;
+    }
+    Ok(())
+}
+
+/// A text as a field of RFC 4180.
+fn quoted(text: &str, comma: char) -> String {
+    match text.contains([comma, '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_quoted_where_they_must() {
+        let answer = vec![(Id::Text("a,\"b\"".into()), 0.5), (Id::Number(7), 2.0)];
+        let said = |form| {
+            let mut out = Vec::new();
+            write_answer(&mut out, form, 3, &answer).unwrap_or_default();
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        assert_eq!(said(Form::Commas), "3,0,\"a,\"\"b\"\"\",0.5\n3,1,7,2\n");
+        assert_eq!(
+            said(Form::Json),
+            "{\"distances\":[0.5,2.0],\"ids\":[\"a,\\\"b\\\"\",7],\"query\":3}\n"
+        );
+    }
+}

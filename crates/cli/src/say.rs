@@ -1,0 +1,80 @@
+//! Words for people and for programs.
+
+use crate::global::Global;
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use serde_json::{Map, Value};
+use std::io::{self, Write};
+
+/// Prints names and what they are: a table, or one JSON object.
+pub(crate) fn facts(global: &Global, facts: &[(&str, Value)]) -> anyhow::Result<()> {
+    if global.json {
+        let object: Map<String, Value> =
+            facts.iter().map(|(name, value)| ((*name).replace(' ', "_"), value.clone())).collect();
+        return line(&Value::Object(object).to_string());
+    }
+    let width = facts.iter().map(|fact| fact.0.len()).max().unwrap_or(0);
+    for (name, value) in facts {
+        let value = match value {
+            Value::String(text) => text.clone(),
+            Value::Null => "-".to_owned(),
+            other => other.to_string(),
+        };
+        line(&format!("{name:width$}  {value}"))?;
+    }
+    Ok(())
+}
+
+/// A table of numbers under words.
+pub(crate) fn numbers<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    let cell = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    table.set_header(header.map(|word| cell(word.to_owned())));
+    for row in rows {
+        table.add_row(row.map(cell));
+    }
+    table.to_string()
+}
+
+/// Prints a line.
+pub(crate) fn line(words: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(words.as_bytes())?;
+    Ok(out.write_all(b"\n")?)
+}
+
+/// Prints bytes.
+pub(crate) fn bytes(words: &[u8]) -> anyhow::Result<()> {
+    Ok(io::stdout().lock().write_all(words)?)
+}
+
+/// Says what went wrong, in one line on standard error: the error and its causes, each once.
+pub(crate) fn error(error: &anyhow::Error) {
+    let words = error.chain().fold(String::new(), |words, cause| {
+        let cause = cause.to_string();
+        match words.as_str() {
+            "" => cause,
+            // Many errors say their cause themselves.
+            said if said.ends_with(&cause) => words,
+            _ => format!("{words}: {cause}"),
+        }
+    });
+    let words = words.split('\n').map(str::trim).collect::<Vec<_>>().join("; ");
+    // Where nobody reads, nobody can be told.
+    let _ = writeln!(io::stderr().lock(), "crinoid: {words}");
+}
+
+/// Bytes in the unit that people read.
+pub(crate) fn size(bytes: usize) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}

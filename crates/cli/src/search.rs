@@ -1,0 +1,176 @@
+//! `crinoid search`.
+
+use crate::{
+    bar::Bar,
+    global::{Columns, Global},
+    ids, input,
+    output::{Answer, Id, Output},
+};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use crinoid::{Collection, ExternalId, Index, Metric, Neighbor, SearchOptions, Vectors};
+use crinoid_files::Ids;
+use rayon::prelude::*;
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+};
+
+/// Searches an index or a collection.
+///
+/// Distances are squared L2, the negated inner product, or 2 - 2 cos; lower is closer.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  crinoid search x.crinoid --queries q.npy -k 10 --out answers.npy
+  crinoid search x.crinoid --vector 0.1,0.2,0.3,0.4 -k 3
+  embed < questions | crinoid search x.crinoid --queries - --json
+
+Answers: npy and ivecs hold ids, a row a query, the largest value where there are fewer than k; csv and
+tsv have the columns query, rank, id, distance; jsonl has an object a query with `query`, `ids` and
+`distances`.")]
+pub(crate) struct Search {
+    /// An index file, or a collection's folder.
+    index: PathBuf,
+    /// Queries, in any format that `build` reads; `-` reads JSON lines and answers each when it
+    /// comes.
+    #[arg(long, value_name = "FILE", required_unless_present = "vector")]
+    queries: Option<PathBuf>,
+    /// A query as numbers: 0.1,0.2,0.3. May be given several times.
+    #[arg(long, value_name = "NUMBERS", conflicts_with = "queries", allow_hyphen_values = true)]
+    vector: Vec<String>,
+    /// The column of the queries' file that holds the vectors, where several could.
+    #[arg(long, value_name = "COLUMN", requires = "queries")]
+    column: Option<String>,
+    /// How many answers per query.
+    #[arg(short, default_value = "10")]
+    k: NonZero<usize>,
+    /// How many candidates the search keeps: more find more and take longer [default: 4 k, at least 100].
+    #[arg(long)]
+    ef: Option<NonZero<usize>>,
+    /// The file to write: npy, ivecs, jsonl, csv or tsv [default: standard output, tsv].
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Where the distances go besides, as npy, where --out is npy or ivecs.
+    #[arg(long, value_name = "FILE", requires = "out")]
+    distances: Option<PathBuf>,
+}
+
+impl Search {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
+        let target = Target::open(&self.index)?;
+        let k = self.k.get();
+        let options = match self.ef {
+            Some(ef) => SearchOptions::new(k, ef.get()),
+            None => SearchOptions::for_k(k),
+        };
+        let mut output = Output::open(global, self.out.as_deref(), self.distances.clone(), k)?;
+        let Some(path) = &self.queries else {
+            let queries = input::typed(&self.vector)?;
+            target.fits(&queries, "--vector")?;
+            output.add(target.answers(&queries, 0, &options)?)?;
+            return output.finish();
+        };
+        let columns = Columns { vector: self.column.clone(), ids: None };
+        let reader = input::open_vectors(path, &columns, true)?;
+        let (bar, rows) = (Bar::new(global, "searching"), reader.rows());
+        let mut done = 0;
+        for block in reader {
+            let queries = block?.vectors;
+            target.fits(&queries, &path.display().to_string())?;
+            // Parts, so that the bar moves and lines come out.
+            let dim = queries.dim();
+            for part in queries.as_slice().chunks(dim * 4096) {
+                let part = Vectors::new(part, dim)?;
+                let found = target.answers(&part, done, &options);
+                output.add(found.with_context(|| path.display().to_string())?)?;
+                done += part.len();
+                bar.at(done, rows.map_or(done, |rows| rows as usize));
+            }
+        }
+        drop(bar);
+        output.finish()
+    }
+}
+
+/// What can be searched.
+pub(crate) enum Target {
+    Index { index: Box<Index>, ids: Option<Ids> },
+    Collection(Collection),
+}
+
+impl Target {
+    /// Opens an index with the ids beside it, or a collection.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if path.is_dir() {
+            return Ok(Self::Collection(Collection::open(path)?));
+        }
+        ensure!(
+            path.exists(),
+            "{}: there is no such index: crinoid build makes one",
+            path.display()
+        );
+        let index = Box::new(Index::load(path)?);
+        let ids = ids::load(path, &index)?;
+        Ok(Self::Index { index, ids })
+    }
+
+    fn shape(&self) -> (Option<usize>, Metric) {
+        match self {
+            Self::Index { index, .. } => (Some(index.dim()), index.options().metric),
+            Self::Collection(collection) => (None, collection.options().build.metric),
+        }
+    }
+
+    /// Refuses queries of another dimension.
+    fn fits(&self, queries: &Vectors, name: &str) -> anyhow::Result<()> {
+        let got = queries.dim();
+        if let (Some(want), metric) = self.shape()
+            && want != got
+        {
+            bail!("{name}: queries have {got} dimensions, and the index has {want} ({metric})");
+        }
+        Ok(())
+    }
+
+    /// The answers to queries, the first of which is query `first` of all.
+    fn answers(
+        &self,
+        queries: &Vectors,
+        first: usize,
+        options: &SearchOptions,
+    ) -> anyhow::Result<Vec<Answer>> {
+        let context = |at: usize| move || format!("query {}", first + at);
+        match self {
+            Self::Index { index, ids } => {
+                let found = index.search_batch_with(queries, options, None);
+                let found = found.with_context(|| format!("rows counted from query {first} on"))?;
+                let name = |row: u32| match ids {
+                    None => Id::Number(row.into()),
+                    Some(Ids::Numbers(ids)) => Id::Number(ids[row as usize]),
+                    Some(Ids::Texts(ids)) => Id::Text(ids[row as usize].clone()),
+                };
+                let pair = |near: &Neighbor| (name(near.id), near.distance);
+                Ok(found.rows().map(|row| row.iter().map(pair).collect()).collect())
+            }
+            Self::Collection(collection) => {
+                let snapshot = collection.snapshot();
+                let rows: Vec<&[f32]> = queries.rows().collect();
+                let answer = |(at, query): (usize, &&[f32])| -> anyhow::Result<Answer> {
+                    let found = snapshot.search(query, options).with_context(context(at))?;
+                    let pair = |found: crinoid::Match| (Id::from(found.id), found.distance);
+                    Ok(found.into_iter().map(pair).collect())
+                };
+                rows.par_iter().enumerate().map(answer).collect()
+            }
+        }
+    }
+}
+
+impl From<ExternalId> for Id {
+    fn from(id: ExternalId) -> Self {
+        match id {
+            ExternalId::Number(id) => Self::Number(id),
+            ExternalId::Text(id) => Self::Text(id),
+        }
+    }
+}

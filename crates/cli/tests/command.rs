@@ -1,0 +1,395 @@
+//! The command itself, on generated files.
+#![allow(clippy::unwrap_used, reason = "tests report by panicking")]
+
+use crinoid::{BuildOptions, Index, SearchOptions, Vectors};
+use crinoid_files::{Ids, read_ids, read_vectors, write, write_vectors};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+const DIM: usize = 8;
+
+/// A folder with 500 rows and 20 queries.
+struct Room(TempDir);
+
+impl Room {
+    fn new() -> Self {
+        let room = Self(tempfile::tempdir().unwrap());
+        write_vectors(&room.at("x.npy"), &scatter(500, 1)).unwrap();
+        write_vectors(&room.at("q.npy"), &scatter(20, 2)).unwrap();
+        room
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, line: &str) -> Output {
+        let words = line.split_whitespace();
+        command().args(words).current_dir(self.0.path()).output().unwrap()
+    }
+
+    /// What a command that must succeed prints.
+    fn ok(&self, line: &str) -> String {
+        let output = self.run(line);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "crinoid {line}: {err}");
+        // Nobody watches, so no bar is drawn.
+        assert_eq!(err, "", "crinoid {line}");
+        out
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.ok(line)).unwrap()
+    }
+}
+
+fn command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_crinoid"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Numbers between -1 and 1 that are the same everywhere.
+fn scatter(rows: usize, seed: u64) -> Vectors {
+    let mut state = seed;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    };
+    let values: Vec<f32> = (0..rows * DIM).map(|_| next()).collect();
+    Vectors::new(values.as_slice(), DIM).unwrap()
+}
+
+/// The nearest rows by squared L2, ties by row.
+fn nearest(base: &Vectors, query: &[f32], k: usize) -> Vec<u32> {
+    let far = |row: &[f32]| -> f64 {
+        row.iter().zip(query).map(|(a, b)| f64::from(a - b) * f64::from(a - b)).sum()
+    };
+    let mut all: Vec<(f64, u32)> = base.rows().map(far).zip(0..).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    all.into_iter().take(k).map(|pair| pair.1).collect()
+}
+
+fn exact(k: usize) -> Vec<Vec<u32>> {
+    let base = scatter(500, 1);
+    scatter(20, 2).rows().map(|query| nearest(&base, query, k)).collect()
+}
+
+#[test]
+fn an_index_is_built_and_gives_exact_answers() {
+    let room = Room::new();
+    let said = room.ok("build x.npy --out x.crinoid");
+    assert!(said.contains("500") && said.contains("l2"), "{said}");
+    room.ok("search x.crinoid --queries q.npy -k 10 --ef 500 --out a.npy --distances d.npy");
+    let (ids, far) = (read_ids(&room.at("a.npy"), None).unwrap(), read_vectors(&room.at("d.npy")));
+    let rows: Vec<&[u32]> = ids.values.chunks_exact(10).collect();
+    assert_eq!(rows, exact(10));
+    let (base, queries, far) = (scatter(500, 1), scatter(20, 2), far.unwrap());
+    for (query, ids) in rows.iter().enumerate() {
+        for (rank, &id) in ids.iter().enumerate() {
+            let pairs = base.row(id as usize).iter().zip(queries.row(query));
+            let exact: f32 = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
+            assert!((far.row(query)[rank] - exact).abs() <= 1e-5 * (1.0 + exact));
+        }
+    }
+    // The other forms say the same.
+    room.ok("search x.crinoid --queries q.npy -k 10 --ef 500 --out a.ivecs");
+    assert_eq!(read_ids(&room.at("a.ivecs"), None).unwrap(), ids);
+    room.ok("search x.crinoid --queries q.npy -k 10 --ef 500 --out a.jsonl");
+    let lines = fs::read_to_string(room.at("a.jsonl")).unwrap();
+    for (line, want) in lines.lines().zip(exact(10)) {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(answer["ids"], json!(want));
+    }
+    room.ok("search x.crinoid --queries q.npy -k 10 --ef 500 --out a.csv");
+    let csv = fs::read_to_string(room.at("a.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 20 * 10);
+    assert!(csv.lines().nth(1).unwrap().starts_with(&format!("0,0,{},", exact(1)[0][0])));
+    let tabs = room.ok("search x.crinoid --queries q.npy -k 10 --ef 500");
+    assert_eq!(tabs.replace('\t', ","), csv);
+}
+
+#[test]
+fn the_index_is_the_one_that_a_program_builds() {
+    let room = Room::new();
+    let recipe = BuildOptions::default().recipe;
+    let facts = room.json(&format!(
+        "build x.npy --out x.crinoid --metric cosine -m 8 --ef-construction 60 --recipe {recipe} --json"
+    ));
+    assert_eq!((&facts["rows"], &facts["metric"]), (&json!(500), &json!("cosine")));
+    let index = Index::load(room.at("x.crinoid")).unwrap();
+    assert_eq!((index.options().graph.m, index.options().graph.ef_construction), (8, 60));
+    let info = room.json("info x.crinoid --json");
+    assert_eq!(info["digest"], json!(format!("{:016x}", index.digest())));
+    let line = room.ok("search x.crinoid --vector 1,0,0,0,0,0,0,-0.5 -k 3 --json");
+    let answer: Value = serde_json::from_str(&line).unwrap();
+    let query = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -0.5];
+    let found = index.search_with(&query, &SearchOptions::for_k(3)).unwrap();
+    assert_eq!(answer["ids"], json!(found.iter().map(|near| near.id).collect::<Vec<_>>()));
+}
+
+#[test]
+fn rows_are_called_by_their_ids() {
+    let room = Room::new();
+    let base = scatter(500, 1);
+    let texts = Ids::Texts((0..500).map(|row| format!("row {row}")).collect());
+    write(&room.at("x.jsonl"), &base, Some(&texts)).unwrap();
+    room.ok("build x.jsonl --ids id --out x.crinoid");
+    let line = room.ok("search x.crinoid --queries q.npy -k 3 --ef 500 --json");
+    let first: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    let want: Vec<String> = exact(3)[0].iter().map(|row| format!("row {row}")).collect();
+    assert_eq!(first["ids"], json!(want));
+    // Texts have no place in an array, numbers have.
+    let refused = room.run("search x.crinoid --queries q.npy -k 3 --out a.npy");
+    assert!(text(&refused.stderr).contains("jsonl or csv"));
+    let numbers = Ids::Numbers((0..500).map(|row| (1 << 40) + row).collect());
+    write(&room.at("n.jsonl"), &base, Some(&numbers)).unwrap();
+    room.ok("build n.jsonl --ids id --out x.crinoid");
+    let line = room.ok("search x.crinoid --queries q.npy -k 1 --ef 500 --json");
+    let first: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(first["ids"][0], json!((1u64 << 40) + u64::from(exact(1)[0][0])));
+    // The ids come back with the vectors.
+    room.ok("export x.crinoid --out back.jsonl");
+    let back = fs::read_to_string(room.at("back.jsonl")).unwrap();
+    assert!(back.starts_with(&format!("{{\"id\":{},", 1u64 << 40)), "{}", &back[..60]);
+    // An index without ids leaves none of an earlier one behind.
+    room.ok("build x.npy --out x.crinoid");
+    assert!(!room.at("x.crinoid.ids").exists());
+}
+
+#[cfg(feature = "arrow")]
+#[test]
+fn a_file_of_pyarrow_becomes_an_index() {
+    let room = Room::new();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../files/tests/data/lists.parquet");
+    fs::copy(data, room.at("lists.parquet")).unwrap();
+    room.ok("build lists.parquet --ids name --vector embedding --out p.crinoid");
+    let line = room.ok("search p.crinoid --queries lists.parquet -k 1 --json");
+    for (row, line) in line.lines().enumerate() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(answer["ids"], json!([format!("doc {row}")]));
+    }
+    room.ok("export p.crinoid --out back.parquet");
+    let info = room.json("info back.parquet --json");
+    assert_eq!((&info["rows"], &info["dimension"]), (&json!(9), &json!(5)));
+}
+
+#[test]
+fn questions_on_a_pipe_are_answered_as_they_come() {
+    let room = Room::new();
+    let mut child = command()
+        .args(["build", "-", "--out"])
+        .arg(room.at("x.crinoid"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for row in scatter(500, 1).rows() {
+        writeln!(input, "{}", serde_json::to_string(row).unwrap()).unwrap();
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+
+    let mut child = command()
+        .arg("search")
+        .arg(room.at("x.crinoid"))
+        .args(["--queries", "-", "--json", "-k", "2", "--ef", "500"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    // The next question is asked when the last one was answered.
+    for (query, want) in scatter(20, 2).rows().zip(exact(2)) {
+        writeln!(input, "{}", serde_json::to_string(query).unwrap()).unwrap();
+        input.flush().unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(answer["ids"], json!(want));
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_collection_is_kept() {
+    let room = Room::new();
+    let texts = Ids::Texts((0..500).map(|row| format!("r{row}")).collect());
+    write(&room.at("x.jsonl"), &scatter(500, 1), Some(&texts)).unwrap();
+    let facts = room.json("add shop x.jsonl --ids id --json");
+    assert_eq!((&facts["inserted"], &facts["rows"]), (&json!(500), &json!(500)));
+    let facts = room.json("add shop x.jsonl --ids id --json");
+    assert_eq!((&facts["inserted"], &facts["updated"]), (&json!(0), &json!(500)));
+    let line = room.ok("search shop --queries q.npy -k 3 --ef 500 --json");
+    let first: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    let want: Vec<String> = exact(3)[0].iter().map(|row| format!("r{row}")).collect();
+    assert_eq!(first["ids"], json!(want));
+
+    let facts = room.json(&format!("delete shop {} nobody --json", want[0]));
+    assert_eq!((&facts["deleted"], &facts["not_there"]), (&json!(1), &json!(1)));
+    let line = room.ok("search shop --queries q.npy -k 2 --ef 500 --json");
+    let first: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(first["ids"], json!(want[1..]));
+    room.ok("compact shop");
+    let info = room.json("info shop --json");
+    assert_eq!(
+        (&info["rows"], &info["segments"], &info["dead_rows"]),
+        (&json!(499), &json!(1), &json!(0))
+    );
+    assert_eq!(room.ok("list shop").lines().count(), 499);
+    let got: Value = serde_json::from_str(&room.ok("get shop r7")).unwrap();
+    let vector: Vec<f32> = serde_json::from_value(got["vector"].clone()).unwrap();
+    assert_eq!(vector, scatter(500, 1).row(7));
+    room.ok("export shop --out out.jsonl");
+    assert_eq!(fs::read_to_string(room.at("out.jsonl")).unwrap().lines().count(), 499);
+    room.ok("verify shop");
+}
+
+#[test]
+fn an_index_is_measured() {
+    let room = Room::new();
+    room.ok("build x.npy --out x.crinoid");
+    let by_base = room.json(
+        "bench x.crinoid --queries q.npy --base x.npy -k 5 --ef 5,500 --html page.html --json",
+    );
+    let last = &by_base["curve"][1];
+    assert_eq!((&last["ef"], last["recall"].as_f64()), (&json!(500), Some(1.0)));
+    assert!(last["queries_per_second"].as_f64().unwrap() > 0.0);
+    let page = fs::read_to_string(room.at("page.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("recall@5"));
+    room.ok("search x.crinoid --queries q.npy -k 5 --ef 500 --out truth.ivecs");
+    let by_id =
+        room.json("bench x.crinoid --queries q.npy --truth truth.ivecs -k 5 --ef 5,500 --json");
+    assert_eq!(by_id["curve"][1]["recall"], json!(1.0));
+    assert_eq!((&by_base["recall_by"], &by_id["recall_by"]), (&json!("distance"), &json!("id")));
+    let table = room.ok("bench x.crinoid --queries q.npy --truth truth.ivecs -k 5 --ef 5");
+    assert!(table.contains("recall@5") && table.contains("queries/s"), "{table}");
+}
+
+#[test]
+fn shells_and_manuals_are_served() {
+    let room = Room::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(room.ok(&format!("completions {shell}")).contains("search"));
+    }
+    assert!(room.ok("man").contains(".TH crinoid"));
+    let help = room.ok("--help");
+    assert!(help.contains("Exit codes: 0 done"), "{help}");
+}
+
+#[test]
+fn damage_has_an_exit_code_of_its_own() {
+    let room = Room::new();
+    room.ok("build x.npy --out x.crinoid");
+    assert!(room.ok("verify x.crinoid").contains("true"));
+    let mut bytes = fs::read(room.at("x.crinoid")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(room.at("x.crinoid"), bytes).unwrap();
+    let output = room.run("verify x.crinoid --json");
+    assert_eq!(output.status.code(), Some(3));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["whole"], json!(false));
+}
+
+/// What is typed, the exit code, and what is said: the place, and the remedy.
+const BAD: &[(&str, i32, &[&str])] = &[
+    ("build absent.npy --out y", 1, &["absent.npy", "No such file"]),
+    ("build . --out y", 1, &["is a folder"]),
+    ("build cut.npy --out y", 1, &["cut.npy", "cut short"]),
+    ("build strange.xyz --out y", 1, &["strange.xyz", "known formats"]),
+    ("build packed.npy --out y", 1, &["gzip", "gunzip"]),
+    ("build nan.jsonl --out y", 1, &["line 2", "drop the row"]),
+    ("build ragged.jsonl --out y", 1, &["line 2", "before have 2"]),
+    ("build huge.jsonl --out y", 1, &["line 1: dimension 1 is 1e300", "scale"]),
+    ("build empty.jsonl --out y", 1, &["number of rows is 0"]),
+    ("build zero.jsonl --out y --metric cosine", 1, &["zero.jsonl", "row 1", "no direction"]),
+    ("build twice.jsonl --ids id --out y", 1, &["row 1: id `a`", "ids must differ"]),
+    ("build twice.jsonl --ids key --out y", 1, &["row 0", "`key` is null"]),
+    ("build x.npy --ids id --out y", 1, &["column `id` is missing", "Parquet"]),
+    ("build x.npy --vector v --out y", 1, &["one matrix, unnamed"]),
+    ("build x.npy --out absent/y", 1, &["absent/", "cannot write"]),
+    ("build x.npy --out y -m 0", 1, &["m"]),
+    ("build x.npy --out y --truncate 9", 1, &["9"]),
+    ("build x.npy --out y --queries narrow.jsonl", 1, &["queries have 2 dimensions, the rows 8"]),
+    ("build x.npy --out y --metric manhattan", 2, &["manhattan", "cosine"]),
+    ("build x.npy --out y --recipe nonsense", 2, &["nonsense"]),
+    ("build x.npy", 2, &["--out"]),
+    ("search absent.crinoid --queries q.npy", 1, &["absent.crinoid", "crinoid build"]),
+    ("search x.npy --queries q.npy", 1, &["x.npy", "not a Crinoid file"]),
+    ("search x.crinoid --queries narrow.jsonl", 1, &["2 dimensions, and the index has 8"]),
+    ("search x.crinoid --vector 1,2", 1, &["2 dimensions, and the index has 8"]),
+    ("search x.crinoid --vector 1,two", 1, &["`two` at place 1 is no number"]),
+    (
+        "search x.crinoid --queries q.npy --out a.txt",
+        1,
+        &["a.txt", "npy, ivecs, jsonl, csv or tsv"],
+    ),
+    ("search x.crinoid --queries q.npy -k 0", 2, &["-k"]),
+    ("search x.crinoid", 2, &["--queries"]),
+    ("bench x.crinoid --queries q.npy", 1, &["--truth FILE", "--base FILE"]),
+    ("bench x.crinoid --queries q.npy --base q.npy", 1, &["20 rows", "500", "other vectors"]),
+    ("bench x.crinoid --queries q.npy --truth floats.npy", 1, &["f32", "file of distances?"]),
+    ("bench x.crinoid --queries q.npy --truth few.npy", 1, &["neighbours of 1 of 20 queries"]),
+    ("bench x.crinoid --queries q.npy --base x.npy -k 501", 1, &["-k 501", "500 rows"]),
+    ("verify absent.crinoid", 1, &["absent.crinoid"]),
+    ("verify x.npy", 3, &["not a Crinoid file"]),
+    ("info strange.xyz", 1, &["known formats"]),
+    ("get absent a", 1, &["absent", "crinoid add"]),
+    ("get shop nobody", 1, &["shop", "nobody"]),
+    ("add shop x.npy", 1, &["8"]),
+    ("add shop narrow.jsonl --metric ip", 1, &["metric is l2, not ip", "leave --metric out"]),
+    ("export absent --out y.npy", 1, &["absent"]),
+    ("export x.crinoid --out y.xyz", 1, &["extension"]),
+    ("frobnicate", 2, &["frobnicate"]),
+];
+
+#[test]
+fn every_bad_input_is_told_its_place_and_its_remedy() {
+    let room = Room::new();
+    room.ok("build x.npy --out x.crinoid");
+    let good = fs::read(room.at("x.npy")).unwrap();
+    let put = |name: &str, bytes: &[u8]| fs::write(room.at(name), bytes).unwrap();
+    put("cut.npy", &good[..good.len() - 1]);
+    put("strange.xyz", b"what");
+    put("packed.npy", b"\x1f\x8b\x08");
+    put("nan.jsonl", b"[1,2]\n[NaN,1]\n");
+    put("ragged.jsonl", b"[1,2]\n[1]\n");
+    put("huge.jsonl", b"[1,1e300]\n");
+    put("empty.jsonl", b"\n");
+    put("zero.jsonl", b"[1,1]\n[0,0]\n");
+    put("twice.jsonl", b"{\"id\":\"a\",\"vector\":[1]}\n{\"id\":\"a\",\"vector\":[2]}\n");
+    put("narrow.jsonl", b"[1,2]\n");
+    room.ok("add shop narrow.jsonl");
+    write_vectors(&room.at("floats.npy"), &scatter(20, 3)).unwrap();
+    crinoid_files::npy::write_rows(&room.at("few.npy"), &[0u32; 10], 10).unwrap();
+
+    let mut wrong = Vec::new();
+    for (line, code, says) in BAD {
+        let output = room.run(line);
+        let said = text(&output.stderr);
+        // One line, unless the command line itself is wrong: then usage follows.
+        let short = *code == 2 || said.lines().count() == 1;
+        let all = says.iter().all(|part| said.contains(part));
+        if output.status.code() != Some(*code) || !short || !all {
+            wrong.push(format!(
+                "crinoid {line}: {:?}: {said}(wanted {code}: {says:?})",
+                output.status
+            ));
+        }
+        assert!(!room.at("y").exists(), "crinoid {line} wrote a file");
+    }
+    assert!(BAD.len() >= 25 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
