@@ -42,9 +42,7 @@ impl Tree {
 mod linux {
     use super::{Tree, Usage};
     use rustix::{
-        process::{
-            Pid, Signal, WaitOptions, getpid, getsid, kill_process, set_child_subreaper, waitpid,
-        },
+        process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid},
         thread::{CpuSet, sched_getaffinity},
     };
     use std::{
@@ -127,8 +125,9 @@ mod linux {
         /// Finds whoever has joined. Only the subject that is asked has reason to start anybody, so an
         /// orphan from another session is taken to be its.
         pub(in super::super) fn look(&mut self) {
-            let raw = |pid: Pid| pid.as_raw_nonzero().get().unsigned_abs();
-            let (here, session) = (raw(getpid()), getsid(None).map_or(0, raw));
+            let here = getpid().as_raw_nonzero().get().unsigned_abs();
+            // Zero in a container whose session began outside: no process at all, and no `Pid`.
+            let session = Stat::of(here).map_or(0, |stat| stat.session);
             let mut taken = MEMBERS.lock().unwrap_or_else(PoisonError::into_inner);
             let all: Vec<(u32, Stat)> = numbers("/proc")
                 .into_iter()
