@@ -2,8 +2,8 @@
 //! attributes.
 
 use crate::{
-    Column, FileError, Format, Ids, Kind, Options, Scalar, Table, Values, source::write_file,
-    table::choose,
+    Column, FileError, Format, Ids, Kind, Options, Scalar, Table, Values, arrow_sizes,
+    source::write_file, table::choose,
 };
 use arrow_array::{
     Array, ArrayRef, FixedSizeListArray, RecordBatch, StringArray, UInt64Array,
@@ -48,6 +48,10 @@ pub(crate) struct Batches {
 
 impl Batches {
     pub(crate) fn open(path: &Path, format: Format, options: &Options) -> Result<Self, FileError> {
+        unwound(path, || Self::open_sound(path, format, options))?
+    }
+
+    fn open_sound(path: &Path, format: Format, options: &Options) -> Result<Self, FileError> {
         let file = File::open(path).map_err(|source| FileError::io(path, source))?;
         let damaged = |error: &dyn std::fmt::Display| FileError::damaged(path, error);
         let (mut rows, mut groups) = (None, Vec::new());
@@ -71,8 +75,12 @@ impl Batches {
                 let mut magic = [0; 6];
                 let io = |source| FileError::io(path, source);
                 reader.read_exact(&mut magic).map_err(io)?;
+                let is_file = &magic == b"ARROW1";
+                if let Some(wrong) = arrow_sizes::check(&mut reader, is_file).map_err(io)? {
+                    return Err(damaged(&wrong));
+                }
                 reader.rewind().map_err(io)?;
-                if &magic == b"ARROW1" {
+                if is_file {
                     let opened = FileReader::try_new(reader, None);
                     let opened = opened.map_err(|error| damaged(&error))?;
                     (columns(path, &opened.schema(), options)?.0, Box::new(opened))
@@ -94,9 +102,13 @@ impl Batches {
 
     /// The next rows; `None` after the last.
     pub(crate) fn next_block(&mut self) -> Result<Option<Table>, FileError> {
+        let path = self.path.clone();
+        unwound(&path, || self.next_sound())?
+    }
+
+    fn next_sound(&mut self) -> Result<Option<Table>, FileError> {
         let batch = loop {
-            let stream = &mut self.stream;
-            match unwound(&self.path, || stream.next())? {
+            match self.stream.next() {
                 None => return Ok(None),
                 Some(Ok(batch)) if batch.num_rows() == 0 => {}
                 Some(Ok(batch)) => break batch,

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "arrow")]
 pub mod arrow;
+#[cfg(feature = "arrow")]
+mod arrow_sizes;
 pub mod bin;
 mod error;
 mod format;
