@@ -23,11 +23,11 @@ pub use crinoid_pipeline::collection::{
     Written,
 };
 pub use crinoid_pipeline::{
-    Answer, Blend, BuildOptions, BuildReport, Candidate, Ceiling, ContainerError, EmbeddingSpace,
-    Filter, Fingerprint, Hit, Index, IndexBuilder, IndexBytes, IndexError, Mismatch, Placement,
-    Preset, ProbeKind, QueryVector, Recipe, RecipeError, Report, Request, Retriever,
-    RetrieverError, RowError, SearchError, SearchIter, SearchOptions, Session, Texts, Verdict,
-    ZeroRows, container::Container,
+    Answer, Blend, BuildOptions, BuildReport, Candidate, Ceiling, ContainerError, EffortCurve,
+    Efforts, EmbeddingSpace, Filter, Fingerprint, Hit, Index, IndexBuilder, IndexBytes, IndexError,
+    Mismatch, Placement, Preset, ProbeKind, QueryVector, Recipe, RecipeError, Report, Request,
+    Retriever, RetrieverError, RowError, SearchError, SearchIter, SearchOptions, Session, Texts,
+    Verdict, ZeroRows, container::Container,
 };
 pub use crinoid_quant::{
     IntoVectors, Metric, Neighbor, VectorError, Vectors, input::Number, metric::UnknownMetric,

@@ -50,6 +50,6 @@ pub use builder::{BuildError, Builder, Params, Progress};
 pub use candidate::Candidate;
 pub use copies::Copies;
 pub use diagnose::{Diagnosis, LevelDiagnosis, diagnose};
-pub use live::{LiveError, LiveGraph};
+pub use live::{ForgetError, LiveError, LiveGraph, forget};
 pub use repair::repair;
 pub use versions::{CHAMPION, PREDECESSOR, VERSIONS, builder};

@@ -26,6 +26,45 @@ pub struct LiveGraph {
     params: Params,
 }
 
+/// `graph` as if `nodes` had never come, as far as its base layer goes: no link leads to or from them, and
+/// whoever linked to one of them has taken over its links and selected anew. `None` where one of them stands
+/// in an upper layer or is the entry.
+///
+/// # Errors
+/// When the graph's lists are longer than any builder makes them, or one of `nodes` is no node or is named
+/// twice.
+pub fn forget(
+    graph: &Graph,
+    space: &dyn Space,
+    nodes: &[u32],
+) -> Result<Option<Graph>, ForgetError> {
+    let above = graph.layers().iter().flat_map(|layer| layer.nodes.iter().copied());
+    if above.chain(graph.entry_node()).any(|node| nodes.contains(&node)) {
+        return Ok(None);
+    }
+    let m = graph.degree().div_ceil(2).max(2);
+    let params = Params {
+        m,
+        ef_construction: m.max(Params::default().ef_construction),
+        ..Params::default()
+    };
+    let mut live = LiveGraph::thaw(graph, space, &params)?;
+    live.delete(space, nodes)?;
+    Ok(Some(live.rows.to_graph(graph.entry(), graph.layers().to_vec())?))
+}
+
+/// Nodes that cannot be forgotten.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForgetError {
+    /// The graph cannot be taken up.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// They are not in the graph.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+}
+
 /// A change that cannot be made. Nothing has been changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{clustered, exact, recall, rows, search};
-use crinoid_graph::{Graph, LiveError, LiveGraph, Params, builder, diagnose};
+use crinoid_graph::{Graph, LiveError, LiveGraph, Params, builder, diagnose, forget};
 use crinoid_quant::{Codes, Metric, Vectors, codec::Sq8};
 use std::collections::VecDeque;
 
@@ -112,4 +112,39 @@ fn a_frozen_graph_can_be_taken_up() {
     assert_eq!((live.len(), freeze(&mut live, &codes).digest()), (500, graph.digest()));
     let narrow = Params { m: 2, ..PARAMS };
     assert!(LiveGraph::thaw(&graph, &*codes.space(), &narrow).is_err());
+}
+
+#[test]
+fn a_graph_forgets_nodes_as_if_they_had_never_come() {
+    let vectors = clustered(2_000, 8, 5, 9);
+    let codes = Sq8::train(&vectors, Metric::L2);
+    for name in ["crinoid@1", "hnsw@1", "vamana@1"] {
+        let space = codes.space();
+        let graph = builder(name).unwrap().build(&*space, &PARAMS, &()).unwrap();
+        let above: Vec<u32> = graph.layers().iter().flat_map(|l| l.nodes.iter().copied()).collect();
+        let is_low = |node: &u32| !above.contains(node) && graph.entry_node() != Some(*node);
+        let gone: Vec<u32> = (0..2_000).step_by(17).filter(is_low).collect();
+        let rest = forget(&graph, &*space, &gone).unwrap().unwrap();
+        assert_eq!((rest.len(), rest.layers()), (2_000, graph.layers()), "{name}");
+        for node in 0..2_000 {
+            let list = rest.neighbors(node);
+            assert!(list.iter().all(|id| !gone.contains(id)), "{name}");
+            if gone.contains(&node) {
+                assert!(list.is_empty(), "{name}");
+            } else if !graph.neighbors(node).iter().any(|id| gone.contains(id)) {
+                assert_eq!(list, graph.neighbors(node), "{name}");
+            }
+        }
+        // Those that are left are found as before, those that have gone never.
+        let mut found = 0;
+        for node in (0..2_000u32).filter(|node| !gone.contains(node)).step_by(13) {
+            let near = search(&rest, &vectors, vectors.row(node as usize), 40);
+            assert!(near.iter().all(|id| !gone.contains(id)), "{name}");
+            found += usize::from(near[0] == node);
+        }
+        assert!(found >= 140, "{name}: {found}");
+        let stands_above = above.first().copied().or(graph.entry_node()).unwrap();
+        assert!(forget(&graph, &*space, &[stands_above]).unwrap().is_none(), "{name}");
+        assert!(forget(&graph, &*space, &[gone[0], gone[0]]).is_err(), "{name}");
+    }
 }

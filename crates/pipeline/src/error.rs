@@ -147,6 +147,31 @@ pub enum SearchError {
     /// No answers were asked for.
     #[error("k is 0: ask for at least one answer")]
     ZeroK,
+    /// The wanted recall is no share.
+    #[error("a recall of {wanted}: ask for a share above 0 and up to 1, for instance 0.95")]
+    Recall {
+        /// What was asked for.
+        wanted: f32,
+    },
+    /// No search reached the wanted recall when the index was built.
+    #[error(
+        "a recall of {wanted} at k = {k} was not reached by any ef when the index was built, the best was \
+         {best:.4}: ask for that, search exactly, or build the index for a sample of queries"
+    )]
+    BeyondReach {
+        /// What was asked for.
+        wanted: f32,
+        /// The best that is known.
+        best: f32,
+        /// How many answers were asked for.
+        k: usize,
+    },
+    /// Nobody found out what recall this index reaches.
+    #[error(
+        "what recall this index reaches is not known: it was built unchecked or by an older version; name an \
+         ef, or build it again"
+    )]
+    NoEfforts,
     /// Vectors that stayed on disk cannot be read any more, or are no vectors any more.
     #[error("{}: float rows on disk: {why}", path.display())]
     Rows {

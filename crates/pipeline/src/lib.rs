@@ -23,8 +23,8 @@ pub use error::{IndexError, PartProblem, RowError, SearchError};
 pub use filter::Filter;
 pub use fingerprint::{EmbeddingSpace, Field, Fingerprint, Mismatch};
 pub use index::{
-    BuildOptions, BuildReport, Candidate, Ceiling, Index, IndexBuilder, IndexBytes, ProbeKind,
-    Verdict, ZeroRows,
+    BuildOptions, BuildReport, Candidate, Ceiling, EffortCurve, Efforts, Index, IndexBuilder,
+    IndexBytes, ProbeKind, Verdict, ZeroRows,
 };
 pub use pages::SearchIter;
 pub use preset::{

@@ -80,7 +80,7 @@ impl<'a> SearchIter<'a> {
         query: &[f32],
         options: &SearchOptions,
     ) -> Result<Self, SearchError> {
-        let pages = Pages::new(index, query, options.ef)?;
+        let pages = Pages::new(index, query, index.with_effort(options)?.ef)?;
         Ok(Self { index: Held::Borrowed(index), pages, page: Vec::new(), next: 0 })
     }
 }

@@ -192,7 +192,7 @@ impl<'a> Retriever<'a> {
             return Err(RetrieverError::NativeCodes);
         };
         let stage3 = self.rerank.zip(request.text);
-        let ef = self.options.ef;
+        let ef = self.index.with_effort(&self.options)?.ef;
         let pool = stage3.map_or(0, |((_, _, pool), _)| pool.bound(1, ef, false));
         let options = SearchOptions { k: self.options.k.max(pool), ..self.options };
         if self.options.k == 0 {

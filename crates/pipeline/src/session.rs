@@ -6,7 +6,7 @@ use crate::{
 };
 use crinoid_quant::{Neighbor, Preparation};
 use crinoid_refine::{Pool, Reason, RefinerQuery, StageReport, Stages};
-use crinoid_search::{Counters, SearchParams};
+use crinoid_search::{Bitmap, Counters, Engine, SearchParams};
 use serde::{Deserialize, Serialize};
 use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
@@ -18,6 +18,10 @@ pub struct SearchOptions {
     /// Width of the search's beam: how many candidates it keeps while it walks. Values below the
     /// pool or `k` have no effect.
     pub ef: usize,
+    /// The recall that is wanted at `k`, above 0 and up to 1; where it is given, `ef` is what reached it on
+    /// queries that were kept out when the index was built.
+    #[serde(default)]
+    pub recall: Option<f32>,
     /// How many of the search's candidates the first refiner sees.
     #[serde(default)]
     pub pool: Pool,
@@ -36,12 +40,42 @@ fn all_refiners() -> usize {
 impl SearchOptions {
     /// `k` answers from a beam of `ef`, with default pools.
     pub fn new(k: usize, ef: usize) -> Self {
-        Self { k, ef, pool: Pool::Default, fine_pool: Pool::Default, refiners: MAX_REFINERS }
+        Self {
+            k,
+            ef,
+            recall: None,
+            pool: Pool::Default,
+            fine_pool: Pool::Default,
+            refiners: MAX_REFINERS,
+        }
     }
 
     /// `k` answers with a beam of `max(4 k, 100)`.
     pub fn for_k(k: usize) -> Self {
         Self::new(k, k.saturating_mul(4).max(100))
+    }
+
+    /// These options with an effort for `recall`, the mean share of the `k` nearest that is to be found,
+    /// instead of a named `ef`.
+    ///
+    /// The effort was found out when the index was built ([`BuildReport::efforts`](crate::BuildReport::efforts)):
+    /// on rows of its own, which it was made to forget meanwhile, or on a quarter of the sample that
+    /// [`Index::build_for`] was given. It holds for queries like these; where queries come from elsewhere
+    /// than rows, give a sample (of at least 96). Without a filter, by the mean over queries, within about 1.5
+    /// points.
+    ///
+    /// ```
+    /// use crinoid_pipeline::{Index, SearchOptions};
+    ///
+    /// let rows: Vec<[f32; 2]> = (0..2_000).map(|i| [i as f32, (i % 10) as f32]).collect();
+    /// let index = Index::builder().build(&rows)?;
+    /// let answers = index.search_with(&[42.4, 2.0], &SearchOptions::for_k(3).recall(0.99))?;
+    /// assert_eq!(answers[0].id, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn recall(self, recall: f32) -> Self {
+        Self { recall: Some(recall), ..self }
     }
 
     /// These options with another pool for the first refiner.
@@ -72,18 +106,24 @@ pub struct Report {
 /// The working memory of one thread.
 #[derive(Default)]
 pub(crate) struct Working {
-    search: crinoid_search::Scratch,
-    refine: [crinoid_refine::Scratch; MAX_REFINERS],
+    walking: Walking,
     prepared: Vec<f32>,
     full: Vec<f32>,
     nodes: Vec<Neighbor>,
+}
+
+/// What the search and the refiners write to.
+#[derive(Default)]
+pub(crate) struct Walking {
+    search: crinoid_search::Scratch,
+    refine: [crinoid_refine::Scratch; MAX_REFINERS],
 }
 
 #[cfg(feature = "collection")]
 impl Working {
     /// The part that engines use.
     pub(crate) fn search(&mut self) -> &mut crinoid_search::Scratch {
-        &mut self.search
+        &mut self.walking.search
     }
 }
 
@@ -195,8 +235,8 @@ impl<'a> Session<'a> {
         if options.k == 0 {
             return Err(SearchError::ZeroK);
         }
-        let started = Instant::now();
         let index = &*self.index;
+        let options = &index.with_effort(options)?;
         if let Some(filter) = filter {
             filter.check(index)?;
         }
@@ -204,45 +244,58 @@ impl<'a> Session<'a> {
             index.answer_zero(options.k, filter, answers);
             return Ok(Report::default());
         }
-        let Working { search, refine, prepared, full, nodes } = &mut self.working;
-        let preparation = index.preparation();
-        let query = prepare(preparation, row, query, prepared, full)?;
-        let refiners = index.refiners();
-        let refiners = &refiners[..options.refiners.min(refiners.len())];
-        let plan = Plan::new(index, options, refiners, &query);
-        let params = SearchParams::new(plan.leaves[0], options.ef);
-        let engine = index.stage().engine();
-        let counters = match filter {
-            None => engine.search(query.prepared, &params, search, answers),
-            Some(filter) => {
-                engine.search_filtered(query.prepared, &params, filter.nodes(), search, answers)
-            }
-        };
-        answers.truncate(params.k);
-        let mut report = Report { counters, ..Report::default() };
-        report.stages.push(StageReport {
-            name: engine.version(),
-            entered: counters.hops as usize,
-            left: answers.len(),
-            missing: 0,
-            nanos: started.elapsed().as_nanos() as u64,
-            reason: if options.k > options.ef { Reason::Raised } else { Reason::Fixed },
-        });
-        for (place, (refiner, scratch)) in refiners.iter().zip(refine).enumerate() {
-            let keep = plan.leaves[place + 1];
-            let (size, chosen) = plan.rules[place].choose(keep, answers, plan.coarse && place == 0);
-            answers.truncate(size);
-            let stage = refiner.try_refine(&query, keep, scratch, answers)?;
-            let reason = match stage.reason {
-                Reason::Default => chosen,
-                reason => reason,
-            };
-            report.stages.push(StageReport { reason, ..stage });
-        }
+        let Working { walking, prepared, full, nodes } = &mut self.working;
+        let query = prepare(index.preparation(), row, query, prepared, full)?;
+        let (engine, among) = (index.stage().engine(), filter.map(Filter::nodes));
+        let report = walk(index, engine, &query, options, among, walking, answers)?;
         index.finish(options.k, filter, answers, nodes);
         all_defined(answers)?;
         Ok(report)
     }
+}
+
+/// Writes the nearest nodes into `answers` (cleared first), closest first: those that `engine`, the index's
+/// own or another over the same nodes, finds and the index's refiners leave.
+pub(crate) fn walk(
+    index: &Index,
+    engine: &dyn Engine,
+    query: &RefinerQuery<'_>,
+    options: &SearchOptions,
+    among: Option<&Bitmap>,
+    Walking { search, refine }: &mut Walking,
+    answers: &mut Vec<Neighbor>,
+) -> Result<Report, SearchError> {
+    let started = Instant::now();
+    let refiners = index.refiners();
+    let refiners = &refiners[..options.refiners.min(refiners.len())];
+    let plan = Plan::new(index, options, refiners, query);
+    let params = SearchParams::new(plan.leaves[0], options.ef);
+    let counters = match among {
+        None => engine.search(query.prepared, &params, search, answers),
+        Some(nodes) => engine.search_filtered(query.prepared, &params, nodes, search, answers),
+    };
+    answers.truncate(params.k);
+    let mut report = Report { counters, ..Report::default() };
+    report.stages.push(StageReport {
+        name: engine.version(),
+        entered: counters.hops as usize,
+        left: answers.len(),
+        missing: 0,
+        nanos: started.elapsed().as_nanos() as u64,
+        reason: if options.k > options.ef { Reason::Raised } else { Reason::Fixed },
+    });
+    for (place, (refiner, scratch)) in refiners.iter().zip(refine).enumerate() {
+        let keep = plan.leaves[place + 1];
+        let (size, chosen) = plan.rules[place].choose(keep, answers, plan.coarse && place == 0);
+        answers.truncate(size);
+        let stage = refiner.try_refine(query, keep, scratch, answers)?;
+        let reason = match stage.reason {
+            Reason::Default => chosen,
+            reason => reason,
+        };
+        report.stages.push(StageReport { reason, ..stage });
+    }
+    Ok(report)
 }
 
 impl Session<'_> {
@@ -261,10 +314,11 @@ impl Session<'_> {
         if k == 0 {
             return Err(SearchError::ZeroK);
         }
-        let Working { search, prepared, nodes, .. } = &mut self.working;
+        let Working { walking, prepared, nodes, .. } = &mut self.working;
         self.index.preparation().apply(0, query, prepared)?;
         let params = SearchParams::new(k, 0);
-        let counters = self.index.stage().scan().search(prepared, &params, search, answers);
+        let counters =
+            self.index.stage().scan().search(prepared, &params, &mut walking.search, answers);
         self.index.finish(k, None, answers, nodes);
         all_defined(answers)?;
         Ok(counters)
@@ -289,7 +343,8 @@ impl Session<'_> {
         if k == 0 {
             return Err(SearchError::ZeroK);
         }
-        let Working { refine: [scratch, ..], prepared, full, nodes, .. } = &mut self.working;
+        let Working { walking, prepared, full, nodes } = &mut self.working;
+        let [scratch, ..] = &mut walking.refine;
         let prepared = prepare(index.preparation(), 0, query, prepared, full)?;
         let Some(refiner) = index.finest(&prepared) else {
             return self.scan_codes(query, k, answers).map(|_| ());

@@ -171,9 +171,11 @@ impl Engine for Exact {
     }
 }
 
-/// Distances of one query to all rows of a set.
+/// Distances of one query to some rows.
 struct FloatScan<'a> {
-    vectors: &'a Vectors,
+    rows: &'a [f32],
+    /// The number of the first of them.
+    first: usize,
     query: &'a [f32],
     dot: bool,
     nearest: &'a mut Smallest,
@@ -184,12 +186,43 @@ impl OnIsa for FloatScan<'_> {
 
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
-        let Self { vectors, query, dot, nearest } = self;
-        for (id, row) in vectors.rows().enumerate() {
+        let Self { rows, first, query, dot, nearest } = self;
+        for (row, id) in rows.chunks_exact(query.len()).zip(first as u32..) {
             let distance = if dot { -isa.dot_f32(row, query) } else { isa.l2_f32(row, query) };
-            nearest.offer(key::pack(key::from_f32(distance), id as u32));
+            nearest.offer(key::pack(key::from_f32(distance), id));
         }
     }
+}
+
+/// Bytes of rows that a core keeps at hand while it measures one query after the other against them.
+const TILE: usize = 256 << 10;
+
+/// The most queries that share a tile.
+const GROUP: usize = 16;
+
+/// The answers to `queries`, which are read through the rows together.
+fn nearest_to_group(
+    vectors: &Vectors,
+    metric: Metric,
+    queries: &[&[f32]],
+    k: usize,
+) -> Vec<Vec<Neighbor>> {
+    let (dim, dot, level) = (vectors.dim(), metric == Metric::InnerProduct, Level::current());
+    let mut nearest: Vec<Smallest> = queries.iter().map(|_| Smallest::default()).collect();
+    nearest.iter_mut().for_each(|nearest| nearest.reset(k.min(vectors.len())));
+    let rows = (TILE / (4 * dim)).max(1);
+    for (tile, values) in vectors.as_slice().chunks(rows * dim).enumerate() {
+        for (query, nearest) in queries.iter().zip(&mut nearest) {
+            assert_eq!(query.len(), dim, "dimension of the query");
+            let scan = FloatScan { rows: values, first: tile * rows, query, dot, nearest };
+            isa::dispatch(level, scan);
+        }
+    }
+    let neighbor = |&packed: &u64| {
+        let (key, id) = key::unpack(packed);
+        Neighbor::new(id, key::to_f32(key))
+    };
+    nearest.iter_mut().map(|nearest| nearest.sorted().iter().map(neighbor).collect()).collect()
 }
 
 /// The `k` vectors nearest to a prepared `query` in f32, nearest first, ties by id.
@@ -199,16 +232,7 @@ impl OnIsa for FloatScan<'_> {
 /// # Panics
 /// When the query has another dimension than the vectors.
 pub fn nearest(vectors: &Vectors, metric: Metric, query: &[f32], k: usize) -> Vec<Neighbor> {
-    assert_eq!(query.len(), vectors.dim(), "dimension of the query");
-    let mut nearest = Smallest::default();
-    nearest.reset(k.min(vectors.len()));
-    let dot = metric == Metric::InnerProduct;
-    isa::dispatch(Level::current(), FloatScan { vectors, query, dot, nearest: &mut nearest });
-    let answers = nearest.sorted().iter().map(|&packed| {
-        let (key, id) = key::unpack(packed);
-        Neighbor::new(id, key::to_f32(key))
-    });
-    answers.collect()
+    nearest_to_group(vectors, metric, &[query], k).pop().unwrap_or_default()
 }
 
 /// [`nearest`] for every row of `queries`, on the current rayon pool, in the order of the rows.
@@ -221,10 +245,10 @@ pub fn nearest_all(
     queries: &Vectors,
     k: usize,
 ) -> Vec<Vec<Neighbor>> {
-    (0..queries.len())
-        .into_par_iter()
-        .map(|row| nearest(vectors, metric, queries.row(row), k))
-        .collect()
+    let rows: Vec<&[f32]> = queries.rows().collect();
+    let group = rows.len().div_ceil(rayon::current_num_threads()).clamp(1, GROUP);
+    let groups = rows.par_chunks(group);
+    groups.flat_map_iter(|queries| nearest_to_group(vectors, metric, queries, k)).collect()
 }
 
 #[cfg(test)]
@@ -233,6 +257,37 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn queries_that_share_tiles_get_what_each_gets_alone(
+            queries in 1usize..40, dim in 1usize..300, k in 0usize..20, product: bool,
+        ) {
+            let values = |seed: u64, rows: usize| {
+                let mut dice = crinoid_quant::random::Random::new(seed);
+                let values: Vec<f32> = (0..rows * dim).map(|_| dice.normal()).collect();
+                Vectors::new(values.as_slice(), dim).unwrap()
+            };
+            let (vectors, queries) = (values(1, 1 + TILE / (2 * dim).max(128)), values(2, queries));
+            let metric = if product { Metric::InnerProduct } else { Metric::L2 };
+            let together = nearest_all(&vectors, metric, &queries, k);
+            prop_assert_eq!(together.len(), queries.len());
+            for (query, found) in queries.rows().zip(&together) {
+                let distance = |row: &[f32]| -> f64 {
+                    let pairs = row.iter().zip(query).map(|(x, y)| (f64::from(*x), f64::from(*y)));
+                    match product {
+                        true => -pairs.map(|(x, y)| x * y).sum::<f64>(),
+                        false => pairs.map(|(x, y)| (x - y).powi(2)).sum(),
+                    }
+                };
+                let mut all: Vec<f64> = vectors.rows().map(distance).collect();
+                all.sort_unstable_by(f64::total_cmp);
+                prop_assert_eq!(found.len(), k.min(all.len()));
+                for (found, exact) in found.iter().zip(&all) {
+                    let own = distance(vectors.row(found.id as usize));
+                    prop_assert!((own - exact).abs() <= 1e-4 * exact.abs().max(1.0), "{own} {exact}");
+                }
+            }
+        }
+
         #[test]
         fn the_smallest_are_kept(values in proptest::collection::hash_set(0u64..1000, 0..200), k in 0usize..50) {
             let mut smallest = Smallest::default();

@@ -134,10 +134,11 @@ impl Snapshot {
             }
             Kind::Segment { index, .. } => {
                 let spare = if dead == 0 { 0 } else { (wanted * dead).div_ceil(live) + 8 };
+                let options = index.with_effort(&SearchOptions { k: wanted, ..*options })?;
                 let mut session = Session::new(index, working);
                 for k in [(wanted + spare).min(n), (wanted + dead).min(n)] {
                     let ef = options.ef.saturating_add(k - wanted);
-                    session.search(query, &SearchOptions { k, ef, ..*options }, nearest)?;
+                    session.search(query, &SearchOptions { k, ef, ..options }, nearest)?;
                     let alive = nearest.iter().filter(|n| part.id(n.id as usize).is_some());
                     if alive.count() >= wanted {
                         break;

@@ -3,6 +3,7 @@
 use super::{
     BuildReport, Index,
     choice::{Choice, Data},
+    effort::{Efforts, FEWEST, Forgotten, QUERIES},
     idle, links,
 };
 use crate::{
@@ -15,11 +16,14 @@ use crate::{
 };
 use crinoid_graph::{BuildError, Copies, Params, Progress};
 use crinoid_quant::{
-    IntoVectors, Metric, Preparation, Vectors, codes::Unsuitable, vectors::check_dim,
+    IntoVectors, Metric, Preparation, Vectors, codes::Unsuitable, random, vectors::check_dim,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
+
+/// Seed of the queries that are kept out of everything until the end.
+const HELD_OUT: u64 = 0x0CA1_1B8A;
 
 /// How an index is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,7 +110,9 @@ impl Index {
     }
 
     /// As [`build`](Self::build), with some queries like those that will come: the codes must answer
-    /// these as well. A few hundred are enough.
+    /// these as well, and rows that answer the same of them are linked where they come from elsewhere than
+    /// rows. A few hundred are enough. A quarter of them, 256 at most, is kept out of all that, and asked in
+    /// the end what recall the index reaches ([`SearchOptions::recall`](crate::SearchOptions::recall)).
     ///
     /// ```
     /// use crinoid_pipeline::{BuildOptions, Index, ProbeKind};
@@ -161,6 +167,22 @@ impl Index {
         index.sections()?;
         Ok(index)
     }
+}
+
+/// A sample of queries in two: those that codes and links are chosen for, and a quarter that is kept out
+/// of everything until it is asked what recall the index reaches.
+fn split(sample: &Vectors) -> Result<(Option<Vectors>, Option<Vectors>), IndexError> {
+    let held = random::sample(HELD_OUT, sample.len(), (sample.len() / 4).min(QUERIES));
+    let (mut used, mut kept) = (Vec::new(), Vec::new());
+    for (number, row) in sample.rows().enumerate() {
+        match held.contains(&(number as u32)) {
+            true => kept.push(row),
+            false => used.push(row),
+        }
+    }
+    let vectors =
+        |rows: Vec<&[f32]>| (!rows.is_empty()).then(|| Vectors::from_rows(&rows)).transpose();
+    Ok((vectors(used)?, vectors(kept)?))
 }
 
 /// The documents in the two forms that codecs and refiners are made from.
@@ -240,6 +262,25 @@ impl Material {
         Ok(asked.map_err(SearchError::from)?)
     }
 
+    /// What recall `index` reaches at what effort, on queries that had no part in its making.
+    fn efforts(
+        &self,
+        index: &Index,
+        kept_out: Option<&Vectors>,
+        forgotten: Option<Forgotten>,
+    ) -> Result<Efforts, IndexError> {
+        match (kept_out, forgotten) {
+            (_, Some(forgotten)) => index.efforts_without(&self.full, &self.prepared, forgotten),
+            (Some(queries), None) if !self.full.is_empty() => {
+                let prepare = |how: Preparation| how.apply_all(queries).map_err(SearchError::from);
+                let (full, prepared) =
+                    (prepare(self.preparation.whole())?, prepare(self.preparation)?);
+                Ok(index.efforts_for(&self.full, &full, &prepared))
+            }
+            _ => Ok(Efforts::default()),
+        }
+    }
+
     /// Chooses the codes, or checks those that the recipe names.
     fn choose(
         &self,
@@ -275,7 +316,11 @@ impl Material {
         progress: &dyn Progress,
     ) -> Result<Index, IndexError> {
         let Self { preparation, metric, full, prepared, copies, .. } = self;
-        let asked = self.asked(sample)?;
+        let (sample, kept_out) = match sample {
+            Some(sample) => split(sample)?,
+            None => (None, None),
+        };
+        let asked = self.asked(sample.as_ref())?;
         let Choice { recipe, space, codes, report } = self.choose(asked.as_ref(), options)?;
         let graph = compose::graph(recipe.graph(), &*space.space(), &options.graph, progress)?;
         let extra = options.answer_links.unwrap_or(options.graph.m);
@@ -288,6 +333,11 @@ impl Material {
             extra,
         );
         let graph = Arc::new(linked.map_err(BuildError::from)?);
+        let kept_out = kept_out.filter(|queries| queries.len() >= FEWEST && !options.unchecked);
+        let forgotten = match kept_out.is_none() && !options.unchecked {
+            true => Forgotten::by(&graph, &*space.space())?,
+            false => None,
+        };
         let codes = match (codes, recipe.quant() == recipe.space()) {
             (Some(codes), _) => codes,
             (None, true) => space,
@@ -311,7 +361,7 @@ impl Material {
             format: FORMAT,
         };
         drop(parts);
-        Ok(Index {
+        let mut index = Index {
             options: BuildOptions { recipe, ..options.clone() },
             preparation: *preparation,
             fingerprint,
@@ -322,7 +372,9 @@ impl Material {
             report,
             digest: OnceLock::new(),
             idle: idle(),
-        })
+        };
+        index.report.efforts = self.efforts(&index, kept_out.as_ref(), forgotten)?;
+        Ok(index)
     }
 
     /// `error` with the number of a row where it has that of a distinct vector.

@@ -6,6 +6,7 @@
 //! | `builder` | the same, one option at a time |
 //! | `ask` | questions to an index that need no session |
 //! | `choice` | which codes are searched, and whether they will do |
+//! | `effort` | how wide a search must be for a wanted recall |
 //! | `links` | links between rows that answer the same questions |
 //! | `rows` | from nodes back to rows |
 //! | `file` | the index as one file |
@@ -15,6 +16,7 @@ mod ask;
 mod build;
 mod builder;
 mod choice;
+mod effort;
 mod file;
 mod hints;
 mod links;
@@ -23,6 +25,7 @@ mod rows;
 pub use build::{BuildOptions, ZeroRows};
 pub use builder::IndexBuilder;
 pub use choice::{BuildReport, Candidate, Ceiling, ProbeKind, Verdict};
+pub use effort::{EffortCurve, Efforts};
 
 use crate::{
     compose::FirstStage,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const WIDER: [f32; 4] = [1.0, 1.5, 2.5, 4.0];
 
 /// An answer counts when it is as near as the `k`-th neighbour, but for rounding.
-const ROUNDING: f32 = 1e-6;
+pub(in super::super) const ROUNDING: f32 = 1e-6;
 
 /// The recall that is left after a search over the codes that misses nothing and a refiner that is
 /// exact.
@@ -135,10 +135,10 @@ impl Ceilings {
 }
 
 /// One row measured against a query by the floats.
-struct Exact<'a> {
-    row: &'a [f32],
-    query: &'a [f32],
-    dot: bool,
+pub(in super::super) struct Exact<'a> {
+    pub(in super::super) row: &'a [f32],
+    pub(in super::super) query: &'a [f32],
+    pub(in super::super) dot: bool,
 }
 
 impl OnIsa for Exact<'_> {

@@ -19,6 +19,7 @@ mod probes;
 mod report;
 
 pub use ceiling::Ceiling;
+pub(super) use ceiling::{Exact, ROUNDING};
 pub use probes::ProbeKind;
 pub use report::{BuildReport, Candidate, Verdict};
 

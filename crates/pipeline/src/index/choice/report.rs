@@ -1,6 +1,9 @@
 //! What was found out about the data when an index was built.
 
-use super::ceiling::Ceiling;
+use super::{
+    super::effort::{EffortCurve, Efforts},
+    ceiling::Ceiling,
+};
 use crinoid_quant::Vectors;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -52,6 +55,8 @@ pub struct BuildReport {
     pub candidates: Vec<Candidate>,
     /// How many times its default size the first refiner's pool has.
     pub widened: f32,
+    /// What recall searches reach, by `k` and `ef`, for [`SearchOptions::recall`](crate::SearchOptions::recall).
+    pub efforts: Efforts,
     /// The most links that a node has to rows which answer the same questions, as it was asked for.
     pub answer_links: Option<usize>,
     /// All values were divided by two to this power, so that their squares are numbers.
@@ -70,6 +75,7 @@ impl Default for BuildReport {
             dim: 0,
             candidates,
             widened: 1.0,
+            efforts: Efforts::default(),
             answer_links: None,
             exponent: 0,
             keeps_zeros: false,
@@ -88,6 +94,7 @@ impl BuildReport {
         let is_row = |&row: &u32| (row as usize) < rows;
         match self {
             Self { widened, .. } if !(1.0..=64.0).contains(widened) => Some("its pool"),
+            Self { efforts, .. } if !efforts.is_sound() => Some("its curves of recall"),
             Self { exponent, .. } if !(-160..=160).contains(exponent) => Some("its exponent"),
             Self { zero_rows, .. } if !zero_rows.is_sorted_by(|a, b| a < b) => {
                 Some("its zero rows")
@@ -128,6 +135,14 @@ impl fmt::Display for BuildReport {
                     "        {probes:9} {queries:4} asked: {at_10:.4} @10 {at_100:.4} @100"
                 )?;
             }
+        }
+        let Efforts { queries, curves, .. } = &self.efforts;
+        for EffortCurve { k, points } in curves {
+            write!(f, "recall@{k} of {queries} queries by ef:")?;
+            for (ef, recall) in points {
+                write!(f, " {ef}: {recall:.3}")?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

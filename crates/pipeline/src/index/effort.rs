@@ -1,0 +1,349 @@
+//! How wide a search must be for a wanted recall, found out on queries that the index does not hold.
+//!
+//! When an index is built, some of its rows are asked as if they had never come: links to and from them
+//! are taken out of a copy of the graph, and the exact answers are counted without them. Where the caller
+//! gave a sample of queries, some of these are kept out of everything else and asked instead. The recall
+//! of each `ef` of a ladder becomes a curve; [`SearchOptions::recall`] reads it backwards.
+
+use super::{
+    Index, ProbeKind,
+    choice::{Exact, ROUNDING},
+};
+use crate::{
+    error::{IndexError, SearchError},
+    session::{self, SearchOptions, Walking},
+};
+use crinoid_graph::{BuildError, ForgetError, Graph, forget};
+use crinoid_quant::{Level, Metric, Neighbor, Space, Vectors, isa, random};
+use crinoid_refine::RefinerQuery;
+use crinoid_search::{Engine, exact};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// The numbers of answers that get a curve.
+const KS: [usize; 3] = [1, 10, 100];
+
+/// The last of them.
+const MOST: usize = KS[KS.len() - 1];
+
+/// Answers beyond these that are looked for, in case some are forgotten.
+const ROOM: usize = 64;
+
+/// How many queries are asked, at most.
+pub(super) const QUERIES: usize = 256;
+
+/// Seed of the rows that are asked.
+const SEED: u64 = 0x0EFF_0275;
+
+/// Below so many queries nothing is said: their mean would be off by points.
+pub(super) const FEWEST: usize = 24;
+
+/// The ladder ends where so little is missed.
+const ENOUGH: f64 = 0.9995;
+
+/// The ladder ends at this `ef` at the latest.
+const WIDEST: usize = 8_192;
+
+/// What recall searches reached when the index was built, by `k` and `ef`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Efforts {
+    /// Where the queries came from: [`ProbeKind::Asked`] were the caller's, [`ProbeKind::Rows`] rows that the
+    /// search was made to forget.
+    pub queries_from: Option<ProbeKind>,
+    /// How many queries were asked.
+    pub queries: usize,
+    /// A curve for each `k`, ascending. Empty where nothing could be found out: among very few rows,
+    /// or where the check was declined.
+    pub curves: Vec<EffortCurve>,
+}
+
+/// The recall of searches for `k` answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EffortCurve {
+    /// How many answers were wanted.
+    pub k: usize,
+    /// `(ef, recall)`, both ascending.
+    pub points: Vec<(usize, f64)>,
+}
+
+impl EffortCurve {
+    /// The least `ef` that reaches `recall`, between points on a logarithmic scale.
+    fn ef(&self, recall: f64) -> Option<f64> {
+        let at = self.points.iter().position(|&(_, reached)| reached >= recall)?;
+        let (ef, reached) = self.points[at];
+        let Some(&(before, less)) = at.checked_sub(1).and_then(|at| self.points.get(at)) else {
+            return Some(ef as f64);
+        };
+        let share = (recall - less) / (reached - less);
+        Some(before as f64 * (ef as f64 / before as f64).powf(share))
+    }
+
+    fn best(&self) -> f64 {
+        self.points.last().map_or(0.0, |&(_, recall)| recall)
+    }
+}
+
+impl Efforts {
+    /// The `ef` for `recall` at `k` answers; the best recall that is known, where that is less.
+    fn ef(&self, k: usize, recall: f64) -> Result<usize, f64> {
+        let above = self.curves.iter().position(|curve| curve.k >= k);
+        let last = self.curves.len() - 1;
+        let (low, high) = match above {
+            Some(at) if self.curves[at].k == k => (at, at),
+            Some(0) => (0, 0),
+            Some(at) => (at - 1, at),
+            None => (last, last),
+        };
+        let ef = |at: usize| self.curves[at].ef(recall).ok_or(self.curves[at].best());
+        let (below, above) = (ef(low)?, ef(high)?);
+        let (from, to) = (self.curves[low].k as f64, self.curves[high].k as f64);
+        let wide = match low == high {
+            // Beyond the curves the beam grows as what is asked for does.
+            true => below * (k as f64 / from).max(1.0),
+            false => below * (above / below).powf((k as f64 / from).ln() / (to / from).ln()),
+        };
+        Ok(wide.ceil() as usize)
+    }
+
+    /// Whether this cannot be what was found out about an index; what is wrong, else.
+    pub(super) fn is_sound(&self) -> bool {
+        let ascends = |points: &[(usize, f64)]| {
+            let in_range =
+                points.iter().all(|&(ef, recall)| ef > 0 && (0.0..=1.0).contains(&recall));
+            in_range && points.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1)
+        };
+        let curves = &self.curves;
+        curves.is_sorted_by(|a, b| a.k < b.k)
+            && curves
+                .iter()
+                .all(|curve| curve.k > 0 && !curve.points.is_empty() && ascends(&curve.points))
+    }
+}
+
+impl Index {
+    /// `options` with the `ef` that stands for the recall they ask for, and no recall any more.
+    pub(crate) fn with_effort(
+        &self,
+        options: &SearchOptions,
+    ) -> Result<SearchOptions, SearchError> {
+        let Some(wanted) = options.recall else { return Ok(*options) };
+        if !(wanted > 0.0 && wanted <= 1.0) {
+            return Err(SearchError::Recall { wanted });
+        }
+        let efforts = &self.report.efforts;
+        if efforts.curves.is_empty() {
+            // A walk that keeps everything misses nothing that can be reached.
+            return match self.graph.len() <= WIDEST && !self.report.candidates.is_empty() {
+                true => Ok(SearchOptions { ef: self.graph.len().max(1), recall: None, ..*options }),
+                false => Err(SearchError::NoEfforts),
+            };
+        }
+        match efforts.ef(options.k, f64::from(wanted)) {
+            Ok(ef) => Ok(SearchOptions { ef, recall: None, ..*options }),
+            Err(best) => Err(SearchError::BeyondReach { wanted, best: best as f32, k: options.k }),
+        }
+    }
+
+    /// Finds out what recall searches of this index, made of `full`, reach on `queries`.
+    pub(super) fn efforts_for(
+        &self,
+        full: &Vectors,
+        queries: &Vectors,
+        prepared_queries: &Vectors,
+    ) -> Efforts {
+        let metric = self.preparation.prepared_metric();
+        let nearest = exact::nearest_all(full, metric, queries, MOST);
+        let questions = queries.rows().zip(prepared_queries.rows()).zip(&nearest);
+        let questions = questions.map(|((full, prepared), near)| Question {
+            query: RefinerQuery { full, prepared },
+            answers: near.iter().collect(),
+        });
+        let trial = Trial { index: self, engine: self.stage.engine(), metric, full };
+        trial.efforts(ProbeKind::Asked, &questions.collect::<Vec<_>>())
+    }
+
+    /// The same, on rows of its own that `forgotten` has forgotten.
+    pub(super) fn efforts_without(
+        &self,
+        full: &Vectors,
+        prepared: &Vectors,
+        Forgotten { rows, graph }: Forgotten,
+    ) -> Result<Efforts, IndexError> {
+        let metric = self.preparation.prepared_metric();
+        let stage = self.stage.recompose(&self.options.recipe, &Arc::new(graph))?;
+        let own: Vec<&[f32]> = rows.iter().map(|&row| full.row(row as usize)).collect();
+        let nearest = exact::nearest_all(full, metric, &Vectors::from_rows(&own)?, MOST + ROOM);
+        let gone: BTreeSet<u32> = rows.iter().copied().collect();
+        let questions = rows.iter().zip(&nearest).map(|(&row, near)| {
+            let row = row as usize;
+            let query = RefinerQuery { full: full.row(row), prepared: prepared.row(row) };
+            Question { query, answers: near.iter().filter(|one| !gone.contains(&one.id)).collect() }
+        });
+        let trial = Trial { index: self, engine: stage.engine(), metric, full };
+        Ok(trial.efforts(ProbeKind::Rows, &questions.collect::<Vec<_>>()))
+    }
+}
+
+/// Some rows, and a graph as if they had never come.
+pub(super) struct Forgotten {
+    rows: Vec<u32>,
+    graph: Graph,
+}
+
+impl Forgotten {
+    /// A few rows in a hundred, none of them in an upper layer; `None` where that are too few to ask.
+    pub(super) fn by(graph: &Graph, space: &dyn Space) -> Result<Option<Self>, IndexError> {
+        let layers = graph.layers().iter();
+        let above: BTreeSet<u32> = layers.flat_map(|layer| layer.nodes.iter().copied()).collect();
+        let is_low = |row: &u32| !above.contains(row) && graph.entry_node() != Some(*row);
+        let sample = random::sample(SEED, graph.len(), (graph.len() / 8).min(2 * QUERIES));
+        let mut rows: Vec<u32> = sample.into_iter().filter(is_low).collect();
+        rows.truncate((graph.len() / 16).min(QUERIES));
+        if rows.len() < FEWEST {
+            return Ok(None);
+        }
+        let graph = forget(graph, space, &rows).map_err(|error| match error {
+            ForgetError::Build(error) => error,
+            other => BuildError::Parameter {
+                name: "graph",
+                value: other.to_string(),
+                range: "one that links all nodes",
+            },
+        })?;
+        Ok(graph.map(|graph| Self { rows, graph }))
+    }
+}
+
+/// A query and its exact answers, nearest first: enough for every `k`.
+struct Question<'a> {
+    query: RefinerQuery<'a>,
+    answers: Vec<&'a Neighbor>,
+}
+
+/// Searches that are counted.
+struct Trial<'a> {
+    index: &'a Index,
+    engine: &'a dyn Engine,
+    metric: Metric,
+    full: &'a Vectors,
+}
+
+impl Trial<'_> {
+    fn efforts(&self, from: ProbeKind, questions: &[Question<'_>]) -> Efforts {
+        let curves = KS.into_iter().filter_map(|k| self.curve(k, questions));
+        Efforts { queries_from: Some(from), queries: questions.len(), curves: curves.collect() }
+    }
+
+    fn curve(&self, k: usize, questions: &[Question<'_>]) -> Option<EffortCurve> {
+        let whole = questions.iter().filter(|question| question.answers.len() >= k).count();
+        if 4 * whole < 3 * questions.len() {
+            return None;
+        }
+        let mut points: Vec<(usize, f64)> = Vec::new();
+        let widest = WIDEST.min(self.full.len());
+        for ef in ladder(k, widest) {
+            let recall = self.recall(k, ef, questions);
+            let reached = points.last().map_or(0.0, |&(_, recall)| recall);
+            points.push((ef, recall.max(reached)));
+            if recall >= ENOUGH {
+                break;
+            }
+        }
+        Some(EffortCurve { k, points })
+    }
+
+    fn recall(&self, k: usize, ef: usize, questions: &[Question<'_>]) -> f64 {
+        let options = SearchOptions::new(k, ef);
+        let hits = questions.par_iter().filter(|question| question.answers.len() >= k).map_init(
+            || (Walking::default(), Vec::new()),
+            |(walking, found), Question { query, answers }| {
+                let Self { index, engine, .. } = *self;
+                // Rows on disk are not there yet, and nothing else can fail.
+                let done = session::walk(index, engine, query, &options, None, walking, found);
+                let kth = answers[k - 1].distance;
+                let limit = kth + kth.abs() * ROUNDING;
+                let hits = found.iter().filter(|one| self.distance(query, one.id) <= limit);
+                if done.is_ok() { hits.count().min(k) } else { 0 }
+            },
+        );
+        let (hits, asked) = hits
+            .fold(|| (0, 0), |(hits, asked), one| (hits + one, asked + 1))
+            .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        hits as f64 / (asked * k).max(1) as f64
+    }
+
+    fn distance(&self, query: &RefinerQuery<'_>, node: u32) -> f32 {
+        let dot = self.metric == Metric::InnerProduct;
+        let row = self.full.row(node as usize);
+        isa::dispatch(Level::current(), Exact { row, query: query.full, dot })
+    }
+}
+
+/// Beams from `k` to `widest`, each half as wide again in area as the one before.
+fn ladder(k: usize, widest: usize) -> impl Iterator<Item = usize> {
+    let first = k.max(4).min(widest);
+    let steps = (0..).map(move |step| (first as f64 * 2f64.powf(f64::from(step) / 2.0)) as usize);
+    steps.take_while(move |&ef| ef < widest).chain([widest])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn efforts() -> Efforts {
+        let curve = |k: usize, points: &[(usize, f64)]| EffortCurve { k, points: points.to_vec() };
+        let curves = vec![
+            curve(10, &[(10, 0.5), (20, 0.8), (40, 0.95), (80, 0.99)]),
+            curve(100, &[(100, 0.7), (200, 0.95), (400, 0.99)]),
+        ];
+        Efforts { queries_from: Some(ProbeKind::Rows), queries: 100, curves }
+    }
+
+    #[test]
+    fn the_beam_is_read_off_the_curve_and_between_curves() {
+        let efforts = efforts();
+        assert_eq!(efforts.ef(10, 0.95), Ok(40));
+        assert_eq!(efforts.ef(10, 0.3), Ok(10));
+        let between = efforts.ef(10, 0.9).unwrap();
+        assert!((31..=32).contains(&between), "{between}"); // two thirds of an octave above 20
+        assert_eq!(efforts.ef(1, 0.95), Ok(40));
+        assert_eq!(efforts.ef(100, 0.95), Ok(200));
+        assert_eq!(efforts.ef(200, 0.95), Ok(400));
+        let between = efforts.ef(32, 0.95).unwrap();
+        assert!((89..=91).contains(&between), "{between}");
+    }
+
+    #[test]
+    fn what_was_never_reached_is_said() {
+        assert_eq!(efforts().ef(10, 0.995), Err(0.99));
+        assert_eq!(efforts().ef(50, 0.995), Err(0.99));
+    }
+
+    #[test]
+    fn curves_that_fall_or_start_at_nothing_are_unsound() {
+        assert!(efforts().is_sound() && Efforts::default().is_sound());
+        let broken = |change: fn(&mut Efforts)| {
+            let mut efforts = efforts();
+            change(&mut efforts);
+            !efforts.is_sound()
+        };
+        assert!(broken(|it| it.curves[0].points[1].1 = 0.4));
+        assert!(broken(|it| it.curves[0].points[1].0 = 10));
+        assert!(broken(|it| it.curves[0].points[3].1 = 1.1));
+        assert!(broken(|it| it.curves[0].points.clear()));
+        assert!(broken(|it| it.curves[1].k = 10));
+        assert!(broken(|it| it.curves[0].points[0].0 = 0));
+    }
+
+    #[test]
+    fn a_ladder_rises_to_its_end() {
+        let rungs: Vec<usize> = ladder(10, 100).collect();
+        assert_eq!(rungs, [10, 14, 20, 28, 40, 56, 80, 100]);
+        assert_eq!(ladder(100, 30).collect::<Vec<_>>(), [30]);
+        assert_eq!(ladder(1, 5).collect::<Vec<_>>(), [4, 5]);
+    }
+}
