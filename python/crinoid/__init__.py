@@ -14,11 +14,14 @@ from ._crinoid import (
     Filter,
     Index,
     OptionValueError,
+    Retriever,
     SearchIter,
     StoreError,
+    Table,
     UnknownIdError,
     VectorValueError,
     __version__,
+    read,
 )
 
 __all__ = [
@@ -27,9 +30,12 @@ __all__ = [
     "Filter",
     "Index",
     "OptionValueError",
+    "Retriever",
     "SearchIter",
     "StoreError",
+    "Table",
     "UnknownIdError",
     "VectorValueError",
     "__version__",
+    "read",
 ]

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self, overload
@@ -28,15 +28,54 @@ class Filter:
 
     def __len__(self) -> int: ...
 
-class SearchIter(Iterator[tuple[int, float]]):
+class Table:
+    """The rows of a file: what `read` returns."""
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The vectors, n x d; a copy."""
+
+    @property
+    def ids(self) -> NDArray[Any] | None:
+        """What the rows are called: uint64, or an array of str; None where no column was asked for."""
+
+    @property
+    def attributes(self) -> dict[str, NDArray[Any]]:
+        """The columns that were asked for: int64, float64, bool or objects. Where a row has no value,
+        floats are NaN, and other columns hold objects, None among them."""
+
+    @property
+    def metric(self) -> str | None:
+        """What the file declares as its metric (HDF5 alone does)."""
+
+    def __len__(self) -> int: ...
+
+def read(
+    path: str | PathLike[str],
+    *,
+    vectors: str | None = None,
+    ids: str | None = None,
+    attributes: list[str] = ...,
+    queries: bool = False,
+) -> Table:
+    """Reads a file of vectors: npy, npz, HDF5, Parquet, Arrow, Feather, safetensors, JSON lines, fbin, u8bin,
+    i8bin, fvecs, bvecs; by content where it says what it is, else by extension.
+
+    vectors, ids, attributes: the columns, fields, arrays or data sets that hold them, where several
+    could. queries: reads the queries of an HDF5 file, not its base. Raises FileError, which names the
+    file, the row, the column and the remedy.
+    """
+
+class SearchIter(Iterator[tuple[int | str, float]]):
     """Rows from the nearest on, as `(id, distance)`."""
 
     def __iter__(self) -> Self: ...
-    def __next__(self) -> tuple[int, float]: ...
-    def page(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def __next__(self) -> tuple[int | str, float]: ...
+    def page(self, n: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """The next `n` rows: ids and distances; fewer at the end."""
 
-_Rows = Filter | NDArray[np.bool_] | Iterable[int] | Callable[[int], bool]
+_Id = int | str
+_Rows = Filter | NDArray[np.bool_] | Iterable[_Id] | Callable[[Any], bool]
 
 class Index:
     """Vectors, frozen, that answer which of them are nearest to a query.
@@ -44,13 +83,17 @@ class Index:
     Vectors and queries are anything that numpy takes for an array (or that speaks DLPack) of float32,
     float64, float16, int8 or uint8; they are copied once, so that nobody changes them meanwhile, and
     kept as float32. Distances are float32: squared L2, -<q, x>, or 2 - 2 cos(q, x); lower is closer.
+
+    Rows are called by their numbers, or by the ids that were given: then answers hold these, and filters
+    and `vector` take them.
     """
 
     @staticmethod
     def build(
-        X: ArrayLike,
-        metric: str = "l2",
+        X: ArrayLike | Table,
+        metric: str | None = None,
         *,
+        ids: Iterable[_Id] | None = None,
         m: int = 16,
         ef_construction: int = 200,
         recipe: str = "auto",
@@ -64,9 +107,10 @@ class Index:
         progress: bool | Callable[[int, int], object] | None = True,
         threads: int | None = None,
     ) -> Index:
-        """Builds an index of the rows of `X`, an array of n x d.
+        """Builds an index of the rows of `X`, an array of n x d or what `read` returned.
 
-        metric: "l2", "ip" or "cosine". m: links per node, 2 to 512. ef_construction: how hard an
+        metric: "l2", "ip" or "cosine"; where None, what the file declares, else "l2". ids: what the rows
+        are called, all int (0 to 2**63 - 1) or all str, no two alike; those of the file where None. m: links per node, 2 to 512. ef_construction: how hard an
         insertion looks for its neighbours, m or more. recipe: one version of each module; "auto" chooses
         codes by what the data ask for, and `report` says what it chose. queries: a few hundred like those
         that will come. truncate: search by the first dimensions only. zero_rows: "keep" puts rows of
@@ -78,6 +122,18 @@ class Index:
         Raises VectorValueError or OptionValueError; Ctrl-C ends the build.
         """
 
+    @staticmethod
+    def from_file(
+        path: str | PathLike[str],
+        metric: str | None = None,
+        *,
+        vectors: str | None = None,
+        ids: str | None = None,
+        **options: Any,
+    ) -> Index:
+        """Builds an index of a file of vectors; vectors and ids name columns as for `read`, options are
+        those of `build`."""
+
     def search(
         self,
         Q: ArrayLike,
@@ -86,43 +142,54 @@ class Index:
         ef: int | None = None,
         filter: _Rows | None = None,
         threads: int | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """The `k` nearest rows to each query, nearest first: ids and distances.
 
         One query (d) gives arrays of at most k; many (n, d) give n x min(k, len(index)), with id -1
-        and an infinite distance where a filter leaves fewer. ef: the width of the search, 4 k or 100
+        (None where ids are str) and an infinite distance where a filter leaves fewer. ef: the width of the search, 4 k or 100
         where None. filter: what `Index.filter` takes or makes.
         """
 
-    def search_exact(self, q: ArrayLike, k: int = 10) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def search_exact(self, q: ArrayLike, k: int = 10) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """The `k` nearest rows to one query after measuring all of them."""
 
-    def range_search(self, q: ArrayLike, radius: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def range_search(self, q: ArrayLike, radius: float) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """The rows within `radius` (a distance, inclusive) of one query, nearest first."""
 
     def search_iter(self, q: ArrayLike) -> SearchIter:
         """An iterator over `(id, distance)` from the nearest row on, until every row has come."""
 
     def filter(self, rows: _Rows) -> Filter:
-        """The rows that a search may return: a mask of len(index) booleans, row numbers, or a function
-        of the row number, which is asked once for every row."""
+        """The rows that a search may return: a mask of len(index) booleans, ids, or a function of the id,
+        which is asked once for every row."""
 
-    def vector(self, id: int) -> NDArray[np.float32]:
+    @property
+    def ids(self) -> NDArray[Any]:
+        """What the rows are called, by row: int64, or an array of str."""
+
+    def vector(self, id: _Id) -> NDArray[np.float32]:
         """One row as the index keeps it. Raises UnknownIdError."""
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes the index to one file, atomically. Raises FileError."""
+        """Writes the index to one file, atomically; its ids, where it has some, to path + ".ids".
+        Raises FileError."""
 
     @staticmethod
     def load(path: str | PathLike[str]) -> Index:
-        """Reads an index that `save` wrote, after verifying all of it. Raises FileError."""
+        """Reads an index that `save` or the command `crinoid build` wrote, after verifying all of it.
+        Raises FileError."""
+
+    @staticmethod
+    def view(path: str | PathLike[str]) -> Index:
+        """As `load`, but the float rows stay in the file and are read from it query by query: less
+        memory, a system call per candidate. Raises FileError."""
 
     def to_bytes(self) -> bytes:
         """The bytes that `save` writes; `pickle` uses them."""
 
     @staticmethod
-    def from_bytes(bytes: bytes) -> Index:
-        """The index that `to_bytes` wrote. Raises FileError."""
+    def from_bytes(bytes: bytes, ids: Iterable[_Id] | None = None) -> Index:
+        """The index that `to_bytes` wrote; its ids are not among the bytes. Raises FileError."""
 
     def report(self) -> dict[str, Any]:
         """What was chosen when the index was built, and how large it is."""
@@ -134,8 +201,6 @@ class Index:
     @property
     def recipe(self) -> str: ...
     def __len__(self) -> int: ...
-
-_Id = int | str
 
 class Collection:
     """A living set of vectors in a folder, by ids that are int or str: updated while it is searched.
@@ -163,6 +228,16 @@ class Collection:
     def upsert(self, ids: _Id | Iterable[_Id], vectors: ArrayLike) -> None:
         """Inserts or replaces vectors: one id and one vector, or as many of both; all or nothing."""
 
+    def load_file(
+        self, path: str | PathLike[str], *, vectors: str | None = None, ids: str | None = None
+    ) -> int:
+        """Inserts or replaces the rows of a file, block by block, each durable when the next is read; says
+        how many. vectors, ids: columns, as for `read`; without ids, rows go on counting where the
+        collection ends. Raises FileError."""
+
+    def ids(self) -> list[_Id]:
+        """The ids of all vectors, in order, numbers first."""
+
     def delete(self, ids: _Id | Iterable[_Id]) -> int:
         """Deletes vectors; says how many there were."""
 
@@ -184,3 +259,25 @@ class Collection:
     def __exit__(self, kind: None, value: None, trace: None) -> None: ...
     @overload
     def __exit__(self, kind: type[BaseException], value: BaseException, trace: TracebackType) -> None: ...
+
+class Retriever:
+    """An index whose best candidates are read, as texts, by a reranker.
+
+    texts: a text per row of the index, None for a row without one; or a dictionary of texts by id.
+    reranker: a function `(question, texts) -> scores`, higher is better, or an object with
+    `predict(pairs)`, such as a CrossEncoder of sentence-transformers. pool: how many texts it reads.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        texts: Sequence[str | None] | dict[Any, str | None],
+        reranker: Callable[[str, list[str]], Iterable[float]] | Any,
+        *,
+        pool: int = 20,
+    ) -> None: ...
+    def search(
+        self, q: ArrayLike, question: str, k: int = 10, *, ef: int | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+        """The best k rows: ids, distances and scores. Those whose texts were read come first, by score;
+        the others follow by distance, with NaN for a score. What the reranker raises is raised."""

@@ -1,13 +1,22 @@
 //! Arrays on their way in and out.
 
-use crate::errors::{OptionValueError, Raise, VectorValueError};
+use crate::{
+    errors::{OptionValueError, Raise, VectorValueError},
+    names,
+    table::PyTable,
+};
 use crinoid::{Neighbor, Vectors};
+use crinoid_files::Names;
 use half::f16;
 use numpy::{
-    Element, IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray2,
-    PyUntypedArray, PyUntypedArrayMethods, ndarray::Array2,
+    Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray2, PyUntypedArray,
+    PyUntypedArrayMethods,
 };
-use pyo3::{intern, prelude::*, types::PyBool};
+use pyo3::{
+    intern,
+    prelude::*,
+    types::{PyBool, PyString},
+};
 
 /// The numbers that vectors may have.
 const DTYPES: &str = "float32, float64, float16, int8 or uint8";
@@ -22,6 +31,9 @@ pub(crate) struct Rows {
 /// Reads a vector (`d`) or a matrix (`n x d`) from anything that numpy takes for an array, or that
 /// speaks DLPack. Copied once, before the interpreter is released, so that nobody changes it meanwhile.
 pub(crate) fn rows(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Rows> {
+    if let Ok(table) = given.cast::<PyTable>() {
+        return Ok(Rows { vectors: table.get().shared(), single: false });
+    }
     let array = as_array(given)?;
     let (shape, single) = match array.shape() {
         [n, d] => ([*n, *d], false),
@@ -91,58 +103,87 @@ where
 /// infinite there), `n x k`; of a single query, as many as there are.
 pub(crate) type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-pub(crate) fn one<'py>(py: Python<'py>, answers: &[Neighbor]) -> Pair<'py> {
-    let ids: Vec<i64> = answers.iter().map(|near| near.id.into()).collect();
+pub(crate) fn one<'py>(
+    py: Python<'py>,
+    answers: &[Neighbor],
+    names: Option<&Names>,
+) -> PyResult<Pair<'py>> {
+    let ids = names::array(py, names, answers.iter().map(|near| Some(near.id)))?;
     let distances: Vec<f32> = answers.iter().map(|near| near.distance).collect();
-    (PyArray1::from_vec(py, ids).into_any(), PyArray1::from_vec(py, distances).into_any())
+    Ok((ids, PyArray1::from_vec(py, distances).into_any()))
 }
 
 pub(crate) fn many<'py, 'a>(
     py: Python<'py>,
     n: usize,
     k: usize,
-    rows: impl Iterator<Item = &'a [Neighbor]>,
-) -> Pair<'py> {
-    let (mut ids, mut distances) =
-        (Array2::from_elem((n, k), -1i64), Array2::from_elem((n, k), f32::INFINITY));
-    for (row, answers) in rows.enumerate() {
-        for (place, near) in answers.iter().enumerate() {
-            ids[[row, place]] = near.id.into();
-            distances[[row, place]] = near.distance;
+    answers: impl Iterator<Item = &'a [Neighbor]>,
+    names: Option<&Names>,
+) -> PyResult<Pair<'py>> {
+    let (mut rows, mut distances) = (vec![None; n * k], vec![f32::INFINITY; n * k]);
+    for (query, found) in answers.enumerate() {
+        for (place, near) in found.iter().enumerate() {
+            rows[query * k + place] = Some(near.id);
+            distances[query * k + place] = near.distance;
         }
     }
-    let arrays: (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>) =
-        (ids.into_pyarray(py), distances.into_pyarray(py));
-    (arrays.0.into_any(), arrays.1.into_any())
+    let ids = names::reshaped(names::array(py, names, rows.into_iter())?, n, k)?;
+    Ok((ids, PyArray1::from_vec(py, distances).reshape([n, k])?.into_any()))
 }
 
-/// Which of `len` rows are admitted by a mask of booleans, by a list of row numbers, or by a function
-/// of the row number.
-pub(crate) fn mask(given: &Bound<'_, PyAny>, len: usize) -> PyResult<Vec<bool>> {
+/// Which of `len` rows are admitted by a mask of booleans, by ids, or by a function of the id.
+pub(crate) fn mask(
+    given: &Bound<'_, PyAny>,
+    len: usize,
+    names: Option<&Names>,
+) -> PyResult<Vec<bool>> {
+    let py = given.py();
     if given.is_callable() {
-        return (0..len).map(|row| given.call1((row,))?.is_truthy()).collect();
+        let ids = match names {
+            Some(names) => names::whole(py, names)?.call_method0(intern!(py, "tolist"))?,
+            None => pyo3::types::PyRange::new(py, 0, len as isize)?.into_any(),
+        };
+        return ids.try_iter()?.map(|id| given.call1((id?,))?.is_truthy()).collect();
     }
-    let numpy = given.py().import(intern!(given.py(), "numpy"))?;
-    let array = numpy.call_method1(intern!(given.py(), "asarray"), (given,))?;
-    if let Ok(flags) = array.cast::<PyArray1<bool>>() {
-        let flags = flags.readonly().as_array().to_vec();
-        if flags.len() != len {
-            let text = format!("filter: a mask of {} rows where the index has {len}", flags.len());
-            return Err(OptionValueError::new_err(text));
+    let expected = || {
+        let text = "filter: a mask of booleans, ids, or a function of the id is expected";
+        OptionValueError::new_err(text)
+    };
+    if let Ok(array) = given.cast::<PyUntypedArray>().cloned().or_else(|_| {
+        let numpy = py.import(intern!(py, "numpy"))?;
+        let listed = numpy.call_method1(intern!(py, "asarray"), (given,))?;
+        PyResult::Ok(listed.cast_into::<PyUntypedArray>()?)
+    }) {
+        if let Ok(flags) = array.cast::<PyArray1<bool>>() {
+            let flags = flags.readonly().as_array().to_vec();
+            if flags.len() != len {
+                let text =
+                    format!("filter: a mask of {} rows where the index has {len}", flags.len());
+                return Err(OptionValueError::new_err(text));
+            }
+            return Ok(flags);
         }
-        return Ok(flags);
+        if names.is_none() {
+            let array = array.call_method1(intern!(py, "astype"), ("int64",))?;
+            let numbers = array.cast::<PyArray1<i64>>().map_err(|_| expected())?;
+            let mut admitted = vec![false; len];
+            for &number in numbers.readonly().as_array() {
+                let place = usize::try_from(number).ok().and_then(|place| admitted.get_mut(place));
+                let text = || format!("filter: row {number} where the index has {len}");
+                *place.ok_or_else(|| OptionValueError::new_err(text()))? = true;
+            }
+            return Ok(admitted);
+        }
     }
-    let array = array.call_method1(intern!(given.py(), "astype"), ("int64",))?;
-    let numbers = array.cast::<PyArray1<i64>>().map_err(|_| {
-        OptionValueError::new_err(
-            "filter: a mask of booleans, row numbers, or a function of the row number is expected",
-        )
-    })?;
     let mut admitted = vec![false; len];
-    for &number in numbers.readonly().as_array() {
-        let place = usize::try_from(number).ok().and_then(|place| admitted.get_mut(place));
-        let text = || format!("filter: row {number} where the index has {len}");
-        *place.ok_or_else(|| OptionValueError::new_err(text()))? = true;
+    if given.is_instance_of::<PyString>() {
+        return Err(expected());
+    }
+    for id in given.try_iter().map_err(|_| expected())? {
+        let row = names::row(&id?, names, len);
+        let row =
+            row.map_err(|error| OptionValueError::new_err(format!("filter: {}", error.value(py))))?;
+        admitted[row as usize] = true;
     }
     Ok(admitted)
 }

@@ -3,10 +3,12 @@
 use crate::{
     arrays::{self, Rows},
     errors::{OptionValueError, Raise, StoreError, UnknownIdError},
+    table,
 };
 use crinoid::{
     Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Match, SearchOptions,
 };
+use crinoid_files::Ids;
 use numpy::PyArray1;
 use pyo3::{
     exceptions::PyTypeError,
@@ -146,6 +148,49 @@ impl PyCollection {
         let collection = self.open_one()?;
         py.detach(|| collection.write(&batch)).or_raise()?;
         Ok(())
+    }
+
+    /// Inserts or replaces the rows of a file of vectors, block by block; says how many. Without a column
+    /// of ids, rows go on counting where the collection ends.
+    #[pyo3(signature = (path, *, vectors = None, ids = None))]
+    fn load_file(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        vectors: Option<String>,
+        ids: Option<String>,
+    ) -> PyResult<usize> {
+        let collection = self.open_one()?;
+        let options = table::options(vectors, ids, Vec::new(), false);
+        let mut reader = py.detach(|| crinoid_files::open(&path, &options)).or_raise()?;
+        let first = collection.len() as u64;
+        let mut done = 0;
+        loop {
+            // A block is durable when the next one is read.
+            py.check_signals()?;
+            let Some(block) = py.detach(|| reader.next().transpose()).or_raise()? else {
+                return Ok(done);
+            };
+            let mut batch = Batch::new();
+            for (at, vector) in block.vectors.rows().enumerate() {
+                let id = match &block.ids {
+                    Some(Ids::Numbers(ids)) => ExternalId::Number(ids[at]),
+                    Some(Ids::Texts(ids)) => ExternalId::Text(ids[at].clone()),
+                    None => ExternalId::Number(first + (done + at) as u64),
+                };
+                batch.upsert(id, vector);
+            }
+            py.detach(|| collection.write(&batch)).or_raise()?;
+            done += block.vectors.len();
+        }
+    }
+
+    /// The ids of all vectors, numbers first, in order.
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let snapshot = self.open_one()?.snapshot();
+        let mut ids: Vec<ExternalId> = snapshot.ids().cloned().collect();
+        ids.sort_unstable();
+        PyList::new(py, ids.iter().map(|id| given_back(py, id)).collect::<PyResult<Vec<_>>>()?)
     }
 
     /// Deletes vectors by id; says how many there were.

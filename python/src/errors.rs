@@ -73,6 +73,12 @@ impl Exception for ContainerError {
     }
 }
 
+impl Exception for crinoid_files::FileError {
+    fn exception(self) -> PyErr {
+        FileError::new_err(self.to_string())
+    }
+}
+
 impl Exception for IndexError {
     fn exception(self) -> PyErr {
         let text = self.to_string();

@@ -2,10 +2,15 @@
 
 use crate::{
     arrays::{self, Pair, Rows},
-    errors::{OptionValueError, Raise, UnknownIdError},
+    errors::{OptionValueError, Raise},
+    names,
+    table::{self, PyTable},
     work,
 };
-use crinoid::{BuildOptions, Ceiling, Index, Neighbor, SearchIter, SearchOptions, Vectors};
+use crinoid::{
+    BuildOptions, Ceiling, Index, Neighbor, Placement, SearchIter, SearchOptions, Vectors,
+};
+use crinoid_files::{Ids, Names};
 use numpy::PyArray1;
 use pyo3::{
     intern,
@@ -17,6 +22,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+/// What pickles an index: a function, and what it is given.
+type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyBytes>, Option<Bound<'py, PyAny>>));
+
 /// Queries between two looks at Ctrl-C.
 const CHUNK: usize = 4_096;
 
@@ -24,6 +32,8 @@ const CHUNK: usize = 4_096;
 #[pyclass(name = "Index", module = "crinoid", frozen)]
 pub(crate) struct PyIndex {
     pub(crate) index: Arc<Index>,
+    /// What the rows are called; `None` where by their numbers.
+    pub(crate) names: Option<Arc<Names>>,
 }
 
 /// The rows of one index that a search may return; made by `Index.filter`.
@@ -48,8 +58,12 @@ impl PyFilter {
 }
 
 impl PyIndex {
-    fn new(index: Index) -> Self {
-        Self { index: Arc::new(index) }
+    fn new(index: Index, names: Option<Arc<Names>>) -> Self {
+        Self { index: Arc::new(index), names }
+    }
+
+    fn names(&self) -> Option<&Names> {
+        self.names.as_deref()
     }
 
     fn options(&self, k: usize, ef: Option<usize>) -> SearchOptions {
@@ -63,17 +77,8 @@ impl PyIndex {
         if let Ok(filter) = given.cast::<PyFilter>() {
             return Ok(filter.get().filter.clone());
         }
-        let mask = arrays::mask(given, self.index.len())?;
+        let mask = arrays::mask(given, self.index.len(), self.names())?;
         Ok(self.index.filter(|row| mask[row as usize]))
-    }
-
-    fn row(&self, id: i64) -> PyResult<u32> {
-        u32::try_from(id).map_err(|_| {
-            let len = self.index.len();
-            UnknownIdError::new_err(format!(
-                "there is no row {id}: the index has {len} rows, from 0 on"
-            ))
-        })
     }
 }
 
@@ -82,13 +87,14 @@ impl PyIndex {
     /// Builds an index of the rows of `X`, an `n x d` array.
     #[staticmethod]
     #[pyo3(name = "build")]
-    #[pyo3(signature = (X, metric = "l2", *, m = 16, ef_construction = 200, recipe = "auto", queries = None, truncate = None, zero_rows = "refuse", unchecked = false, seed = 42, provider = "", model = "", progress = None, threads = None))]
+    #[pyo3(signature = (X, metric = None, *, ids = None, m = 16, ef_construction = 200, recipe = "auto", queries = None, truncate = None, zero_rows = "refuse", unchecked = false, seed = 42, provider = "", model = "", progress = None, threads = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords of a Python function")]
     #[expect(non_snake_case, reason = "a matrix, as everybody there calls it")]
     fn build(
         py: Python<'_>,
         X: &Bound<'_, PyAny>,
-        metric: &str,
+        metric: Option<&str>,
+        ids: Option<&Bound<'_, PyAny>>,
         m: usize,
         ef_construction: usize,
         recipe: &str,
@@ -108,8 +114,15 @@ impl PyIndex {
                 "X: one vector where a matrix (n, d) is expected: write X[None, :]",
             ));
         }
+        let table = X.cast::<PyTable>().ok();
+        let names = match (ids, table) {
+            (Some(ids), _) => Some(names::given(ids, vectors.len())?),
+            (None, Some(table)) => table.get().names()?,
+            (None, None) => None,
+        };
+        let declared = table.and_then(|table| table.get().metric);
         let options = BuildOptions {
-            metric: arrays::metric(metric)?,
+            metric: arrays::metric(metric.or(declared).unwrap_or("l2"))?,
             recipe: arrays::recipe(recipe)?,
             zero_rows: arrays::zero_rows(zero_rows)?,
             provider: provider.to_owned(),
@@ -127,7 +140,24 @@ impl PyIndex {
         let built = work::build(py, threads, listener.as_ref(), |progress| {
             builder.progress(progress).build(vectors)
         })?;
-        Ok(Self::new(built.or_raise()?))
+        Ok(Self::new(built.or_raise()?, names.map(Arc::new)))
+    }
+
+    /// Builds an index of a file of vectors: what `read` and `build` do, one after the other.
+    #[staticmethod]
+    #[pyo3(signature = (path, metric = None, *, vectors = None, ids = None, **options))]
+    fn from_file<'py>(
+        py: Python<'py>,
+        path: PathBuf,
+        metric: Option<&str>,
+        vectors: Option<String>,
+        ids: Option<String>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let columns = table::options(vectors, ids, Vec::new(), false);
+        let read = Bound::new(py, table::open(py, &path, &columns)?)?;
+        let build = py.get_type::<Self>().getattr(intern!(py, "build"))?;
+        build.call((read, metric), options)
     }
 
     /// The `k` nearest rows to each query: `(ids, distances)`.
@@ -160,7 +190,7 @@ impl PyIndex {
                     result.map(|_| answers)
                 }
             });
-            return Ok(arrays::one(py, &answers.or_raise()?));
+            return arrays::one(py, &answers.or_raise()?, self.names());
         }
         let pool = work::pool(threads)?;
         let (n, width, dim) = (vectors.len(), k.min(index.len()), vectors.dim());
@@ -180,7 +210,8 @@ impl PyIndex {
         if n == 0 {
             py.detach(|| index.search_batch_with(&vectors, &options, None)).or_raise()?;
         }
-        Ok(arrays::many(py, n, width, found.iter().flat_map(crinoid::Answers::rows)))
+        let rows = found.iter().flat_map(crinoid::Answers::rows);
+        arrays::many(py, n, width, rows, self.names())
     }
 
     /// The `k` nearest rows to one query after measuring all of them: `(ids, distances)`.
@@ -193,7 +224,7 @@ impl PyIndex {
     ) -> PyResult<Pair<'py>> {
         let query = arrays::vector(q, "q")?;
         let answers = py.detach(|| self.index.search_exact(&query, k)).or_raise()?;
-        Ok(arrays::one(py, &answers))
+        arrays::one(py, &answers, self.names())
     }
 
     /// The rows within `radius` of one query, nearest first: `(ids, distances)`.
@@ -206,35 +237,59 @@ impl PyIndex {
     ) -> PyResult<Pair<'py>> {
         let query = arrays::vector(q, "q")?;
         let answers = py.detach(|| self.index.search_range(&query, radius)).or_raise()?;
-        Ok(arrays::one(py, &answers))
+        arrays::one(py, &answers, self.names())
     }
 
     /// An iterator over `(id, distance)` from the nearest row on.
     fn search_iter(&self, q: &Bound<'_, PyAny>) -> PyResult<PySearchIter> {
         let query = arrays::vector(q, "q")?;
         let pages = SearchIter::of(self.index.clone(), &query).or_raise()?;
-        Ok(PySearchIter { pages: Mutex::new(pages) })
+        Ok(PySearchIter { pages: Mutex::new(pages), names: self.names.clone() })
     }
 
-    /// The rows that a search may return: a mask of booleans, row numbers, or a function of the row number.
+    /// The rows that a search may return: a mask of booleans, ids, or a function of the id.
     fn filter(&self, rows: &Bound<'_, PyAny>) -> PyResult<PyFilter> {
         Ok(PyFilter { filter: self.filter_of(rows)? })
     }
 
     /// The vector of one row, as the index keeps it.
-    fn vector<'py>(&self, py: Python<'py>, id: i64) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        Ok(PyArray1::from_vec(py, self.index.vector(self.row(id)?).or_raise()?))
+    fn vector<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let row = names::row(id, self.names(), self.index.len())?;
+        Ok(PyArray1::from_vec(py, self.index.vector(row).or_raise()?))
     }
 
-    /// Writes the index to one file, atomically.
+    /// What the rows are called, by row: those that were given, else their numbers.
+    #[getter]
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let rows = u32::try_from(self.index.len()).unwrap_or(u32::MAX);
+        names::array(py, self.names(), (0..rows).map(Some))
+    }
+
+    /// Writes the index to one file, atomically; its ids, where it has some, to `path` + `.ids`.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| self.index.save(&path)).or_raise()
+        py.detach(|| self.index.save(&path)).or_raise()?;
+        let digest = self.index.digest();
+        py.detach(|| crinoid_files::names::save(&path, digest, self.names())).or_raise()
     }
 
-    /// Reads an index that `save` wrote, after verifying all of it.
+    /// Reads an index that `save` or the command `crinoid build` wrote, after verifying all of it.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        Ok(Self::new(py.detach(|| Index::load(&path)).or_raise()?))
+        let index = py.detach(|| Index::load(&path)).or_raise()?;
+        let names = names::load(&path, &index)?;
+        Ok(Self::new(index, names))
+    }
+
+    /// As `load`, but the float rows stay in the file, and each query reads those that it needs.
+    #[staticmethod]
+    fn view(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let index = py.detach(|| Index::load_to(&path, Placement::RowsOnDisk)).or_raise()?;
+        let names = names::load(&path, &index)?;
+        Ok(Self::new(index, names))
     }
 
     /// The bytes that `save` would write.
@@ -246,15 +301,18 @@ impl PyIndex {
 
     /// The index that `to_bytes` wrote.
     #[staticmethod]
-    fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
-        Ok(Self::new(py.detach(|| Index::load_from(bytes)).or_raise()?))
+    #[pyo3(signature = (bytes, ids = None))]
+    fn from_bytes(py: Python<'_>, bytes: &[u8], ids: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let index = py.detach(|| Index::load_from(bytes)).or_raise()?;
+        let names = ids.map(|ids| names::given(ids, index.len())).transpose()?;
+        Ok(Self::new(index, names.map(Arc::new)))
     }
 
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
-        let load = slf.get_type().getattr(intern!(slf.py(), "from_bytes"))?;
-        Ok((load, (slf.get().to_bytes(slf.py())?,)))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
+        let (py, one) = (slf.py(), slf.get());
+        let load = slf.get_type().getattr(intern!(py, "from_bytes"))?;
+        let ids = one.names().map(|names| names::whole(py, names)).transpose()?;
+        Ok((load, (one.to_bytes(py)?, ids)))
     }
 
     /// What was chosen when the index was built, and how large it is, as a dictionary.
@@ -337,6 +395,7 @@ impl PyIndex {
 #[pyclass(name = "SearchIter", module = "crinoid", frozen)]
 pub(crate) struct PySearchIter {
     pages: Mutex<SearchIter<'static>>,
+    names: Option<Arc<Names>>,
 }
 
 impl PySearchIter {
@@ -351,14 +410,20 @@ impl PySearchIter {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<(i64, f32)>> {
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, f32)>> {
         let next = py.detach(|| self.pages().next().transpose()).or_raise()?;
-        Ok(next.map(|Neighbor { id, distance }| (id.into(), distance)))
+        let Some(Neighbor { id, distance }) = next else { return Ok(None) };
+        let name = match self.names.as_deref().map(Names::ids) {
+            None => id.into_pyobject(py)?.into_any(),
+            Some(Ids::Numbers(ids)) => ids[id as usize].into_pyobject(py)?.into_any(),
+            Some(Ids::Texts(ids)) => ids[id as usize].as_str().into_pyobject(py)?.into_any(),
+        };
+        Ok(Some((name, distance)))
     }
 
     /// The next `n` rows: `(ids, distances)`; fewer at the end.
     fn page<'py>(&self, py: Python<'py>, n: usize) -> PyResult<Pair<'py>> {
         let found: Result<Vec<Neighbor>, _> = py.detach(|| self.pages().by_ref().take(n).collect());
-        Ok(arrays::one(py, &found.or_raise()?))
+        arrays::one(py, &found.or_raise()?, self.names.as_deref())
     }
 }

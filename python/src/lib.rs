@@ -10,6 +10,9 @@ mod arrays;
 mod collection;
 mod errors;
 mod index;
+mod names;
+mod retriever;
+mod table;
 mod work;
 
 use pyo3::prelude::*;
@@ -22,6 +25,9 @@ fn _crinoid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<index::PyFilter>()?;
     module.add_class::<index::PySearchIter>()?;
     module.add_class::<collection::PyCollection>()?;
+    module.add_class::<retriever::PyRetriever>()?;
+    module.add_class::<table::PyTable>()?;
+    module.add_function(wrap_pyfunction!(table::read, module)?)?;
     module.add("VectorValueError", py.get_type::<errors::VectorValueError>())?;
     module.add("OptionValueError", py.get_type::<errors::OptionValueError>())?;
     module.add("UnknownIdError", py.get_type::<errors::UnknownIdError>())?;

@@ -31,7 +31,7 @@ def test_nothing_grows_over_load_search_and_drop(tmp_path):
     for _ in range(50):
         once()
     before = resident()
-    for _ in range(300):
+    for _ in range(1_000):
         once()
-    # One index that is not dropped in a hundred rounds would be three files' worth.
+    # One index that is not dropped in three hundred rounds would be three files' worth.
     assert resident() - before < 3 * size

@@ -8,7 +8,12 @@ import crinoid
 import pytest
 
 HERE = Path(__file__).parent.parent
-PROGRAMS = re.findall(r"```python\n(.*?)```", (HERE / "README.md").read_text(), re.DOTALL)
+FRONT = HERE / "FRONT.md" if (HERE / "FRONT.md").exists() else HERE.parent / "README.md"
+PROGRAMS = [
+    program
+    for place in [FRONT, HERE / "README.md"]
+    for program in re.findall(r"```python\n(.*?)```", place.read_text(), re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -18,15 +23,15 @@ def test_programs_of_the_readme_run(program, tmp_path, monkeypatch):
 
 
 def test_there_are_programs():
-    assert len(PROGRAMS) == 2
+    assert len(PROGRAMS) == 5
 
 
 def test_the_stubs_name_what_there_is():
     places = [HERE / "__init__.pyi", HERE / "crinoid" / "__init__.pyi"]
     stubs = ast.parse(next(place for place in places if place.exists()).read_text())
     classes = {node.name: node for node in stubs.body if isinstance(node, ast.ClassDef)}
-    assert set(classes) - {"_Rows"} == set(crinoid.__all__) - {"__version__"}
-    for name in ["Index", "Collection", "Filter", "SearchIter"]:
+    assert set(classes) == set(crinoid.__all__) - {"__version__", "read"}
+    for name in ["Index", "Collection", "Filter", "Retriever", "SearchIter", "Table"]:
         there = {one for one in vars(getattr(crinoid, name)) if not one.startswith("_")}
         told = {one.name for one in classes[name].body if isinstance(one, ast.FunctionDef)}
         assert there == {one for one in told if not one.startswith("_")}, name

@@ -2,7 +2,7 @@
 
 use crate::bench::root;
 use anyhow::{Context, Result};
-use crinoid_eval::report::{ResultFile, book};
+use crinoid_eval::report::{ResultFile, book, picture};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -42,10 +42,14 @@ impl Args {
             result.write(&records.join(&name))?;
             println!("records/{name}");
         }
-        let made = book(&read(&records)?);
+        let records = read(&records)?;
+        let made = book(&records);
+        let (front, drawing) = front_page(&records)?;
         if self.check {
-            let there = std::fs::read_to_string(&document).unwrap_or_default();
-            let same = there == made;
+            let there = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+            let fronts = there(&root().join(README)) == front
+                && drawing.as_ref().is_none_or(|drawing| there(&root().join(PICTURE)) == *drawing);
+            let same = there(&document) == made && fronts;
             println!(
                 "{} is {}",
                 document.display(),
@@ -56,8 +60,36 @@ impl Args {
         std::fs::write(&document, made)
             .with_context(|| format!("writing {}", document.display()))?;
         println!("written: {}", document.display());
+        std::fs::write(root().join(README), front).context("writing README.md")?;
+        if let Some(drawing) = drawing {
+            std::fs::write(root().join(PICTURE), drawing).context("writing the picture")?;
+            println!("written: {}", root().join(PICTURE).display());
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+const README: &str = "README.md";
+/// What the newest comparison looks like.
+const PICTURE: &str = "docs/qps-recall.svg";
+/// Between these README shows the picture, once there is one.
+const MARKS: [&str; 2] = ["<!-- picture -->\n", "<!-- /picture -->\n"];
+
+/// README with the picture of the newest comparison with a peer, and that picture.
+fn front_page(records: &[ResultFile]) -> Result<(String, Option<String>)> {
+    let readme = std::fs::read_to_string(root().join(README)).context("reading README.md")?;
+    let newest = records.iter().filter(|one| one.command == "compare" && one.subjects.len() > 1);
+    let newest = newest.max_by_key(|one| one.time);
+    let Some((newest, drawing)) = newest.and_then(|one| Some((one, picture(one)?))) else {
+        return Ok((readme, None));
+    };
+    let marked = readme
+        .split_once(MARKS[0])
+        .and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
+    let (before, after) = marked.context("README.md: the marks of the picture are missing")?;
+    let data = &newest.data.name;
+    let shown = format!("![Queries per second over recall on {data}, beside peers]({PICTURE})\n");
+    Ok((format!("{before}{}{shown}{}{after}", MARKS[0], MARKS[1]), Some(drawing)))
 }
 
 /// All records of a folder; one that cannot be read is an error, not a gap in the document.

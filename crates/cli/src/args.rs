@@ -1,6 +1,9 @@
 //! What can be typed.
 
-use crate::{bench::Bench, build::Build, collection, global::Global, info, search::Search};
+use crate::{
+    ask::Ask, bench::Bench, build::Build, collection, embed::Embed, global::Global, info,
+    search::Search,
+};
 use clap::{Parser, Subcommand};
 
 /// Indexes of vectors: build, search, inspect, measure.
@@ -37,6 +40,8 @@ pub(crate) enum Command {
     Compact(collection::Compact),
     List(collection::List),
     Export(crate::export::Export),
+    Embed(Embed),
+    Ask(Ask),
     /// Prints the completions of a shell.
     Completions {
         /// Which shell.

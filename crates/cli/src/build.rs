@@ -5,9 +5,9 @@ use crate::{
     global::{Columns, Global},
     ids, input, say,
 };
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
-use crinoid::{BuildOptions, Index, Metric, Recipe};
+use crinoid::{BuildOptions, Index, IndexError, Metric, Recipe, ZeroRows};
 use serde_json::Value;
 use std::{path::PathBuf, time::Instant};
 
@@ -42,6 +42,9 @@ pub(crate) struct Build {
     /// How many leading dimensions the search uses (Matryoshka embeddings).
     #[arg(long, value_name = "DIMENSIONS")]
     truncate: Option<usize>,
+    /// Keeps rows of length zero under the cosine: they stand at right angles to everything.
+    #[arg(long)]
+    keep_zero_rows: bool,
     #[command(flatten)]
     columns: Columns,
 }
@@ -62,10 +65,11 @@ impl Build {
         options.graph.ef_construction =
             self.ef_construction.unwrap_or(options.graph.ef_construction);
         options.truncate = self.truncate;
-        let table = input::read_vectors(global, &self.input, &self.columns, false)?;
-        if let Some(ids) = &table.ids {
-            ids::check(ids, &self.input)?;
+        if self.keep_zero_rows {
+            options.zero_rows = ZeroRows::Keep;
         }
+        let table = input::read_vectors(global, &self.input, &self.columns, false)?;
+        let names = table.ids.map(|ids| ids::unique(ids, &self.input)).transpose()?;
         let bar = Bar::new(global, "building");
         let index = match &self.queries {
             Some(path) => {
@@ -77,10 +81,19 @@ impl Build {
             }
             None => Index::build(table.vectors, &options, &bar),
         };
+        if let Err(IndexError::ZeroRows { rows }) = &index {
+            bail!(
+                "{}: row {} (of {} such) is zero and has no direction: leave it out, or give \
+                 --keep-zero-rows",
+                self.input.display(),
+                rows.first().copied().unwrap_or_default(),
+                rows.len()
+            );
+        }
         let index = index.with_context(|| self.input.display().to_string())?;
         drop(bar);
         index.save(&self.out)?;
-        ids::save(&self.out, &index, table.ids.as_ref())?;
+        ids::save(&self.out, &index, names.as_ref())?;
         let options = index.options();
         say::facts(
             global,
@@ -90,7 +103,8 @@ impl Build {
                 ("dimension", index.dim().into()),
                 ("metric", options.metric.name().into()),
                 ("recipe", options.recipe.to_string().into()),
-                ("ids", Value::from(table.ids.is_some())),
+                ("ids", Value::from(names.is_some())),
+                ("report", index.report().to_string().into()),
                 ("memory", say::size(index.bytes().total()).into()),
                 ("seconds", ((started.elapsed().as_secs_f64() * 100.0).round() / 100.0).into()),
             ],

@@ -38,12 +38,12 @@ impl Export {
             bar.at(at, of);
         };
         let ids = match Target::open(&self.index)? {
-            Target::Index { index, ids } => {
+            Target::Index { index, names } => {
                 let rows = index.len();
                 for row in 0..rows as u32 {
                     push(index.vector(row)?, row as usize, rows);
                 }
-                ids
+                names.map(|names| names.ids().clone())
             }
             Target::Collection(collection) => {
                 let ids = sorted(&collection);

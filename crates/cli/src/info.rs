@@ -51,7 +51,7 @@ impl Info {
 
 fn index(global: &Global, path: &Path) -> anyhow::Result<()> {
     let index = Index::load(path)?;
-    let ids = ids::load(path, &index)?;
+    let names = ids::load(path, &index)?;
     let (options, fingerprint, bytes) = (index.options(), index.fingerprint(), index.bytes());
     let text = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
     let size = |bytes: usize| -> Value {
@@ -68,7 +68,8 @@ fn index(global: &Global, path: &Path) -> anyhow::Result<()> {
             ("searched dimensions", fingerprint.truncation.into()),
             ("metric", options.metric.name().into()),
             ("recipe", options.recipe.to_string().into()),
-            ("ids", ids.map_or(Value::Null, |ids| kind_of(&ids).into())),
+            ("ids", names.map_or(Value::Null, |names| kind_of(names.ids()).into())),
+            ("report", index.report().to_string().into()),
             ("provider", text(&options.provider)),
             ("model", text(&options.model)),
             ("m", options.graph.m.into()),

@@ -4,21 +4,27 @@
 //! |---|---|
 //! | `args`, `global` | what can be typed |
 //! | `input`, `output` | vectors in, answers out, files and pipes |
-//! | `ids` | the names of an index's rows, in a file beside it |
+//! | `ids`, `filter` | the names of an index's rows, in a file beside it; which of them are wanted |
 //! | `build`, `search`, `bench`, `info`, `collection`, `export` | the commands |
+//! | `ask`, `embed`, `chunks`, `model` | texts in, with a model in a local folder |
 //! | `bar`, `say`, `page` | progress, tables and a page |
 #![forbid(unsafe_code)]
 
 mod args;
+mod ask;
 mod bar;
 mod bench;
 mod build;
+mod chunks;
 mod collection;
+mod embed;
 mod export;
+mod filter;
 mod global;
 mod ids;
 mod info;
 mod input;
+mod model;
 mod output;
 mod page;
 mod say;
@@ -62,6 +68,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Compact(compact) => compact.run(&global)?,
         Command::List(list) => list.run(&global)?,
         Command::Export(export) => export.run(&global)?,
+        Command::Embed(embed) => embed.run(&global)?,
+        Command::Ask(ask) => ask.run(&global)?,
         Command::Completions { shell } => {
             let mut words = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "crinoid", &mut words);

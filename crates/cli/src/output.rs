@@ -6,6 +6,7 @@ use crinoid_files::{Rows, npy, vecs};
 use serde_json::{Value, json};
 use std::{
     ffi::OsStr,
+    fmt,
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -16,6 +17,15 @@ use std::{
 pub(crate) enum Id {
     Number(u64),
     Text(String),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(id) => id.fmt(f),
+            Self::Text(id) => id.fmt(f),
+        }
+    }
 }
 
 /// The answers to one query, nearest first.

@@ -15,7 +15,7 @@ pub(crate) fn facts(global: &Global, facts: &[(&str, Value)]) -> anyhow::Result<
     let width = facts.iter().map(|fact| fact.0.len()).max().unwrap_or(0);
     for (name, value) in facts {
         let value = match value {
-            Value::String(text) => text.clone(),
+            Value::String(text) => text.trim_end().replace('\n', &format!("\n{:width$}  ", "")),
             Value::Null => "-".to_owned(),
             other => other.to_string(),
         };

@@ -2,14 +2,15 @@
 
 use crate::{
     bar::Bar,
+    filter,
     global::{Columns, Global},
     ids, input,
     output::{Answer, Id, Output},
 };
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use crinoid::{Collection, ExternalId, Index, Metric, Neighbor, SearchOptions, Vectors};
-use crinoid_files::Ids;
+use crinoid::{Collection, ExternalId, Filter, Index, Metric, Neighbor, SearchOptions, Vectors};
+use crinoid_files::Names;
 use rayon::prelude::*;
 use std::{
     num::NonZero,
@@ -23,6 +24,7 @@ use std::{
 #[command(after_help = "Examples:
   crinoid search x.crinoid --queries q.npy -k 10 --out answers.npy
   crinoid search x.crinoid --vector 0.1,0.2,0.3,0.4 -k 3
+  crinoid search x.crinoid --queries q.npy --filter allowed.txt
   embed < questions | crinoid search x.crinoid --queries - --json
 
 Answers: npy and ivecs hold ids, a row a query, the largest value where there are fewer than k; csv and
@@ -47,6 +49,9 @@ pub(crate) struct Search {
     /// How many candidates the search keeps: more find more and take longer [default: 4 k, at least 100].
     #[arg(long)]
     ef: Option<NonZero<usize>>,
+    /// Returns only the rows that this file names: an id a line, or row numbers as npy, ivecs or ibin.
+    #[arg(long, value_name = "FILE")]
+    filter: Option<PathBuf>,
     /// The file to write: npy, ivecs, jsonl, csv or tsv [default: standard output, tsv].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -58,6 +63,8 @@ pub(crate) struct Search {
 impl Search {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let target = Target::open(&self.index)?;
+        let filter = self.filter.as_deref().map(|path| target.filter(path)).transpose()?;
+        let filter = filter.as_ref();
         let k = self.k.get();
         let options = match self.ef {
             Some(ef) => SearchOptions::new(k, ef.get()),
@@ -67,7 +74,7 @@ impl Search {
         let Some(path) = &self.queries else {
             let queries = input::typed(&self.vector)?;
             target.fits(&queries, "--vector")?;
-            output.add(target.answers(&queries, 0, &options)?)?;
+            output.add(target.answers(&queries, 0, &options, filter)?)?;
             return output.finish();
         };
         let columns = Columns { vector: self.column.clone(), ids: None };
@@ -81,7 +88,7 @@ impl Search {
             let dim = queries.dim();
             for part in queries.as_slice().chunks(dim * 4096) {
                 let part = Vectors::new(part, dim)?;
-                let found = target.answers(&part, done, &options);
+                let found = target.answers(&part, done, &options, filter);
                 output.add(found.with_context(|| path.display().to_string())?)?;
                 done += part.len();
                 bar.at(done, rows.map_or(done, |rows| rows as usize));
@@ -94,7 +101,7 @@ impl Search {
 
 /// What can be searched.
 pub(crate) enum Target {
-    Index { index: Box<Index>, ids: Option<Ids> },
+    Index { index: Box<Index>, names: Option<Names> },
     Collection(Collection),
 }
 
@@ -110,14 +117,26 @@ impl Target {
             path.display()
         );
         let index = Box::new(Index::load(path)?);
-        let ids = ids::load(path, &index)?;
-        Ok(Self::Index { index, ids })
+        let names = ids::load(path, &index)?;
+        Ok(Self::Index { index, names })
     }
 
     fn shape(&self) -> (Option<usize>, Metric) {
         match self {
             Self::Index { index, .. } => (Some(index.dim()), index.options().metric),
             Self::Collection(collection) => (None, collection.options().build.metric),
+        }
+    }
+
+    /// The rows that a file of ids admits.
+    fn filter(&self, path: &Path) -> anyhow::Result<Filter> {
+        match self {
+            Self::Index { index, names } => filter::read(path, index, names.as_ref()),
+            Self::Collection(_) => bail!(
+                "--filter {}: collections are searched whole: export the collection, build an index of \
+                 it with --ids id, and search that",
+                path.display()
+            ),
         }
     }
 
@@ -138,18 +157,16 @@ impl Target {
         queries: &Vectors,
         first: usize,
         options: &SearchOptions,
+        filter: Option<&Filter>,
     ) -> anyhow::Result<Vec<Answer>> {
         let context = |at: usize| move || format!("query {}", first + at);
         match self {
-            Self::Index { index, ids } => {
-                let found = index.search_batch_with(queries, options, None);
+            Self::Index { index, names } => {
+                let found = index.search_batch_with(queries, options, filter);
                 let found = found.with_context(|| format!("rows counted from query {first} on"))?;
-                let name = |row: u32| match ids {
-                    None => Id::Number(row.into()),
-                    Some(Ids::Numbers(ids)) => Id::Number(ids[row as usize]),
-                    Some(Ids::Texts(ids)) => Id::Text(ids[row as usize].clone()),
+                let pair = |near: &Neighbor| {
+                    (filter::called(names.as_ref(), near.id as usize), near.distance)
                 };
-                let pair = |near: &Neighbor| (name(near.id), near.distance);
                 Ok(found.rows().map(|row| row.iter().map(pair).collect()).collect())
             }
             Self::Collection(collection) => {

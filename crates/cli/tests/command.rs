@@ -166,6 +166,44 @@ fn rows_are_called_by_their_ids() {
     assert!(!room.at("x.crinoid.ids").exists());
 }
 
+#[test]
+fn only_the_rows_of_a_list_are_returned() {
+    let room = Room::new();
+    let base = scatter(500, 1);
+    room.ok("build x.npy --out x.crinoid");
+    let allowed: Vec<u32> = (0..500).step_by(7).collect();
+    let lines: Vec<String> = allowed.iter().map(u32::to_string).collect();
+    fs::write(room.at("allowed.txt"), lines.join("\n")).unwrap();
+    crinoid_files::npy::write_rows(&room.at("allowed.npy"), &allowed, 1).unwrap();
+    // The oracle: the nearest of all, those that are not allowed left out.
+    let want: Vec<Vec<u32>> = scatter(20, 2)
+        .rows()
+        .map(|query| {
+            nearest(&base, query, 500).into_iter().filter(|row| row % 7 == 0).take(4).collect()
+        })
+        .collect();
+    for file in ["allowed.txt", "allowed.npy"] {
+        let found = room
+            .ok(&format!("search x.crinoid --queries q.npy -k 4 --ef 500 --json --filter {file}"));
+        for (line, want) in found.lines().zip(&want) {
+            let answer: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(answer["ids"], json!(want), "{file}");
+        }
+    }
+    // By names, where the rows have names.
+    let names = Ids::Texts((0..500).map(|row| format!("row {row}")).collect());
+    write(&room.at("x.jsonl"), &base, Some(&names)).unwrap();
+    room.ok("build x.jsonl --ids id --out named.crinoid");
+    fs::write(room.at("named.txt"), "row 3\r\n\nrow 400\n").unwrap();
+    let found = room.ok("search named.crinoid --queries q.npy -k 4 --json --filter named.txt");
+    for line in found.lines() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        let mut ids: Vec<String> = serde_json::from_value(answer["ids"].clone()).unwrap();
+        ids.sort();
+        assert_eq!(ids, ["row 3", "row 400"]);
+    }
+}
+
 #[cfg(feature = "arrow")]
 #[test]
 fn a_file_of_pyarrow_becomes_an_index() {
@@ -315,12 +353,12 @@ const BAD: &[(&str, i32, &[&str])] = &[
     ("build ragged.jsonl --out y", 1, &["line 2", "before have 2"]),
     ("build huge.jsonl --out y", 1, &["line 1: dimension 1 is 1e300", "scale"]),
     ("build empty.jsonl --out y", 1, &["number of rows is 0"]),
-    ("build zero.jsonl --out y --metric cosine", 1, &["zero.jsonl", "row 1", "no direction"]),
+    ("build zero.jsonl --out y --metric cosine", 1, &["zero.jsonl", "row 1", "--keep-zero-rows"]),
     ("build twice.jsonl --ids id --out y", 1, &["row 1: id `a`", "ids must differ"]),
     ("build twice.jsonl --ids key --out y", 1, &["row 0", "`key` is null"]),
     ("build x.npy --ids id --out y", 1, &["column `id` is missing", "Parquet"]),
     ("build x.npy --vector v --out y", 1, &["one matrix, unnamed"]),
-    ("build x.npy --out absent/y", 1, &["absent/", "cannot write"]),
+    ("build x.npy --out absent/y", 1, &["absent/", "No such file"]),
     ("build x.npy --out y -m 0", 1, &["m"]),
     ("build x.npy --out y --truncate 9", 1, &["9"]),
     ("build x.npy --out y --queries narrow.jsonl", 1, &["queries have 2 dimensions, the rows 8"]),
@@ -337,6 +375,14 @@ const BAD: &[(&str, i32, &[&str])] = &[
         1,
         &["a.txt", "npy, ivecs, jsonl, csv or tsv"],
     ),
+    ("search x.crinoid --queries q.npy --filter absent.txt", 1, &["absent.txt", "No such file"]),
+    (
+        "search x.crinoid --queries q.npy --filter beyond.txt",
+        1,
+        &["line 2: `500`", "leave the line"],
+    ),
+    ("search x.crinoid --queries q.npy --filter empty.jsonl", 1, &["no ids in it", "one a line"]),
+    ("search shop --queries narrow.jsonl --filter beyond.txt", 1, &["collections", "export"]),
     ("search x.crinoid --queries q.npy -k 0", 2, &["-k"]),
     ("search x.crinoid", 2, &["--queries"]),
     ("bench x.crinoid --queries q.npy", 1, &["--truth FILE", "--base FILE"]),
@@ -372,6 +418,7 @@ fn every_bad_input_is_told_its_place_and_its_remedy() {
     put("zero.jsonl", b"[1,1]\n[0,0]\n");
     put("twice.jsonl", b"{\"id\":\"a\",\"vector\":[1]}\n{\"id\":\"a\",\"vector\":[2]}\n");
     put("narrow.jsonl", b"[1,2]\n");
+    put("beyond.txt", b"3\n500\n");
     room.ok("add shop narrow.jsonl");
     write_vectors(&room.at("floats.npy"), &scatter(20, 3)).unwrap();
     crinoid_files::npy::write_rows(&room.at("few.npy"), &[0u32; 10], 10).unwrap();

@@ -11,6 +11,7 @@
 //! | an index and a rule about rows | answers that keep to it | [`Filter`] |
 //! | texts behind the vectors | a reranker on top | [`Retriever`], [`rerank`] |
 //! | vectors that come and go | all of it, durable, under your own ids | `Collection`, feature `collection` |
+//! | vectors in files | them in memory | `files::read_vectors`, feature `files` (with `hdf5`, `arrow`) |
 //! | a file | what it is and whether it is whole | [`Container`] |
 //!
 //! The crates below ([`crinoid_pipeline`], [`crinoid_quant`], [`crinoid_graph`], [`crinoid_search`],
@@ -34,6 +35,11 @@ pub use crinoid_quant::{
 };
 pub use crinoid_refine::Pool;
 pub use crinoid_search::Answers;
+
+/// Vectors in the files people have; [`files::read_vectors`](crinoid_files::read_vectors) reads any of them, and
+/// `files::arrow::to_vectors` takes arrays of arrow without a copy (feature `arrow`).
+#[cfg(feature = "files")]
+pub use crinoid_files as files;
 
 /// Rerankers: the third stage of a [`Retriever`].
 pub mod rerank {

@@ -6,7 +6,7 @@ use crate::{
     source::write_file, table::choose,
 };
 use arrow_array::{
-    Array, ArrayRef, FixedSizeListArray, RecordBatch, StringArray, UInt64Array,
+    Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array,
     cast::AsArray,
     types::{
         Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -18,6 +18,7 @@ use arrow_ipc::{
     writer::FileWriter,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
 use crinoid_quant::{Buffer, Vectors};
 use parquet::arrow::{ArrowWriter, ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 use std::{
@@ -338,19 +339,22 @@ fn is_list_of_numbers(datatype: &DataType) -> bool {
     }
 }
 
-/// The lists of an array as vectors: the values are copied once.
+/// The rows of an array of lists as vectors. Lists of f32 without a null are not copied: the vectors
+/// share the array's memory, and keep it as long as they live. Other numbers become f32.
 ///
 /// # Errors
-/// When a list or a value is null, a value has no `f32`, or the values are no numbers; the row and
-/// the dimension are named.
+/// When a list or a value is null, a value has no `f32` or is not finite, or the values are no numbers;
+/// the row and the dimension are named.
 ///
 /// ```
-/// use arrow_array::{FixedSizeListArray, types::Float32Type};
+/// use arrow_array::{FixedSizeListArray, cast::AsArray, types::Float32Type};
 ///
 /// let rows = [Some([Some(1.0), Some(2.0)]), Some([Some(3.0), Some(4.0)])];
 /// let list = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, 2);
 /// let vectors = crinoid_files::arrow::to_vectors(&list)?;
 /// assert_eq!(vectors.row(1), [3.0, 4.0]);
+/// let values = list.values().as_primitive::<Float32Type>().values();
+/// assert_eq!(vectors.as_slice().as_ptr(), values.as_ptr());
 /// # Ok::<(), crinoid_files::FileError>(())
 /// ```
 pub fn to_vectors(list: &FixedSizeListArray) -> Result<Vectors, FileError> {
@@ -358,8 +362,19 @@ pub fn to_vectors(list: &FixedSizeListArray) -> Result<Vectors, FileError> {
     if list.is_empty() {
         return Ok(Vectors::empty(dim));
     }
+    let path = Path::new("array");
+    let floats = list.values().as_primitive_opt::<Float32Type>();
+    if let Some(floats) = floats.filter(|floats| list.null_count() + floats.null_count() == 0) {
+        let start = list.value_offset(0) as usize;
+        let floats = floats.slice(start, list.len() * dim);
+        let length = floats.len() * size_of::<f32>();
+        let shared = Bytes::from_owner(Floats(floats));
+        let buffer =
+            Buffer::window(&shared, 0, length).map_err(|error| FileError::damaged(path, error))?;
+        return Vectors::new(buffer, dim).map_err(|error| FileError::damaged(path, error));
+    }
     let batches = Batches {
-        path: PathBuf::from("array"),
+        path: path.to_owned(),
         stream: Box::new(std::iter::empty()),
         vectors: String::new(),
         options: Options::default(),
@@ -370,6 +385,15 @@ pub fn to_vectors(list: &FixedSizeListArray) -> Result<Vectors, FileError> {
     };
     let array: ArrayRef = Arc::new(list.clone());
     batches.lists("item", &array)
+}
+
+/// Values that keep their array's memory.
+struct Floats(Float32Array);
+
+impl AsRef<[u8]> for Floats {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(self.0.values())
+    }
 }
 
 /// Writes a column `vector` of fixed-size lists of f32 and, where rows have names, a column `id`.
@@ -395,7 +419,7 @@ pub fn write(
     let schema = Arc::new(Schema::new(fields));
     let batch = |first: usize, rows: usize| -> Result<RecordBatch, ArrowError> {
         let values = &vectors.as_slice()[first * vectors.dim()..(first + rows) * vectors.dim()];
-        let values = arrow_array::Float32Array::from_iter_values(values.iter().copied());
+        let values = Float32Array::from_iter_values(values.iter().copied());
         let lists = FixedSizeListArray::try_new(item.clone(), dim, Arc::new(values), None)?;
         let mut columns: Vec<ArrayRef> = vec![Arc::new(lists)];
         match ids {
@@ -432,4 +456,42 @@ pub fn write(
             writer.finish().map_err(io::Error::other)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lists(rows: &[Option<[Option<f32>; 2]>]) -> FixedSizeListArray {
+        FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows.to_vec(), 2)
+    }
+
+    #[test]
+    fn arrays_of_f32_are_shared_not_copied() {
+        let rows: Vec<_> = (0..9).map(|i| Some([Some(i as f32), Some(0.5)])).collect();
+        let array = lists(&rows);
+        let address = array.values().as_primitive::<Float32Type>().values().as_ptr();
+        let whole = to_vectors(&array).unwrap();
+        assert_eq!(whole.as_slice().as_ptr(), address);
+        // A slice begins where it begins, and outlives the array.
+        let part = to_vectors(&array.slice(3, 4)).unwrap();
+        drop((array, whole));
+        let alone = unsliced(&part);
+        assert_eq!(alone, [3.0, 0.5, 4.0, 0.5, 5.0, 0.5, 6.0, 0.5]);
+        assert!(to_vectors(&lists(&rows).slice(9, 0)).unwrap().is_empty());
+    }
+
+    fn unsliced(vectors: &Vectors) -> Vec<f32> {
+        vectors.rows().flatten().copied().collect()
+    }
+
+    #[test]
+    fn arrays_with_holes_are_refused_by_row() {
+        let refused =
+            |rows: &[Option<[Option<f32>; 2]>]| to_vectors(&lists(rows)).unwrap_err().to_string();
+        let full = Some([Some(1.0), Some(2.0)]);
+        assert!(refused(&[full, None]).contains("row 1"));
+        assert!(refused(&[full, full, Some([Some(1.0), None])]).contains("row 2"));
+        assert!(refused(&[full, Some([Some(1.0), Some(f32::NAN)])]).contains("row 1"));
+    }
 }

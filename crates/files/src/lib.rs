@@ -12,6 +12,7 @@ mod format;
 pub mod hdf5;
 pub mod jsonl;
 mod matrix;
+pub mod names;
 pub mod npy;
 mod reader;
 mod rows;
@@ -25,6 +26,7 @@ pub mod vecs;
 pub use error::FileError;
 pub use format::{FORMATS, Format};
 pub use matrix::Matrix;
+pub use names::Names;
 pub use reader::{
     Options, Reader, open, open_json_lines, read, read_ids, read_vectors, write, write_vectors,
 };

@@ -41,7 +41,7 @@ impl Lines {
     }
 
     /// Whether the next line has come already, so that reading it does not wait.
-    pub(crate) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.reader.buffer().contains(&b'\n')
     }
 

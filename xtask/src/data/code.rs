@@ -75,17 +75,17 @@ impl Code {
     }
 }
 
-/// The example of the pipeline that embeds with a local model. It is a program of its own, so that
-/// this one needs no candle.
+/// The command `crinoid embed`, which embeds with a local model. It is a program of its own, so that this
+/// one needs no candle.
 fn candle(model: &Path) -> anyhow::Result<Command> {
     for part in ["config.json", "tokenizer.json", "model.safetensors"] {
         ensure!(model.join(part).is_file(), "{}: no {part} in it", model.display());
     }
     let cargo = |action: &str| {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        let example = ["--example", "code_search", "--features", "candle"];
-        command.args([action, "--quiet", "--release", "--package", "crinoid-pipeline"]);
-        command.args(example).arg("--manifest-path").arg(crate::bench::root().join("Cargo.toml"));
+        let program = ["--bin", "crinoid", "--features", "candle"];
+        command.args([action, "--quiet", "--release", "--package", "crinoid-cli"]);
+        command.args(program).arg("--manifest-path").arg(crate::bench::root().join("Cargo.toml"));
         command
     };
     let bar = Bar::spin("compiling the embedder, a few minutes the first time");
@@ -95,7 +95,7 @@ fn candle(model: &Path) -> anyhow::Result<Command> {
         bail!("the embedder does not build:\n{}", String::from_utf8_lossy(&built.stderr));
     }
     let mut command = cargo("run");
-    command.args(["--", "embed", "--model"].map(OsStr::new)).arg(std::path::absolute(model)?);
+    command.args(["--", "embed", "-", "--model"].map(OsStr::new)).arg(std::path::absolute(model)?);
     Ok(command)
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask data fetch`.
 
+use super::published::{self, Published};
 use anyhow::{Context, bail, ensure};
 use crinoid_eval::Dataset;
 use std::{
@@ -7,35 +8,6 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-
-/// A data set that others publish.
-pub(super) struct Published {
-    /// Its name, that of the file without `.hdf5`.
-    pub(super) name: &'static str,
-    /// What it is.
-    pub(super) summary: &'static str,
-}
-
-const fn published(name: &'static str, summary: &'static str) -> Published {
-    Published { name, summary }
-}
-
-/// What ann-benchmarks publishes and Crinoid reads.
-pub(super) const PUBLISHED: &[Published] = &[
-    published("sift-128-euclidean", "1,000,000 x 128, 501 MB: SIFT1M"),
-    published("gist-960-euclidean", "1,000,000 x 960, 3.6 GB: GIST"),
-    published("mnist-784-euclidean", "60,000 x 784, 217 MB: MNIST"),
-    published("fashion-mnist-784-euclidean", "60,000 x 784, 217 MB: Fashion-MNIST"),
-    published("glove-25-angular", "1,183,514 x 25, 121 MB: GloVe"),
-    published("glove-50-angular", "1,183,514 x 50, 235 MB: GloVe"),
-    published("glove-100-angular", "1,183,514 x 100, 463 MB: GloVe"),
-    published("glove-200-angular", "1,183,514 x 200, 918 MB: GloVe"),
-    published("nytimes-256-angular", "290,000 x 256, 301 MB: NYTimes"),
-    published("deep-image-96-angular", "9,990,000 x 96, 3.6 GB: DEEP1B, the first tenth"),
-    published("lastfm-64-dot", "292,385 x 65, 135 MB: Last.fm"),
-];
-
-const SITE: &str = "https://ann-benchmarks.com";
 
 /// Downloads a published data set with curl, checks it, and says where it is. An interrupted
 /// download goes on where it stopped.
@@ -46,9 +18,9 @@ pub(super) struct Fetch {
     /// Folder to put it in.
     #[arg(long, default_value = "data")]
     out: PathBuf,
-    /// Where it is published; the file is SITE/NAME.hdf5.
-    #[arg(long, default_value = SITE)]
-    site: String,
+    /// Where it is published; the file is SITE/NAME.hdf5 [default: the site of its publisher].
+    #[arg(long)]
+    site: Option<String>,
     /// The file's expected XXH3-128 digest, in hexadecimal; without it, the digest that an earlier
     /// fetch wrote beside the file is used, and a first fetch writes it.
     #[arg(long)]
@@ -57,22 +29,27 @@ pub(super) struct Fetch {
 
 impl Fetch {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let known = || PUBLISHED.iter().map(|set| set.name).collect::<Vec<_>>().join(", ");
+        let set = published::find(&self.name);
         ensure!(
-            self.site != SITE || PUBLISHED.iter().any(|set| set.name == self.name),
-            "unknown data set `{}` (known: {})",
-            self.name,
-            known()
+            self.site.is_some() || set.is_some(),
+            "unknown data set `{}`: `cargo xtask data list` shows the known ones, --site fetches others",
+            self.name
+        );
+        ensure!(
+            !set.is_some_and(Published::sparse),
+            "{}: sets under Jaccard's distance, which are no vectors: Crinoid does not read them",
+            self.name
         );
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("making {}", self.out.display()))?;
         let file = self.out.join(format!("{}.hdf5", self.name));
         if !file.is_file() {
             let partial = file.with_extension("hdf5.partial");
-            if let Some(set) = PUBLISHED.iter().find(|set| set.name == self.name) {
-                println!("{}: {}", set.name, set.summary);
+            if let Some(set) = set {
+                println!("{}: {}", set.name, set.summary());
             }
-            self.download(&partial)?;
+            let home = set.map_or("", |set| set.home.site());
+            self.download(self.site.as_deref().unwrap_or(home), &partial)?;
             std::fs::rename(&partial, &file)?;
         }
         self.check(&file)?;
@@ -80,8 +57,8 @@ impl Fetch {
         Ok(())
     }
 
-    fn download(&self, partial: &Path) -> anyhow::Result<()> {
-        let url = format!("{}/{}.hdf5", self.site.trim_end_matches('/'), self.name);
+    fn download(&self, site: &str, partial: &Path) -> anyhow::Result<()> {
+        let url = format!("{}/{}.hdf5", site.trim_end_matches('/'), self.name);
         // Standard error stays open: that is where curl draws its progress bar.
         let status = Command::new("curl")
             .args(["--fail", "--location", "--progress-bar", "--retry", "3"])

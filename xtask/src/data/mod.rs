@@ -5,6 +5,7 @@ mod convert;
 mod fetch;
 mod inspect;
 mod make;
+mod published;
 mod recall;
 mod score;
 
@@ -96,8 +97,8 @@ fn list() {
     });
     formats.add_row(["folder", "base, queries, truth and qrels with a dataset.json"]);
     let mut fetched = tables::words(["to be fetched", "what it is"]);
-    fetch::PUBLISHED.iter().for_each(|published| {
-        fetched.add_row([published.name, published.summary]);
+    published::PUBLISHED.iter().for_each(|published| {
+        fetched.add_row([published.name.to_owned(), published.summary()]);
     });
     println!("{generated}\n{formats}\n{fetched}");
 }

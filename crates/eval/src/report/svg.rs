@@ -45,7 +45,7 @@ fn series<'a>(subject: &'a SubjectResult, k: usize, class: String) -> Series<'a>
 }
 
 /// The colour of every subject, the same in all charts of a result.
-fn colours(result: &ResultFile) -> Vec<String> {
+pub(super) fn colours(result: &ResultFile) -> Vec<String> {
     let subjects = &result.subjects;
     let mut ranks: Vec<usize> = (0..subjects.len()).collect();
     if subjects.len() > COLOURS {

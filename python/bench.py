@@ -1,0 +1,150 @@
+"""How fast Python searches: batches and one query per call, in turns with the command `crinoid` (Rust alone), usearch
+and hnswlib where they are there.
+
+    pip install ./python usearch hnswlib && cargo install --path crates/cli
+    python bench.py --rows 100000 --dim 128
+    python bench.py --data sift-128-euclidean.hdf5 --json
+
+One thread everywhere. Everything is measured once in every round, in an order that turns, and medians are told: a
+machine that is busy for a while is busy for all of them.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import crinoid
+import numpy as np
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="an HDF5 file of ann-benchmarks or VIBE [default: a generated set]")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--dim", type=int, default=128)
+    parser.add_argument("--queries", type=int, default=2_000)
+    parser.add_argument("--k", type=int, default=10)
+    parser.add_argument("--ef", type=int, default=100)
+    parser.add_argument("--m", type=int, default=16)
+    parser.add_argument("--recipe", default="auto")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--command", default=shutil.which("crinoid"), help="the command crinoid [default: on the path]")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def data(options):
+    if options.data:
+        base, queries = crinoid.read(options.data), crinoid.read(options.data, queries=True)
+        return base.vectors, queries.vectors[: options.queries], base.metric or "l2"
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(options.rows // 100 + 1, options.dim))
+
+    def some(n):
+        return (centers[rng.integers(len(centers), size=n)] + 0.3 * rng.normal(size=(n, options.dim))).astype(np.float32)
+
+    return some(options.rows), some(options.queries), "l2"
+
+
+def exact(X, Q, metric, k):
+    index = np.empty((len(Q), k), np.int64)
+    norms = (X * X).sum(axis=1)
+    unit = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-30) if metric == "cosine" else X
+    for start in range(0, len(Q), 256):
+        some = Q[start : start + 256]
+        far = norms - 2 * some @ X.T if metric == "l2" else -some @ unit.T
+        best = np.argpartition(far, k, axis=1)[:, :k]
+        index[start : start + 256] = best
+    return index
+
+
+def main():
+    given = options()
+    X, Q, metric = data(given)
+    k, ef = given.k, given.ef
+    truth = exact(X, Q, metric, k)
+    folder = Path(tempfile.mkdtemp(prefix="crinoid-bench-"))
+    index = crinoid.Index.build(X, metric, m=given.m, recipe=given.recipe)
+    index.save(folder / "x.crinoid")
+    np.save(folder / "q.npy", Q)
+    np.save(folder / "truth.npy", truth.astype(np.uint32))
+
+    def each(ask):
+        def run():
+            started = time.perf_counter()
+            found = [ask(query) for query in Q]
+            return (time.perf_counter() - started) / len(Q), found
+
+        return run
+
+    def batch():
+        started = time.perf_counter()
+        found, _ = index.search(Q, k, ef=ef, threads=1)
+        return (time.perf_counter() - started) / len(Q), found
+
+    contestants = {
+        "crinoid, a batch": batch,
+        "crinoid, one per call": each(lambda query: index.search(query, k, ef=ef)[0]),
+    }
+    if given.command:
+
+        def rust():
+            line = [given.command, "bench", folder / "x.crinoid", "--queries", folder / "q.npy"]
+            line += ["--truth", folder / "truth.npy", "-k", str(k), "--ef", str(ef), "--json"]
+            point = json.loads(subprocess.run(line, check=True, capture_output=True).stdout)["curve"][0]
+            return 1.0 / point["queries_per_second"], None
+
+        contestants["crinoid, Rust alone"] = rust
+    try:
+        import usearch.index
+
+        name = {"l2": "l2sq", "ip": "ip", "cosine": "cos"}[metric]
+        other = usearch.index.Index(
+            ndim=X.shape[1], metric=name, dtype="f32", connectivity=given.m, expansion_add=200, expansion_search=ef
+        )
+        other.add(np.arange(len(X)), X)
+        contestants["usearch, one per call"] = each(lambda query: other.search(query, k, threads=1).keys)
+    except ImportError:
+        pass
+    try:
+        import hnswlib
+
+        third = hnswlib.Index(space=metric, dim=X.shape[1])
+        third.init_index(max_elements=len(X), M=given.m, ef_construction=200)
+        third.add_items(X)
+        third.set_ef(ef)
+        third.set_num_threads(1)
+        contestants["hnswlib, one per call"] = each(lambda query: third.knn_query(query, k=k)[0][0])
+    except ImportError:
+        pass
+
+    seconds, recall, names = {name: [] for name in contestants}, {}, list(contestants)
+    for turn in range(given.rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            took, found = contestants[name]()
+            seconds[name].append(took)
+            if found is not None:
+                recall[name] = float(np.mean([len(set(map(int, a)) & set(b)) / k for a, b in zip(found, truth.tolist())]))
+    micros = {name: statistics.median(all) * 1e6 for name, all in seconds.items()}
+    shutil.rmtree(folder)
+    if given.json:
+        facts = {"rows": len(X), "dim": X.shape[1], "metric": metric, "k": k, "ef": ef, "recipe": index.recipe}
+        print(json.dumps(facts | {"microseconds": micros, "recall": recall, "rounds": seconds}))
+        return
+    print(f"{len(X)} x {X.shape[1]}, {metric}, k {k}, ef {ef}, {index.recipe}, medians of {given.rounds} rounds")
+    for name, value in sorted(micros.items(), key=lambda pair: pair[1]):
+        said = f"recall {recall[name]:.4f}" if name in recall else ""
+        print(f"{name:24} {value:9.2f} us a query  {said}")
+    if "crinoid, Rust alone" in micros:
+        rust = micros["crinoid, Rust alone"]
+        print(f"a batch takes {micros['crinoid, a batch'] / rust - 1:+.1%} of Rust's time, ", end="")
+        print(f"one call {micros['crinoid, one per call'] - rust:+.2f} us")
+
+
+if __name__ == "__main__":
+    main()
