@@ -110,8 +110,8 @@ class Index:
         """Builds an index of the rows of `X`, an array of n x d or what `read` returned.
 
         metric: "l2", "ip" or "cosine"; where None, what the file declares, else "l2". ids: what the rows
-        are called, all int (0 to 2**63 - 1) or all str, no two alike; those of the file where None. m: links per node, 2 to 512. ef_construction: how hard an
-        insertion looks for its neighbours, m or more. recipe: one version of each module; "auto" chooses
+        are called, all int (0 to 2**63 - 1) or all str, no two alike; those of the file where None. m: links
+        per node, 2 to 512. ef_construction: how hard an insertion looks for its neighbours, m or more. recipe: one version of each module; "auto" chooses
         codes by what the data ask for, and `report` says what it chose. queries: a few hundred like those
         that will come. truncate: search by the first dimensions only. zero_rows: "keep" puts rows of
         zeros at right angles to everything under the cosine. unchecked: take a recipe's codes even where
@@ -140,14 +140,17 @@ class Index:
         k: int = 10,
         *,
         ef: int | None = None,
+        recall: float | None = None,
         filter: _Rows | None = None,
         threads: int | None = None,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """The `k` nearest rows to each query, nearest first: ids and distances.
 
         One query (d) gives arrays of at most k; many (n, d) give n x min(k, len(index)), with id -1
-        (None where ids are str) and an infinite distance where a filter leaves fewer. ef: the width of the search, 4 k or 100
-        where None. filter: what `Index.filter` takes or makes.
+        (None where ids are str) and an infinite distance where a filter leaves fewer. ef: the width of the
+        search, 4 k or 100 where None. recall: instead of ef, the share of the k nearest that is to be found,
+        such as 0.95: takes the effort that reached it when the index was built. filter: what `Index.filter`
+        takes or makes.
         """
 
     def search_exact(self, q: ArrayLike, k: int = 10) -> tuple[NDArray[Any], NDArray[np.float32]]:

@@ -66,10 +66,14 @@ impl PyIndex {
         self.names.as_deref()
     }
 
-    fn options(&self, k: usize, ef: Option<usize>) -> SearchOptions {
-        match ef {
-            Some(ef) => SearchOptions::new(k, ef),
-            None => SearchOptions::for_k(k),
+    fn options(&self, k: usize, ef: Option<usize>, recall: Option<f32>) -> PyResult<SearchOptions> {
+        match (ef, recall) {
+            (Some(_), Some(_)) => {
+                Err(OptionValueError::new_err("ef and recall: give one of them, not both"))
+            }
+            (Some(ef), None) => Ok(SearchOptions::new(k, ef)),
+            (None, Some(recall)) => Ok(SearchOptions::for_k(k).recall(recall)),
+            (None, None) => Ok(SearchOptions::for_k(k)),
         }
     }
 
@@ -161,7 +165,8 @@ impl PyIndex {
     }
 
     /// The `k` nearest rows to each query: `(ids, distances)`.
-    #[pyo3(signature = (Q, k = 10, *, ef = None, filter = None, threads = None))]
+    #[pyo3(signature = (Q, k = 10, *, ef = None, recall = None, filter = None, threads = None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python function")]
     #[expect(non_snake_case, reason = "a matrix, as everybody there calls it")]
     fn search<'py>(
         &self,
@@ -169,10 +174,11 @@ impl PyIndex {
         Q: &Bound<'py, PyAny>,
         k: usize,
         ef: Option<usize>,
+        recall: Option<f32>,
         filter: Option<&Bound<'py, PyAny>>,
         threads: Option<usize>,
     ) -> PyResult<Pair<'py>> {
-        let options = self.options(k, ef);
+        let options = self.options(k, ef, recall)?;
         let filter = filter.map(|given| self.filter_of(given)).transpose()?;
         let Rows { vectors, single } = arrays::rows(Q, "Q")?;
         let index = &self.index;

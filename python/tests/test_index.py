@@ -51,6 +51,15 @@ def test_one_query_gives_what_a_batch_gives_at_any_number_of_threads(built):
         assert (one[0] == ids[row]).all() and (one[1] == distances[row]).all()
 
 
+def test_a_recall_is_wanted_instead_of_an_effort():
+    rows = clustered(6_000, 16, 5)
+    index = crinoid.Index.build(rows)
+    best = np.argsort(brute_force(rows, Q, "l2"), axis=1)[:, :10]
+    share = lambda ids: np.mean([len(set(a) & set(b)) / 10 for a, b in zip(ids, best)])
+    assert share(index.search(Q, k=10, recall=0.99)[0]) > 0.95
+    assert (index.search(Q[0], k=10, recall=0.99)[0] == index.search(Q, k=10, recall=0.99)[0][0]).all()
+
+
 def test_an_exact_search_is_brute_force(built):
     metric, index = built
     ids, distances = index.search_exact(Q[0], k=20)
@@ -189,6 +198,8 @@ def test_every_kind_of_array_gives_the_same_index():
         (lambda i: i.search(Q[:, :5]), ValueError, "5 dimensions where 16"),
         (lambda i: i.search(Q[0, :5]), ValueError, "5 dimensions where 16"),
         (lambda i: i.search(Q, k=0), crinoid.OptionValueError, "k is 0"),
+        (lambda i: i.search(Q, recall=1.5), ValueError, "up to 1"),
+        (lambda i: i.search(Q, recall=0.9, ef=9), ValueError, "not both"),
         (lambda i: i.search(Q, filter=[200]), ValueError, "row 200"),
         (lambda i: i.search(Q, filter=np.ones(5, bool)), ValueError, "mask of 5"),
         (lambda i: i.range_search(Q, 1.0), ValueError, "50 vectors where one"),

@@ -39,6 +39,10 @@ pub(crate) struct Build {
     /// Queries like those that will be asked: what `auto` tries its choices on.
     #[arg(long, value_name = "FILE")]
     queries: Option<PathBuf>,
+    /// The recall that searches for 10 must be able to reach, for instance 0.95: says with which effort, and
+    /// writes nothing where none does.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    target_recall: Option<f64>,
     /// How many leading dimensions the search uses (Matryoshka embeddings).
     #[arg(long, value_name = "DIMENSIONS")]
     truncate: Option<usize>,
@@ -92,22 +96,49 @@ impl Build {
         }
         let index = index.with_context(|| self.input.display().to_string())?;
         drop(bar);
+        let effort = self.target_recall.map(|wanted| self.effort(&index, wanted)).transpose()?;
         index.save(&self.out)?;
         ids::save(&self.out, &index, names.as_ref())?;
         let options = index.options();
-        say::facts(
-            global,
-            &[
-                ("index", self.out.display().to_string().into()),
-                ("rows", index.len().into()),
-                ("dimension", index.dim().into()),
-                ("metric", options.metric.name().into()),
-                ("recipe", options.recipe.to_string().into()),
-                ("ids", Value::from(names.is_some())),
-                ("report", index.report().to_string().into()),
-                ("memory", say::size(index.bytes().total()).into()),
-                ("seconds", ((started.elapsed().as_secs_f64() * 100.0).round() / 100.0).into()),
-            ],
-        )
+        let mut facts = vec![
+            ("index", self.out.display().to_string().into()),
+            ("rows", index.len().into()),
+            ("dimension", index.dim().into()),
+            ("metric", options.metric.name().into()),
+            ("recipe", options.recipe.to_string().into()),
+            ("ids", Value::from(names.is_some())),
+            ("report", index.report().to_string().into()),
+            ("memory", say::size(index.bytes().total()).into()),
+            ("seconds", ((started.elapsed().as_secs_f64() * 100.0).round() / 100.0).into()),
+        ];
+        facts.extend(effort.map(|ef| ("ef for the target", ef.into())));
+        say::facts(global, &facts)
     }
+
+    /// The least effort that was seen to reach a recall at 10.
+    fn effort(&self, index: &Index, wanted: f64) -> anyhow::Result<usize> {
+        let file = self.input.display();
+        let curve = index.report().efforts.curves.iter().find(|curve| curve.k == 10);
+        let Some(curve) = curve else {
+            bail!(
+                "{file}: among {} rows it cannot be found out which effort reaches a recall: leave \
+                 --target-recall out",
+                index.len()
+            );
+        };
+        match curve.points.iter().find(|point| point.1 >= wanted) {
+            Some(&(ef, _)) => Ok(ef),
+            None => bail!(
+                "{file}: no effort reaches a recall of {wanted} at 10, the best is {:.4}: raise -m and \
+                 --ef-construction, take another --recipe, or give --queries FILE",
+                curve.points.iter().map(|point| point.1).fold(0.0, f64::max)
+            ),
+        }
+    }
+}
+
+/// A share above 0 and up to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let told = || format!("`{text}` is no share above 0 and up to 1, such as 0.95");
+    text.parse().ok().filter(|&share: &f64| share > 0.0 && share <= 1.0).ok_or_else(told)
 }

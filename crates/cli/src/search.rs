@@ -49,6 +49,10 @@ pub(crate) struct Search {
     /// How many candidates the search keeps: more find more and take longer [default: 4 k, at least 100].
     #[arg(long)]
     ef: Option<NonZero<usize>>,
+    /// The share of the k nearest that is to be found, for instance 0.95: takes the effort that reached it when
+    /// the index was built.
+    #[arg(long, value_name = "SHARE", conflicts_with = "ef")]
+    recall: Option<f32>,
     /// Returns only the rows that this file names: an id a line, or row numbers as npy, ivecs or ibin.
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
@@ -66,9 +70,10 @@ impl Search {
         let filter = self.filter.as_deref().map(|path| target.filter(path)).transpose()?;
         let filter = filter.as_ref();
         let k = self.k.get();
-        let options = match self.ef {
-            Some(ef) => SearchOptions::new(k, ef.get()),
-            None => SearchOptions::for_k(k),
+        let options = match (self.ef, self.recall) {
+            (Some(ef), _) => SearchOptions::new(k, ef.get()),
+            (None, Some(recall)) => SearchOptions::for_k(k).recall(recall),
+            (None, None) => SearchOptions::for_k(k),
         };
         let mut output = Output::open(global, self.out.as_deref(), self.distances.clone(), k)?;
         let Some(path) = &self.queries else {

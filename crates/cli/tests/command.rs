@@ -167,6 +167,30 @@ fn rows_are_called_by_their_ids() {
 }
 
 #[test]
+fn a_recall_is_wanted_instead_of_an_effort() {
+    let room = Room::new();
+    let base = scatter(6000, 7);
+    write_vectors(&room.at("many.npy"), &base).unwrap();
+    let facts = room.json("build many.npy --out x.crinoid --target-recall 0.95 --json");
+    let ef = facts["ef_for_the_target"].as_u64().unwrap();
+    assert!((1..=1024).contains(&ef), "{facts}");
+    let mut shares = Vec::new();
+    for recall in ["0.7", "0.99"] {
+        let found =
+            room.ok(&format!("search x.crinoid --queries q.npy -k 10 --recall {recall} --json"));
+        let mut hits = 0;
+        for (line, query) in found.lines().zip(scatter(20, 2).rows()) {
+            let answer: Value = serde_json::from_str(line).unwrap();
+            let ids: Vec<u32> = serde_json::from_value(answer["ids"].clone()).unwrap();
+            let want = nearest(&base, query, 10);
+            hits += ids.iter().filter(|id| want.contains(id)).count();
+        }
+        shares.push(hits as f64 / 200.0);
+    }
+    assert!(shares[1] > 0.95 && shares[0] <= shares[1], "{shares:?}");
+}
+
+#[test]
 fn only_the_rows_of_a_list_are_returned() {
     let room = Room::new();
     let base = scatter(500, 1);
@@ -362,6 +386,8 @@ const BAD: &[(&str, i32, &[&str])] = &[
     ("build x.npy --out y -m 0", 1, &["m"]),
     ("build x.npy --out y --truncate 9", 1, &["9"]),
     ("build x.npy --out y --queries narrow.jsonl", 1, &["queries have 2 dimensions, the rows 8"]),
+    ("build x.npy --out y --target-recall 1.5", 2, &["1.5", "such as 0.95"]),
+    ("build narrow.jsonl --out y --target-recall 0.9", 1, &["among 1 rows", "--target-recall"]),
     ("build x.npy --out y --metric manhattan", 2, &["manhattan", "cosine"]),
     ("build x.npy --out y --recipe nonsense", 2, &["nonsense"]),
     ("build x.npy", 2, &["--out"]),
@@ -383,6 +409,8 @@ const BAD: &[(&str, i32, &[&str])] = &[
     ),
     ("search x.crinoid --queries q.npy --filter empty.jsonl", 1, &["no ids in it", "one a line"]),
     ("search shop --queries narrow.jsonl --filter beyond.txt", 1, &["collections", "export"]),
+    ("search x.crinoid --queries q.npy --recall 2", 1, &["recall of 2", "up to 1"]),
+    ("search x.crinoid --queries q.npy --recall 0.9 --ef 9", 2, &["--ef"]),
     ("search x.crinoid --queries q.npy -k 0", 2, &["-k"]),
     ("search x.crinoid", 2, &["--queries"]),
     ("bench x.crinoid --queries q.npy", 1, &["--truth FILE", "--base FILE"]),
