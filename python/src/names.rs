@@ -69,26 +69,24 @@ pub(crate) fn array<'py>(
     names: Option<&Names>,
     rows: impl Iterator<Item = Option<u32>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let numbers = |ids: Option<&[u64]>| {
-        let id = |row: Option<u32>| match (row, ids) {
-            (None, _) => -1,
-            (Some(row), None) => i64::from(row),
-            (Some(row), Some(ids)) => ids[row as usize] as i64,
-        };
-        PyArray1::from_vec(py, rows.map(id).collect()).into_any()
-    };
-    match names.map(Names::ids) {
-        None => Ok(numbers(None)),
-        Some(Ids::Numbers(ids)) => Ok(numbers(Some(ids))),
+    let ids = match names.map(Names::ids) {
         Some(Ids::Texts(ids)) => {
             let list = PyList::empty(py);
             for row in rows {
                 list.append(row.map(|row| ids[row as usize].as_str()))?;
             }
             let numpy = py.import(intern!(py, "numpy"))?;
-            numpy.call_method1(intern!(py, "array"), (list, "object"))
+            return numpy.call_method1(intern!(py, "array"), (list, "object"));
         }
-    }
+        Some(Ids::Numbers(ids)) => Some(ids),
+        None => None,
+    };
+    let id = |row: Option<u32>| match (row, ids) {
+        (None, _) => -1,
+        (Some(row), None) => i64::from(row),
+        (Some(row), Some(ids)) => ids[row as usize] as i64,
+    };
+    Ok(PyArray1::from_vec(py, rows.map(id).collect()).into_any())
 }
 
 /// The row that is called so.
