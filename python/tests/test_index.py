@@ -245,8 +245,10 @@ def test_progress_is_told_and_its_exception_ends_the_build():
 
 
 CTRL_C = """
-import _thread, threading, sys
+import _thread, signal, sys
 import crinoid, numpy as np
+# Whoever runs in the background inherits that it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 X = np.random.default_rng(0).normal(size=(20_000, 16)).astype(np.float32)
 def interrupt(done, total):
     if done:

@@ -62,8 +62,8 @@ impl Build {
         {
             options.metric = metric;
         }
-        if let Some(recipe) = self.recipe {
-            options.recipe = recipe;
+        if let Some(recipe) = &self.recipe {
+            options.recipe = recipe.clone();
         }
         options.graph.m = self.m.unwrap_or(options.graph.m);
         options.graph.ef_construction =
