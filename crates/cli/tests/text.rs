@@ -2,7 +2,6 @@
 //! same vectors as `transformers` does.
 #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 
-use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -23,9 +22,9 @@ fn a_build_without_models_says_how_to_get_one_with_them() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("texts.txt"), "a text\n").unwrap();
     let model = models().join("bert").display().to_string();
-    for words in
-        [&["embed", "texts.txt", "--model", &model][..], &["ask", ".", "what", "--model", &model]]
-    {
+    let embed = ["embed", "texts.txt", "--model", &model];
+    let ask = ["ask", ".", "what", "--model", &model];
+    for words in [&embed[..], &ask[..]] {
         let output = run(folder.path(), words);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
@@ -40,7 +39,7 @@ fn a_build_without_models_says_how_to_get_one_with_them() {
 mod with_models {
     use super::*;
     use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::{
         collections::BTreeMap,
         io::{BufRead, BufReader, Write},

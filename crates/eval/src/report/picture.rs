@@ -30,10 +30,10 @@ pub fn picture(result: &ResultFile) -> Option<String> {
     for (at, (subject, colour)) in reduced.subjects.iter().zip(colours(&reduced)).enumerate() {
         let (x, y) = (60 + at % 4 * 120, 372 + at / 4 * 20);
         let label = escape(&subject.label);
-        let _ = write!(
+        let _ = writeln!(
             legend,
             "<circle class=\"dot {colour}\" cx=\"{x}\" cy=\"{}\" r=\"5\"/>\
-             <text class=\"name\" x=\"{}\" y=\"{y}\">{label}</text>\n",
+             <text class=\"name\" x=\"{}\" y=\"{y}\">{label}</text>",
             y - 4,
             x + 10
         );
