@@ -92,17 +92,27 @@ impl Recipe {
         self.quant == AUTO || self.search == AUTO
     }
 
-    /// This recipe with the champion where the search is left open; under the inner product, whose answers
-    /// fall apart into clusters that are hardly linked, one that starts in several places.
+    /// This recipe with a search where that is left open: the one without a reach, or, under the inner
+    /// product, which knows none and whose answers fall apart into clusters that are hardly linked,
+    /// one that starts in several places.
     pub(crate) fn searched(&self, metric: Metric) -> Self {
         let mut recipe = self.clone();
         if recipe.search == AUTO {
-            recipe.search = match metric {
-                Metric::InnerProduct => Pipelined::WIDE.version.to_owned(),
-                Metric::L2 | Metric::Cosine => Self::default().search,
+            let row = match metric {
+                Metric::InnerProduct => Pipelined::WIDE,
+                Metric::L2 | Metric::Cosine => Pipelined::UNLIMITED,
             };
+            recipe.search = row.version.to_owned();
         }
         recipe
+    }
+
+    /// The searches that may take the place of that one, the cheapest first.
+    pub(crate) fn shorter_reach(&self, metric: Metric) -> &'static [&'static str] {
+        match self.search == AUTO && metric != Metric::InnerProduct {
+            true => &[Pipelined::DOUBTING.version, Pipelined::FARTHER.version],
+            false => &[],
+        }
     }
 
     /// The quant part as it is written: one codec, or `space+quant`.

@@ -69,7 +69,7 @@ impl SearchOptions {
     ///
     /// let rows: Vec<[f32; 2]> = (0..2_000).map(|i| [i as f32, (i % 10) as f32]).collect();
     /// let index = Index::builder().build(&rows)?;
-    /// let answers = index.search_with(&[42.4, 2.0], &SearchOptions::for_k(3).recall(0.99))?;
+    /// let answers = index.search_with(&[42.4, 2.0], &SearchOptions::for_k(3).recall(0.95))?;
     /// assert_eq!(answers[0].id, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -11,6 +11,9 @@ use crinoid_quant::{Metric, Neighbor, Vectors, random};
 /// What a careful user would fall back on: floats, plain HNSW, no shortcuts.
 const FLOATS: &str = "float@1/hnsw@1/heap@1/none@1";
 
+/// Queries of each set: enough that a point of recall is more than chance.
+const QUERIES: usize = 100;
+
 /// Numbers from a seed.
 struct Draw {
     seed: u64,
@@ -66,28 +69,38 @@ fn sets(seed: u64) -> Vec<Set> {
 
     let mut rows = normal(d, 2000, 16);
     rows[77][3] = 1000.0;
-    add("one value", Metric::L2, rows, normal(d, 30, 16));
+    add("one value", Metric::L2, rows, normal(d, QUERIES, 16));
     let mut rows = normal(d, 1500, 24);
     rows[123] = scaled(&rows[123], 1000.0);
-    add("one row", Metric::L2, rows, normal(d, 30, 24));
+    add("one row", Metric::L2, rows, normal(d, QUERIES, 24));
     let centres: Vec<_> = (0..5).map(|_| scaled(&d.row(16), 1000.0)).collect();
     let near = |d: &mut Draw, n: usize, jitter: f64, centres: &[Vec<f64>]| -> Vec<Vec<f64>> {
         let dim = centres[0].len();
         (0..n).map(|i| sum(&centres[i % centres.len()], &scaled(&d.row(dim), jitter))).collect()
     };
-    add("far clusters", Metric::L2, near(d, 1500, 1.0, &centres), near(d, 30, 1.0, &centres));
+    add("far clusters", Metric::L2, near(d, 1500, 1.0, &centres), near(d, QUERIES, 1.0, &centres));
     let large = |d: &mut Draw, n: usize| -> Vec<Vec<f64>> {
         let mut rows: Vec<_> = (0..n).map(|_| d.row(16)).collect();
         rows.iter_mut().for_each(|row| row[0] = (d.unit() * 10.0).floor() * 1000.0);
         rows
     };
-    add("large dimension", Metric::L2, large(d, 2000), large(d, 30));
+    add("large dimension", Metric::L2, large(d, 2000), large(d, QUERIES));
     let cauchy = |d: &mut Draw| (0..16).map(|_| d.normal() / d.normal()).collect::<Vec<f64>>();
-    add("cauchy", Metric::L2, (0..1500).map(|_| cauchy(d)).collect(), normal(d, 30, 16));
+    add("cauchy", Metric::L2, (0..1500).map(|_| cauchy(d)).collect(), normal(d, QUERIES, 16));
     let centres = normal(d, 10, 16);
-    add("near duplicates", Metric::L2, near(d, 1500, 1e-3, &centres), near(d, 30, 1e-3, &centres));
+    add(
+        "near duplicates",
+        Metric::L2,
+        near(d, 1500, 1e-3, &centres),
+        near(d, QUERIES, 1e-3, &centres),
+    );
     let centres = normal(d, 20, 32);
-    add("tight topics", Metric::Cosine, near(d, 1500, 3e-3, &centres), near(d, 30, 3e-3, &centres));
+    add(
+        "tight topics",
+        Metric::Cosine,
+        near(d, 1500, 3e-3, &centres),
+        near(d, QUERIES, 3e-3, &centres),
+    );
     let cone = |d: &mut Draw, n: usize, side: f64| -> Vec<Vec<f64>> {
         let aside = |mut row: Vec<f64>| {
             row[0] += side;
@@ -95,8 +108,8 @@ fn sets(seed: u64) -> Vec<Set> {
         };
         (0..n).map(|_| aside(unit(&d.row(32)))).collect()
     };
-    add("two cones", Metric::Cosine, cone(d, 1500, 1.0), cone(d, 30, -1.0));
-    let outside = normal(d, 30, 32).iter().map(|row| scaled(row, 50.0)).collect();
+    add("two cones", Metric::Cosine, cone(d, 1500, 1.0), cone(d, QUERIES, -1.0));
+    let outside = normal(d, QUERIES, 32).iter().map(|row| scaled(row, 50.0)).collect();
     add("queries outside", Metric::L2, normal(d, 1500, 32), outside);
     for sigma in [0.2, 0.5, 1.0] {
         let spread = |d: &mut Draw| {
@@ -104,33 +117,33 @@ fn sets(seed: u64) -> Vec<Set> {
             scaled(&d.row(32), norm)
         };
         let rows = (0..2000).map(|_| spread(d)).collect();
-        add("spread norms", Metric::InnerProduct, rows, normal(d, 30, 32));
+        add("spread norms", Metric::InnerProduct, rows, normal(d, QUERIES, 32));
     }
     let side = |d: &mut Draw, n: usize, sign: f64| -> Vec<Vec<f64>> {
         (0..n).map(|_| d.row(32).iter().map(|x| sign * x.abs()).collect()).collect()
     };
-    add("all negative", Metric::InnerProduct, side(d, 1500, 1.0), side(d, 30, -1.0));
-    add("one dimension", Metric::L2, normal(d, 1500, 1), normal(d, 30, 1));
+    add("all negative", Metric::InnerProduct, side(d, 1500, 1.0), side(d, QUERIES, -1.0));
+    add("one dimension", Metric::L2, normal(d, 1500, 1), normal(d, QUERIES, 1));
     let line = |d: &mut Draw| vec![d.normal(); 8];
     add(
         "a line",
         Metric::L2,
         (0..1500).map(|_| line(d)).collect(),
-        (0..30).map(|_| line(d)).collect(),
+        (0..QUERIES).map(|_| line(d)).collect(),
     );
     let mut place = |city: bool| match city {
         true => vec![52.5 + 0.01 * d.normal(), 13.4 + 0.01 * d.normal()],
         false => vec![180.0 * d.unit() - 90.0, 360.0 * d.unit() - 180.0],
     };
     let rows: Vec<Vec<f64>> = (0..2000).map(|i| place(i % 2 == 0)).collect();
-    let queries = rows[..40].to_vec();
+    let queries = rows[..QUERIES].to_vec();
     add("half in one city", Metric::L2, rows, queries);
     let integers = |d: &mut Draw, n: usize| -> Vec<Vec<f64>> {
         (0..n).map(|_| (0..16).map(|_| (d.unit() * 4.0).floor()).collect()).collect()
     };
-    let between = normal(d, 30, 16).iter().map(|row| sum(row, &[1.5; 16])).collect();
+    let between = normal(d, QUERIES, 16).iter().map(|row| sum(row, &[1.5; 16])).collect();
     add("small integers asked by fractions", Metric::L2, integers(d, 1500), between);
-    add("integer products", Metric::InnerProduct, integers(d, 1500), normal(d, 30, 16));
+    add("integer products", Metric::InnerProduct, integers(d, 1500), normal(d, QUERIES, 16));
     sets
 }
 
@@ -169,6 +182,50 @@ fn the_default_is_right_where_floats_are() {
             let best = recall(&floats, &rows, &queries, metric);
             let report = index.report();
             assert!(found >= best - 0.01, "{name}, seed {seed}: {found}, floats {best}\n{report}");
+        }
+    }
+}
+
+#[cfg(feature = "collection")]
+#[test]
+fn a_collection_is_as_right_before_and_after_it_seals() {
+    use crinoid_pipeline::collection::{Batch, Collection, CollectionOptions};
+
+    for Set { name, metric, rows, queries } in sets(3) {
+        let (rows, queries) = (vectors(&rows), vectors(&queries));
+        let build = BuildOptions { metric, ..BuildOptions::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let options = CollectionOptions { build: build.clone(), ..CollectionOptions::default() };
+        let collection = Collection::create(folder.path(), rows.dim(), &options).unwrap();
+        let mut batch = Batch::new();
+        for (row, number) in rows.rows().zip(0u64..) {
+            batch.upsert(number, row);
+        }
+        collection.write(&batch).unwrap();
+        let truth: Vec<f32> = queries
+            .rows()
+            .map(|query| {
+                let tenth = exact(&rows, query, metric, 10)[9].distance;
+                tenth + tenth.abs() * 1e-5 + f32::MIN_POSITIVE
+            })
+            .collect();
+        let reached = || {
+            let near = |(query, limit): (&[f32], &f32)| {
+                let found = collection.search(query, &SearchOptions::new(10, 100)).unwrap();
+                found.iter().filter(|one| one.distance <= *limit).count().min(10)
+            };
+            let hits: usize = queries.rows().zip(&truth).map(near).sum();
+            hits as f64 / (10 * queries.len()) as f64
+        };
+        let before = reached();
+        assert!(before >= 0.99, "{name} before: {before}");
+        collection.seal().unwrap();
+        let after = reached();
+        if after < 0.99 {
+            let floats = BuildOptions { recipe: FLOATS.parse().unwrap(), ..build };
+            let floats = Index::build(&rows, &floats, &()).unwrap();
+            let best = recall(&floats, &rows, &queries, metric);
+            assert!(after >= best - 0.01, "{name} after: {after}, floats {best}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where a walk over the base layer starts: greedy descent through the upper layers, or a sample.
 
 use crate::{Batch, Counters};
-use crinoid_graph::{Graph, Layer};
+use crinoid_graph::{Candidate, Graph, Layer};
 use crinoid_quant::{Scorer, key};
 
 /// The start of the walk as a packed `(key, node)`, or `None` in the empty graph.
@@ -73,11 +73,11 @@ pub(crate) fn measure_samples<S: Scorer>(
 
 /// The closest of the measured nodes (ties: the first), which is then as far as can be.
 #[inline(always)]
-pub(crate) fn take_closest(ids: &[u32], keys: &mut [u32]) -> u32 {
+pub(crate) fn take_closest(ids: &[u32], keys: &mut [u32]) -> Candidate {
     let least = keys.iter().fold(u32::MAX, |least, &key| least.min(key));
     let place = keys.iter().position(|&key| key == least).unwrap_or(0);
     keys[place] = u32::MAX;
-    ids[place]
+    Candidate::new(least, ids[place])
 }
 
 /// The longest list that a search of `graph` can come across.

@@ -34,7 +34,7 @@ const fn row(
 
 /// Every published search, oldest first.
 #[rustfmt::skip]
-pub const PUBLISHED: [Published; 8] = [
+pub const PUBLISHED: [Published; 10] = [
     row("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2", H(Heap)),
     row("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS", B(BestFirst::POOL)),
     row("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2", B(BestFirst::CRINN)),
@@ -42,7 +42,9 @@ pub const PUBLISHED: [Published; 8] = [
     row("adaptive", 1, "discovery@1, its effort set by the first hops", "record, fix 7", B(BestFirst::ADAPTIVE)),
     row("pipelined", 2, "three hops in flight, a frontier in registers, a reach", "Crinoid", P(Pipelined::NEAREST)),
     row("pipelined", 3, "pipelined@2 from 4 of 256 samples, for sets in clusters", "Crinoid", P(Pipelined::WIDE)),
-    row("pipelined", 4, "pipelined@2 with a reach half as far again", "Crinoid", P(Pipelined::FARTHER)),
+    row("pipelined", 4, "pipelined@2, which in doubt looks at more samples, the more the rows", "Crinoid", P(Pipelined::DOUBTING)),
+    row("pipelined", 5, "pipelined@4 with a reach half as far again", "Crinoid", P(Pipelined::FARTHER)),
+    row("pipelined", 6, "pipelined@4 without a reach", "Crinoid", P(Pipelined::UNLIMITED)),
 ];
 
 /// What is said about every published search, oldest first.

@@ -44,7 +44,7 @@ impl Visited {
         if self.bits.len() < words {
             self.bits.resize(words, 0);
         }
-        let room = ROOM.max(4 * (width + BLOCK));
+        let room = ROOM.max(8 * (width + BLOCK));
         if self.list.len() < room {
             self.list.resize(room, 0);
         }

@@ -324,3 +324,40 @@ fn raw_scan_equals_sorting() {
         assert_eq!(ids(&found), ids(&all[..17]));
     }
 }
+
+#[test]
+fn a_walk_in_the_wrong_cluster_looks_elsewhere() {
+    // No link leads from one cluster to the other, and the rows of the second are none of 64 evenly
+    // spaced ones, but some of the 150 that are measured in doubt.
+    const ROWS: usize = 10_000;
+    let spaced = |count: usize| (0..count).map(move |i| (i * ((ROWS << 16) / count) >> 16) as u32);
+    let second: Vec<u32> =
+        spaced(150).filter(|row| spaced(64).all(|other| other != *row)).collect();
+    let first: Vec<u32> = (0..ROWS as u32).filter(|row| !second.contains(row)).collect();
+    let mut rows = vec![[0.0f32; 4]; ROWS];
+    let mut lists = vec![Vec::new(); ROWS];
+    for (cluster, offset) in [(&first, 0.0), (&second, 10.0)] {
+        for (place, &row) in cluster.iter().enumerate() {
+            let noise = |i: u64| common::noise(3, u64::from(row) * 4 + i);
+            rows[row as usize] = [0, 1, 2, 3].map(|i| offset + noise(i));
+            let near = (1..=8).map(|step| cluster[(place + step * step) % cluster.len()]);
+            lists[row as usize] = near.collect::<Vec<u32>>();
+        }
+    }
+    let vectors = Vectors::from_rows(&rows).unwrap();
+    let graph = Arc::new(Graph::from_lists(&lists, 8, first[0], Vec::new()).unwrap());
+    let codes = Arc::new(Float::train(&vectors, Metric::L2));
+    let share = |row: Pipelined, query: &[f32]| {
+        let engine = Composed::new(graph.clone(), codes.clone(), row).unwrap();
+        let found = ask(&engine, query, 10, 40).0;
+        found.iter().filter(|near| second.contains(&near.id)).count()
+    };
+    let query = [10.5; 4];
+    assert_eq!(share(Pipelined::NEAREST, &query), 0);
+    assert_eq!(share(Pipelined::DOUBTING, &query), 10);
+    // Beside a sample there is no doubt, and nothing more is measured.
+    let query = rows[0].map(|x| x + 0.01);
+    let [near, same] = [Pipelined::NEAREST, Pipelined::DOUBTING]
+        .map(|row| ask(&Composed::new(graph.clone(), codes.clone(), row).unwrap(), &query, 10, 40));
+    assert_eq!(near, same);
+}

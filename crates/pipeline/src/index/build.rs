@@ -265,17 +265,19 @@ impl Material {
     /// What recall `index` reaches at what effort, on queries that had no part in its making.
     fn efforts(
         &self,
-        index: &Index,
+        index: &mut Index,
         kept_out: Option<&Vectors>,
         forgotten: Option<Forgotten>,
+        rivals: &[&str],
     ) -> Result<Efforts, IndexError> {
         match (kept_out, forgotten) {
-            (_, Some(forgotten)) => index.efforts_without(&self.full, &self.prepared, forgotten),
+            (_, Some(forgotten)) => {
+                index.efforts_without([&self.full, &self.prepared], forgotten, rivals)
+            }
             (Some(queries), None) if !self.full.is_empty() => {
                 let prepare = |how: Preparation| how.apply_all(queries).map_err(SearchError::from);
-                let (full, prepared) =
-                    (prepare(self.preparation.whole())?, prepare(self.preparation)?);
-                Ok(index.efforts_for(&self.full, &full, &prepared))
+                let full = prepare(self.preparation.whole())?;
+                index.efforts_for(&self.full, [&full, &prepare(self.preparation)?], rivals)
             }
             _ => Ok(Efforts::default()),
         }
@@ -373,7 +375,8 @@ impl Material {
             digest: OnceLock::new(),
             idle: idle(),
         };
-        index.report.efforts = self.efforts(&index, kept_out.as_ref(), forgotten)?;
+        let rivals = options.recipe.shorter_reach(index.preparation.prepared_metric());
+        index.report.efforts = self.efforts(&mut index, kept_out.as_ref(), forgotten, rivals)?;
         Ok(index)
     }
 

@@ -10,6 +10,7 @@ use super::{
     choice::{Exact, ROUNDING},
 };
 use crate::{
+    compose::FirstStage,
     error::{IndexError, SearchError},
     session::{self, SearchOptions, Walking},
 };
@@ -33,6 +34,12 @@ const ROOM: usize = 64;
 /// How many queries are asked, at most.
 pub(super) const QUERIES: usize = 256;
 
+/// `k` and `ef` at which searches are put beside each other.
+const USUAL: (usize, usize) = (10, 100);
+
+/// Recall that a search may lose to a dearer one.
+const NEXT_TO_NOTHING: f64 = 0.005;
+
 /// Seed of the rows that are asked.
 const SEED: u64 = 0x0EFF_0275;
 
@@ -55,6 +62,9 @@ pub struct Efforts {
     pub queries_from: Option<ProbeKind>,
     /// How many queries were asked.
     pub queries: usize,
+    /// The searches that came into question, the chosen one first, and their recall@10 at `ef` 100; empty where
+    /// the recipe named one.
+    pub searches: Vec<(String, f64)>,
     /// A curve for each `k`, ascending. Empty where nothing could be found out: among very few rows,
     /// or where the check was declined.
     pub curves: Vec<EffortCurve>,
@@ -148,33 +158,32 @@ impl Index {
         }
     }
 
-    /// Finds out what recall searches of this index, made of `full`, reach on `queries`.
+    /// Finds out what recall searches of this index, made of `rows`, reach on `queries` (prepared, in both
+    /// forms), and settles on a search where `rivals` stand against the recipe's: see [`settle`](Self::settle).
     pub(super) fn efforts_for(
-        &self,
+        &mut self,
         full: &Vectors,
-        queries: &Vectors,
-        prepared_queries: &Vectors,
-    ) -> Efforts {
-        let metric = self.preparation.prepared_metric();
-        let nearest = exact::nearest_all(full, metric, queries, MOST);
-        let questions = queries.rows().zip(prepared_queries.rows()).zip(&nearest);
+        [queries, prepared]: [&Vectors; 2],
+        rivals: &[&str],
+    ) -> Result<Efforts, IndexError> {
+        let nearest = exact::nearest_all(full, self.preparation.prepared_metric(), queries, MOST);
+        let questions = queries.rows().zip(prepared.rows()).zip(&nearest);
         let questions = questions.map(|((full, prepared), near)| Question {
             query: RefinerQuery { full, prepared },
             answers: near.iter().collect(),
         });
-        let trial = Trial { index: self, engine: self.stage.engine(), metric, full };
-        trial.efforts(ProbeKind::Asked, &questions.collect::<Vec<_>>())
+        let graph = self.graph.clone();
+        self.settle(ProbeKind::Asked, full, &questions.collect::<Vec<_>>(), &graph, rivals)
     }
 
     /// The same, on rows of its own that `forgotten` has forgotten.
     pub(super) fn efforts_without(
-        &self,
-        full: &Vectors,
-        prepared: &Vectors,
+        &mut self,
+        [full, prepared]: [&Vectors; 2],
         Forgotten { rows, graph }: Forgotten,
+        rivals: &[&str],
     ) -> Result<Efforts, IndexError> {
         let metric = self.preparation.prepared_metric();
-        let stage = self.stage.recompose(&self.options.recipe, &Arc::new(graph))?;
         let own: Vec<&[f32]> = rows.iter().map(|&row| full.row(row as usize)).collect();
         let nearest = exact::nearest_all(full, metric, &Vectors::from_rows(&own)?, MOST + ROOM);
         let gone: BTreeSet<u32> = rows.iter().copied().collect();
@@ -183,8 +192,51 @@ impl Index {
             let query = RefinerQuery { full: full.row(row), prepared: prepared.row(row) };
             Question { query, answers: near.iter().filter(|one| !gone.contains(&one.id)).collect() }
         });
+        let questions: Vec<Question<'_>> = questions.collect();
+        self.settle(ProbeKind::Rows, full, &questions, &Arc::new(graph), rivals)
+    }
+
+    /// Asks the questions over `graph`. Where the search was left open, the first of `rivals`, which have a
+    /// shorter reach and cost less, takes its place if it loses next to nothing at the usual effort.
+    fn settle(
+        &mut self,
+        from: ProbeKind,
+        full: &Vectors,
+        questions: &[Question<'_>],
+        graph: &Arc<Graph>,
+        rivals: &[&str],
+    ) -> Result<Efforts, IndexError> {
+        let metric = self.preparation.prepared_metric();
+        let own = self.options.recipe.clone();
+        let mut stage = self.stage.recompose(&own, graph)?;
+        let mut searches = Vec::new();
+        if !rivals.is_empty() {
+            let recall = |stage: &dyn FirstStage| {
+                let trial = Trial { index: self, engine: stage.engine(), metric, full };
+                trial.recall(USUAL.0, USUAL.1, questions)
+            };
+            let least = recall(&*stage) - NEXT_TO_NOTHING;
+            searches.push((own.search().to_owned(), least + NEXT_TO_NOTHING));
+            for rival in rivals {
+                let recipe = own.with("search", rival)?;
+                let shorter = self.stage.recompose(&recipe, graph)?;
+                let reached = recall(&*shorter);
+                searches.push((recipe.search().to_owned(), reached));
+                if reached >= least {
+                    searches.rotate_right(1);
+                    stage = shorter;
+                    self.stage = self.stage.recompose(&recipe, &self.graph)?;
+                    self.fingerprint.recipe = recipe.clone();
+                    if let Some(chosen) = self.report.candidates.first_mut() {
+                        chosen.recipe = recipe.to_string();
+                    }
+                    self.options.recipe = recipe;
+                    break;
+                }
+            }
+        }
         let trial = Trial { index: self, engine: stage.engine(), metric, full };
-        Ok(trial.efforts(ProbeKind::Rows, &questions.collect::<Vec<_>>()))
+        Ok(Efforts { searches, ..trial.efforts(from, questions) })
     }
 }
 
@@ -235,7 +287,12 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn efforts(&self, from: ProbeKind, questions: &[Question<'_>]) -> Efforts {
         let curves = KS.into_iter().filter_map(|k| self.curve(k, questions));
-        Efforts { queries_from: Some(from), queries: questions.len(), curves: curves.collect() }
+        Efforts {
+            queries_from: Some(from),
+            queries: questions.len(),
+            curves: curves.collect(),
+            ..Efforts::default()
+        }
     }
 
     fn curve(&self, k: usize, questions: &[Question<'_>]) -> Option<EffortCurve> {
@@ -300,7 +357,7 @@ mod tests {
             curve(10, &[(10, 0.5), (20, 0.8), (40, 0.95), (80, 0.99)]),
             curve(100, &[(100, 0.7), (200, 0.95), (400, 0.99)]),
         ];
-        Efforts { queries_from: Some(ProbeKind::Rows), queries: 100, curves }
+        Efforts { queries_from: Some(ProbeKind::Rows), queries: 100, curves, ..Efforts::default() }
     }
 
     #[test]

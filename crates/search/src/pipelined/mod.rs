@@ -55,6 +55,9 @@ use std::ops::Range;
 /// duplicates for instance.
 const ISLAND: usize = 256;
 
+/// Octaves of `ef / k` up to ten times `k`.
+const KNEE: f32 = std::f32::consts::LOG2_10;
+
 /// The most rows that a walk starts from.
 const MOST_STARTS: usize = 4;
 
@@ -71,15 +74,56 @@ pub struct Pipelined {
     /// Below this `ef` the walk takes one step at a time: the extra hops of choosing early then
     /// cost more than the overlap gains.
     pub pipelined_from: usize,
-    /// Nodes that are farther than the `k`-th best by this share of its distance, times
-    /// `log2(ef / k)`, are of no interest. Infinity: all are.
+    /// Nodes that are farther than the `k`-th best by this share of its distance, for each octave of
+    /// `ef / k`, are of no interest. Infinity: all are.
     pub slack: f32,
+    /// The same for the octaves beyond ten times `k`.
+    pub tail: f32,
+    /// The reach counts from this place of the frontier where `k` is less: the very best alone says little
+    /// about how far the next better one may hide.
+    pub least: usize,
+    /// Whether a walk that does not come closer looks at more rows: [`Doubt`].
+    pub doubt: Option<Doubt>,
+}
+
+/// When a walk has started in the wrong place, and what it does then.
+///
+/// In sets that fall apart into clusters a walk that starts in the wrong one does not leave it. What it finds
+/// there is hardly closer than the closest sample, which in turn is hardly closer than the next ones, since all
+/// of them lie in other clusters than the query. Elsewhere a walk comes closer within a few hops, or has
+/// started beside the query. So this costs next to nothing where one start is enough.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubt {
+    /// After how many hops the walk asks itself (or when it ends).
+    pub after: u64,
+    /// The closest node found is farther than this share of the closest sample's distance,
+    pub progress: f32,
+    /// and the fourth closest sample is nearer than so many times that distance.
+    pub alike: f32,
+    /// Then as many samples are measured as this share of the square root of the number of rows (from 64 to
+    /// 1,024 with those at the start), and the walk goes on from the closest four as well.
+    pub share: f32,
+}
+
+impl Doubt {
+    /// How many rows of `n` are measured in doubt.
+    fn samples(&self, n: usize) -> usize {
+        ((n as f32).sqrt() * self.share).min(1024.0) as usize
+    }
 }
 
 impl Pipelined {
     /// `pipelined@2`: from the closest of 64 samples.
-    pub const NEAREST: Self =
-        Self { version: "pipelined@2", samples: 64, starts: 1, pipelined_from: 8, slack: 0.04 };
+    pub const NEAREST: Self = Self {
+        version: "pipelined@2",
+        samples: 64,
+        starts: 1,
+        pipelined_from: 8,
+        slack: 0.04,
+        tail: 0.04,
+        least: 1,
+        doubt: None,
+    };
 
     /// `pipelined@3`: from the closest four of 256 samples, for sets that fall apart into clusters.
     ///
@@ -89,16 +133,34 @@ impl Pipelined {
     pub const WIDE: Self =
         Self { version: "pipelined@3", samples: 256, starts: 4, ..Self::NEAREST };
 
-    /// `pipelined@4`: `pipelined@2` with a reach half as far again.
+    /// `pipelined@4`: looks at more rows in [`Doubt`], the more the larger the set, and counts its reach from
+    /// the tenth best where fewer are wanted.
+    pub const DOUBTING: Self = Self {
+        version: "pipelined@4",
+        least: 10,
+        doubt: Some(Doubt { after: 16, progress: 0.82, alike: 1.13, share: 1.5 }),
+        ..Self::NEAREST
+    };
+
+    /// `pipelined@5`: `pipelined@4` with a reach half as far again up to an `ef` of ten times `k`.
     ///
     /// At `ef` 100 the older reach ends 1 to 5 points of recall below a search without one where distances
-    /// crowd together (integers, independent dimensions); whoever compares libraries at equal `ef` finds
-    /// that. This one stays within half a point, at 5 to 25 % fewer evaluations than without. At equal
-    /// recall both need as many.
-    pub const FARTHER: Self = Self { version: "pipelined@4", slack: 0.06, ..Self::NEAREST };
+    /// crowd together (integers, independent dimensions); this one mostly stays within half a point, at 5 to 25 %
+    /// fewer evaluations than without. Elsewhere it costs up to a fifth more at the same recall of 0.99.
+    pub const FARTHER: Self =
+        Self { version: "pipelined@5", slack: 0.06, tail: 0.02, ..Self::DOUBTING };
+
+    /// `pipelined@6`: `pipelined@4` that leaves nothing aside: a beam as everybody else's.
+    pub const UNLIMITED: Self = Self {
+        version: "pipelined@6",
+        slack: f32::INFINITY,
+        tail: f32::INFINITY,
+        ..Self::DOUBTING
+    };
 
     /// The published rows, oldest first.
-    pub const VERSIONS: [Self; 3] = [Self::NEAREST, Self::WIDE, Self::FARTHER];
+    pub const VERSIONS: [Self; 5] =
+        [Self::NEAREST, Self::WIDE, Self::DOUBTING, Self::FARTHER, Self::UNLIMITED];
 }
 
 /// What a pipelined search writes to.
@@ -136,7 +198,8 @@ impl Search for Pipelined {
         found.reserve(ef);
         let base = graph.base();
         let PipelinedMemory { frontier, visited, ids, keys } = memory;
-        let width = base.stride().max(self.samples) + BLOCK;
+        let most = self.doubt.map_or(0, |doubt| doubt.samples(graph.len()));
+        let width = base.stride().max(self.samples).max(most) + BLOCK;
         if keys.len() < width {
             keys.resize(width, 0);
             ids.resize(width, 0);
@@ -146,26 +209,52 @@ impl Search for Pipelined {
         let samples = self.samples.clamp(1, graph.len());
         let (sampled, sampled_keys) = (&mut ids[..samples], &mut keys[..samples]);
         entry::measure_samples(graph, scorer, sampled, sampled_keys, &mut counters);
-        let mut starts = [0; MOST_STARTS];
-        let starts = &mut starts[..self.starts.clamp(1, MOST_STARTS.min(samples))];
-        starts.fill_with(|| entry::take_closest(sampled, sampled_keys));
-        let reach = Reach::new(params.k.min(ef), ef, self.slack);
-        let mut walk = Walk { isa, base, scorer, frontier, visited, keys, reach };
-        for &start in &*starts {
-            walk.enter(start);
-        }
-        walk.branch_out(&starts[1..], &mut counters);
-        walk.run(ef >= self.pipelined_from, &mut counters);
-        // Every node is reachable from the graph's entry, but perhaps not from the start: a walk that
-        // ended among a few nodes goes on from there, however far that is.
-        let reached = counters.distances as usize - samples;
-        if let Some(entry) = graph.entry_node()
-            && reached < ef.min(ISLAND)
-        {
-            walk.reach = Reach::new(ef, ef, f32::INFINITY);
-            if walk.enter(entry) {
-                counters.measured(1);
-                walk.run(ef >= self.pipelined_from, &mut counters);
+        // In doubt the fourth closest counts, wherever the walk starts.
+        let doubt = self.doubt.filter(|_| most > samples && samples >= MOST_STARTS);
+        let starting = self.starts.clamp(1, MOST_STARTS.min(samples));
+        let mut closest = [Candidate::new(0, 0); MOST_STARTS];
+        let wanted = if doubt.is_some() { MOST_STARTS } else { starting };
+        closest[..wanted].fill_with(|| entry::take_closest(sampled, sampled_keys));
+        let doubt = doubt.and_then(|doubt| {
+            let [first, .., fourth] = closest.map(|start| scorer.distance(start.key()));
+            let limit = scorer.key_of(first * doubt.progress);
+            (first > 0.0 && fourth < first * doubt.alike).then_some((doubt.after, limit))
+        });
+        let reach = Reach::new(params.k.max(self.least).min(ef), ef, [self.slack, self.tail]);
+        let mut walk = Walk { isa, base, scorer, frontier, visited, keys, reach, doubt };
+        let (mut starts, mut sampled) = (closest.map(Candidate::id), samples);
+        let (mut starts, mut branching, mut stranded) = (&mut starts[..starting], 1, false);
+        // One loop, so that what is fast is compiled once.
+        loop {
+            walk.start(starts, branching, &mut counters);
+            walk.run(ef >= self.pipelined_from, &mut counters);
+            if walk.doubts(u64::MAX) {
+                walk.doubt = None;
+                let (ids, keys) = (&mut ids[..most], &mut walk.keys[..most]);
+                entry::measure_samples(graph, scorer, ids, keys, &mut counters);
+                sampled += most;
+                let closest = [(); MOST_STARTS].map(|()| entry::take_closest(ids, keys).id());
+                let mut len = 0;
+                for node in closest.into_iter().filter(|&node| !walk.visited.contains(node)) {
+                    ids[len] = node;
+                    len += 1;
+                }
+                (starts, branching) = (&mut ids[..len], 0);
+                continue;
+            }
+            // Every node is reachable from the graph's entry, but perhaps not from the start: a walk that
+            // ended among a few nodes goes on from there, however far that is.
+            let reached = counters.distances as usize - sampled;
+            match graph.entry_node() {
+                Some(entry)
+                    if !stranded && reached < ef.min(ISLAND) && !walk.visited.contains(entry) =>
+                {
+                    walk.reach = Reach::new(ef, ef, [f32::INFINITY; 2]);
+                    counters.measured(1);
+                    ids[0] = entry;
+                    (starts, branching, stranded) = (&mut ids[..1], 1, true);
+                }
+                _ => break,
             }
         }
         walk.frontier.write(found);
@@ -182,71 +271,69 @@ struct Walk<'a, I, S> {
     visited: &'a mut Visited,
     keys: &'a mut [u32],
     reach: Reach,
+    /// While there is doubt: the hop after which to decide, and the key that has to be beaten.
+    doubt: Option<(u64, u32)>,
 }
 
 impl<I: Isa, S: Scorer> Walk<'_, I, S> {
-    /// Lets a node in from outside; whether it is new.
+    /// Lets `nodes` in, then the neighbours of those from `branching` on, whose lists and rows are waited for
+    /// together.
     #[inline(always)]
-    fn enter(&mut self, node: u32) -> bool {
-        let window = self.visited.push(node);
-        if let Some(window) = &window {
-            self.measure(window);
+    fn start(&mut self, nodes: &[u32], branching: usize, counters: &mut Counters) {
+        let mut windows = [const { 0..0 }; 2 * MOST_STARTS];
+        let (own, near) = windows.split_at_mut(MOST_STARTS);
+        for (window, &node) in own.iter_mut().zip(nodes) {
+            *window = self.visited.push(node).unwrap_or(0..0);
         }
-        window.is_some()
-    }
-
-    /// Lets the neighbours of `nodes` in, whose lists and rows are waited for together.
-    #[inline(always)]
-    fn branch_out(&mut self, nodes: &[u32], counters: &mut Counters) {
-        let mut windows = [const { 0..0 }; MOST_STARTS];
-        for &node in nodes {
-            self.ask(node);
-        }
-        for (window, &node) in windows.iter_mut().zip(nodes) {
+        let branches = &nodes[branching..];
+        branches.iter().for_each(|&node| self.ask(node));
+        for (window, &node) in near.iter_mut().zip(branches) {
             *window = self.gather(node);
             counters.expanded(window.len());
         }
-        for window in &windows[..nodes.len()] {
+        for window in windows.iter().filter(|window| !window.is_empty()) {
             self.measure(window);
         }
     }
 
-    /// Walks until no node within reach is unexpanded.
+    /// Whether there is a doubt and the walk has not come closer than where it started. One that has
+    /// doubts no more.
+    #[inline(always)]
+    fn doubts(&mut self, after: u64) -> bool {
+        let Some((hops, limit)) = self.doubt else { return false };
+        if after < hops {
+            return false;
+        }
+        if Candidate::from_bits(self.frontier.at(0)).key() < limit {
+            self.doubt = None;
+        }
+        self.doubt.is_some()
+    }
+
+    /// Walks until no node within reach is unexpanded, or until there is a doubt to decide: with three steps
+    /// in flight where `overlapped`, else step by step.
     #[inline(always)]
     fn run(&mut self, overlapped: bool, counters: &mut Counters) {
-        match overlapped {
-            true => self.overlapped(counters),
-            false => self.step_by_step(counters),
-        }
-    }
-
-    /// Expands the best unexpanded node until there is none.
-    #[inline(always)]
-    fn step_by_step(&mut self, counters: &mut Counters) {
-        while let Some(node) = self.choose() {
-            let window = self.gather(node);
-            counters.expanded(window.len());
-            self.measure(&window);
-        }
-    }
-
-    /// The same with three steps in flight.
-    #[inline(always)]
-    fn overlapped(&mut self, counters: &mut Counters) {
         let mut ready = 0..0; // the rows of this window are on their way
         let mut chosen = self.choose(); // this node's list is on its way
+        let mut stops = false;
         loop {
-            let next = self.choose();
+            let next = if overlapped && !stops { self.choose() } else { None };
             let mut window = 0..0;
             if let Some(node) = chosen {
                 window = self.gather(node);
                 counters.expanded(window.len());
             }
-            self.measure(&ready);
-            ready = window;
+            if overlapped {
+                std::mem::swap(&mut window, &mut ready);
+            }
+            self.measure(&window);
             chosen = next;
+            stops = self.doubts(counters.hops);
             if chosen.is_none() {
-                chosen = self.choose();
+                if !stops {
+                    chosen = self.choose();
+                }
                 if chosen.is_none() && ready.is_empty() {
                     return;
                 }
@@ -306,10 +393,16 @@ struct Reach {
 
 impl Reach {
     #[inline(always)]
-    fn new(k: usize, ef: usize, slack: f32) -> Self {
+    fn new(k: usize, ef: usize, [slack, tail]: [f32; 2]) -> Self {
         let octaves = (ef as f32 / k as f32).log2();
+        let near = octaves.min(KNEE);
         let kth = (k < ef && slack.is_finite()).then_some(k - 1);
-        Self { kth, factor: 1.0 + slack * octaves, decided_by: u64::MAX, limit: u64::MAX }
+        Self {
+            kth,
+            factor: 1.0 + slack * near + tail * (octaves - near),
+            decided_by: u64::MAX,
+            limit: u64::MAX,
+        }
     }
 
     #[inline(always)]

@@ -136,7 +136,10 @@ impl fmt::Display for BuildReport {
                 )?;
             }
         }
-        let Efforts { queries, curves, .. } = &self.efforts;
+        let Efforts { queries, curves, searches, .. } = &self.efforts;
+        for (search, recall) in searches {
+            writeln!(f, "{search}: recall@10 {recall:.4} at ef 100")?;
+        }
         for EffortCurve { k, points } in curves {
             write!(f, "recall@{k} of {queries} queries by ef:")?;
             for (ef, recall) in points {
