@@ -330,7 +330,8 @@ fn a_walk_in_the_wrong_cluster_looks_elsewhere() {
     // No link leads from one cluster to the other, and the rows of the second are none of 64 evenly
     // spaced ones, but some of the 150 that are measured in doubt.
     const ROWS: usize = 10_000;
-    let spaced = |count: usize| (0..count).map(move |i| (i * ((ROWS << 16) / count) >> 16) as u32);
+    let spaced =
+        |count: usize| (0..count).map(move |i| ((i * ((ROWS << 16) / count)) >> 16) as u32);
     let second: Vec<u32> =
         spaced(150).filter(|row| spaced(64).all(|other| other != *row)).collect();
     let first: Vec<u32> = (0..ROWS as u32).filter(|row| !second.contains(row)).collect();
