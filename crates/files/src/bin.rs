@@ -85,7 +85,10 @@ pub fn write_neighbors(
         let reason = format!("but there are {} ids", ids.len());
         return Err(FileError::field(path, "number of distances", distances.len(), reason));
     }
-    let rows = ids.len().checked_div(k).unwrap_or(0);
+    let Some(rows) = ids.len().checked_div(k).filter(|rows| rows * k == ids.len()) else {
+        let reason = format!("and {} ids are no whole rows of them", ids.len());
+        return Err(FileError::field(path, "neighbours per row", k, reason));
+    };
     write_parts(path, rows, k, &[bytemuck::cast_slice(ids), bytemuck::cast_slice(distances)])
 }
 

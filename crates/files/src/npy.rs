@@ -78,9 +78,14 @@ pub fn write_vectors(path: &Path, vectors: &Vectors) -> Result<(), FileError> {
 /// (u32), names (u64), distances (f32).
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When the values are no whole rows, or the file cannot be written.
 pub fn write_rows<T: Number>(path: &Path, values: &[T], columns: usize) -> Result<(), FileError> {
-    write(path, values, (values.len().checked_div(columns).unwrap_or(0), columns))
+    let rows = values.len().checked_div(columns).filter(|rows| rows * columns == values.len());
+    let Some(rows) = rows else {
+        let reason = format!("and {} values are no whole rows of them", values.len());
+        return Err(FileError::field(path, "columns", columns, reason));
+    };
+    write(path, values, (rows, columns))
 }
 
 /// A number that [`write_rows`] writes.

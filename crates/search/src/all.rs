@@ -76,6 +76,9 @@ pub fn search_all(engine: &dyn Engine, queries: &Vectors, params: &SearchParams)
 ///
 /// # Errors
 /// What `answer` returns for the first question for which it fails.
+///
+/// # Panics
+/// When `queries * most` answers are more than an allocation can have, like `Vec`.
 pub fn answer_all<W, E: Send>(
     queries: usize,
     most: usize,
@@ -83,9 +86,9 @@ pub fn answer_all<W, E: Send>(
     answer: impl Fn(&mut W, usize, &mut Vec<Neighbor>) -> Result<Counters, E> + Sync,
 ) -> Result<Answers, E> {
     let stride = most;
-    let mut found = vec![Neighbor::new(0, 0.0); queries * stride];
+    let mut found = vec![Neighbor::new(0, 0.0); queries.saturating_mul(stride)];
     let mut counts = vec![0; queries];
-    let rooms = found.chunks_mut((TASK * stride).max(1));
+    let rooms = found.chunks_mut(TASK.saturating_mul(stride).max(1));
     let tasks = Mutex::new(counts.chunks_mut(TASK).zip(rooms).enumerate());
     let counters = Mutex::new(Counters::default());
     let failed: Mutex<Option<(usize, E)>> = Mutex::new(None);

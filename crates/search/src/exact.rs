@@ -28,10 +28,11 @@ pub struct Smallest {
 }
 
 impl Smallest {
-    /// Forgets everything and will keep `k` values.
+    /// Forgets everything and will keep `k` values. Room is made for them at once, unless `k` is more than
+    /// half a million: then it follows what is offered.
     pub fn reset(&mut self, k: usize) {
         self.values.clear();
-        self.values.reserve(2 * k.max(8));
+        self.values.reserve(k.max(8).saturating_mul(2).min(1 << 20));
         self.k = k;
         self.limit = if k == 0 { 0 } else { u64::MAX };
     }
@@ -41,7 +42,7 @@ impl Smallest {
     pub fn offer(&mut self, value: u64) {
         if value < self.limit {
             self.values.push(value);
-            if self.values.len() >= 2 * self.k.max(8) {
+            if self.values.len() >= self.k.max(8).saturating_mul(2) {
                 self.cut();
             }
         }

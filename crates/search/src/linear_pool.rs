@@ -14,10 +14,11 @@ pub struct LinearPool {
 }
 
 impl LinearPool {
-    /// Empties the pool and sets how many candidates it keeps.
+    /// Empties the pool and sets how many candidates it keeps. Room is made for them at once, unless they are
+    /// more than a million: then it follows what is offered.
     pub fn reset(&mut self, capacity: usize) {
         self.entries.clear();
-        self.entries.reserve(capacity);
+        self.entries.reserve(capacity.min(1 << 20));
         self.capacity = capacity;
         self.cursor = 0;
     }

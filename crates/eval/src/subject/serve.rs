@@ -11,6 +11,9 @@ use std::{
     path::Path,
 };
 
+/// The most answers to one request, over all its queries: 1 GiB of ids.
+const MAX_ANSWERS: usize = 1 << 28;
+
 /// Something that can be measured.
 pub trait System {
     /// Who it is and what it can do; [`Hello::protocol`] is filled in by [`serve`].
@@ -96,17 +99,26 @@ pub fn serve(
     mut output: impl Write,
 ) -> io::Result<()> {
     let mut loaded = false;
-    let mut line = String::new();
+    let mut line = Vec::new();
     loop {
         line.clear();
         // Bounded: a driver, too, can go wrong.
         let limit = MAX_LINE as u64;
-        if io::Read::take(&mut input, limit).read_line(&mut line)? == 0 {
+        if io::Read::take(&mut input, limit).read_until(b'\n', &mut line)? == 0 {
             return Ok(());
         }
-        let reply = match serde_json::from_str(&line) {
-            Ok(request) => answer(system, &mut loaded, &request).unwrap_or_else(Reply::Error),
-            Err(error) => Reply::Error(Refusal::new(RefusalKind::Protocol, error)),
+        let whole = line.len() < MAX_LINE || line.last() == Some(&b'\n');
+        let reply = match serde_json::from_slice(&line) {
+            Ok(request) if whole => {
+                answer(system, &mut loaded, &request).unwrap_or_else(Reply::Error)
+            }
+            Err(error) if whole => Reply::Error(Refusal::new(RefusalKind::Protocol, error)),
+            _ => {
+                // One reply to one line, however long.
+                input.skip_until(b'\n')?;
+                let message = format!("a line of more than {MAX_LINE} bytes is no request");
+                Reply::Error(Refusal::new(RefusalKind::Protocol, message))
+            }
         };
         let mut text = serde_json::to_string(&reply)?;
         text.push('\n');
@@ -144,6 +156,13 @@ fn answer(system: &mut dyn System, loaded: &mut bool, request: &Request) -> Resu
             let queries = read_vectors(queries, RefusalKind::Search)?;
             let asked = Asked { queries: &queries, k: *k, params, latencies: latencies.is_some() };
             let mut found = Found::default();
+            if queries.len().saturating_mul(*k) > MAX_ANSWERS {
+                let message = format!(
+                    "k is {k}: more than {MAX_ANSWERS} answers to {} queries together",
+                    queries.len()
+                );
+                return Err(Refusal::new(RefusalKind::Params, message));
+            }
             found.ids.reserve(queries.len() * k);
             system.search(&asked, &mut found)?;
             let write = |error| Refusal::new(RefusalKind::Search, error);
