@@ -9,6 +9,7 @@
 //! nothing is built, and [`Collection::status`](super::Collection::status) says why.
 
 use super::{
+    handover::{Handover, Writer},
     part::Part,
     segment_name,
     snapshot::Snapshot,
@@ -24,7 +25,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -38,11 +39,9 @@ pub(super) struct Inner {
     pub(super) folder: PathBuf,
     pub(super) options: CollectionOptions,
     pub(super) store: Store,
-    /// Held while the store and the snapshot change together.
-    writing: Mutex<()>,
+    state: Handover<Snapshot>,
     /// Held while parts are rewritten: one segment is built at a time.
     rewriting: Mutex<()>,
-    current: RwLock<Arc<Snapshot>>,
     work: Mutex<Work>,
     changed: Condvar,
     stop: AtomicBool,
@@ -83,9 +82,8 @@ impl Inner {
             folder,
             options: store.options().clone(),
             store,
-            writing: Mutex::default(),
+            state: Handover::new(snapshot),
             rewriting: Mutex::default(),
-            current: RwLock::new(Arc::new(snapshot)),
             work: Mutex::new(Work { wanted: true, ..Work::default() }),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
@@ -94,23 +92,17 @@ impl Inner {
 
     /// The state now.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state.now()
     }
 
-    /// One writer at a time. One that panicked left either the old state or the new one in the
-    /// store, as a crash would.
-    pub(super) fn writer(&self) -> MutexGuard<'_, ()> {
-        lock(&self.writing)
+    /// One writer at a time.
+    pub(super) fn writer(&self) -> Writer<'_, Snapshot> {
+        self.state.writer()
     }
 
     /// Keeps everybody from rewriting parts.
     pub(super) fn no_rewrites(&self) -> MutexGuard<'_, ()> {
         lock(&self.rewriting)
-    }
-
-    /// Shows a new state to searches that start from now on. The caller holds the writers' lock.
-    pub(super) fn publish(&self, snapshot: Snapshot) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
 
     /// Tells the maintenance thread to look whether there is something to do.
@@ -126,7 +118,7 @@ impl Inner {
     }
 
     /// Whether a segment is being built, and how the last attempt failed.
-    pub(super) fn state(&self) -> (bool, Option<Failure>) {
+    pub(super) fn progress(&self) -> (bool, Option<Failure>) {
         let work = lock(&self.work);
         (work.building, work.failure.as_ref().map(|(failure, _)| failure.clone()))
     }
@@ -217,21 +209,21 @@ impl Inner {
     fn rewrite(&self, pick: impl Fn(&Snapshot) -> Vec<Part>) -> Result<bool, CollectionError> {
         let _alone = lock(&self.rewriting);
         let victims = {
-            let _writer = self.writer();
-            let snapshot = self.snapshot();
+            let writer = self.writer();
+            let snapshot = writer.now();
             let victims = pick(&snapshot);
             let pointless = matches!(&victims[..], [one] if !one.is_memory() && one.dead() == 0);
             if victims.is_empty() || pointless {
                 return Ok(false);
             }
-            self.publish(snapshot.with_frozen(&victims, true));
+            writer.publish(snapshot.with_frozen(&victims, true));
             victims
         };
         let result = self.replace(&victims);
         if result.is_err() {
-            let _writer = self.writer();
-            let snapshot = self.snapshot();
-            self.publish(snapshot.with_frozen(&victims, false));
+            let writer = self.writer();
+            let snapshot = writer.now();
+            writer.publish(snapshot.with_frozen(&victims, false));
         }
         result.map(|()| true)
     }
@@ -278,8 +270,8 @@ impl Inner {
         old: &[u64],
         built: Option<Built>,
     ) -> Result<(), CollectionError> {
-        let _writer = self.writer();
-        let snapshot = self.snapshot();
+        let writer = self.writer();
+        let snapshot = writer.now();
         let is_victim = |part: &&Part| victims.iter().any(|victim| victim.is_of(part));
         // As they are now: rows may have died since.
         let present = snapshot.parts().iter().filter(is_victim);
@@ -301,7 +293,7 @@ impl Inner {
                 parts.push(part);
             }
         }
-        self.publish(snapshot.with_parts(parts));
+        writer.publish(snapshot.with_parts(parts));
         Ok(())
     }
 
@@ -312,8 +304,8 @@ impl Inner {
         rows: BTreeMap<u64, ExternalId>,
     ) -> Result<(), CollectionError> {
         let built = self.build(rows)?;
-        let _writer = self.writer();
-        let snapshot = self.snapshot();
+        let writer = self.writer();
+        let snapshot = writer.now();
         let mut parts = snapshot.parts().to_vec();
         match built {
             None => self.store.replace_segments(&[number], None)?,
@@ -324,7 +316,7 @@ impl Inner {
                 parts.push(Part::segment(new, index, rows));
             }
         }
-        self.publish(snapshot.with_parts(parts));
+        writer.publish(snapshot.with_parts(parts));
         let _ = fs::remove_file(self.folder.join(segment_name(number)));
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `mod` | [`Collection`]: opening, reading, writing |
+//! | `handover` | how a new state reaches those who search |
 //! | `maintain` | sealing and compacting, on a thread of its own |
 //! | `store` | the transactional file |
 //! | `record` | its values, each with a checksum |
@@ -20,6 +21,7 @@
 //! | `snapshot` | searching all parts at one point in time |
 //! | `types` | ids, batches, options, errors |
 
+mod handover;
 mod maintain;
 mod part;
 mod record;
@@ -27,6 +29,10 @@ mod snapshot;
 mod store;
 mod types;
 mod upgrade;
+/// What [`handover`] locks with; its test puts loom's in their place.
+mod sync {
+    pub(super) use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+}
 
 pub use snapshot::Snapshot;
 pub use types::{
@@ -185,7 +191,7 @@ impl Collection {
         }
         let writer = inner.writer();
         let Change { added, killed, written } = inner.store.apply(batch)?;
-        let snapshot = inner.snapshot();
+        let snapshot = writer.now();
         let mut parts = snapshot.parts().to_vec();
         for row in killed {
             let _ = parts.iter_mut().any(|part| part.kill(row));
@@ -194,7 +200,7 @@ impl Collection {
             parts.push(Part::from_added(added, options.build.metric));
             part::merge_small(&mut parts, options.build.metric);
         }
-        inner.publish(snapshot.with_parts(parts));
+        writer.publish(snapshot.with_parts(parts));
         drop(writer);
         inner.wake();
         Ok(Written { waited, ..written })
@@ -268,7 +274,7 @@ impl Collection {
     /// What it is at: sizes, and how maintenance gets on.
     pub fn status(&self) -> Status {
         let snapshot = self.snapshot();
-        let (building, failure) = self.inner.state();
+        let (building, failure) = self.inner.progress();
         let size = |entry: io::Result<fs::DirEntry>| entry.and_then(|entry| entry.metadata());
         let files = fs::read_dir(&self.inner.folder).into_iter().flatten();
         Status {
