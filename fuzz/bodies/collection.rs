@@ -1,6 +1,6 @@
 //! Operations on a collection, beside a map that does the same.
 
-use super::Script;
+use super::script::Script;
 use crinoid_pipeline::{
     SearchOptions,
     collection::{Batch, Collection, CollectionOptions, ExternalId},
@@ -55,7 +55,7 @@ fn check(collection: &Collection, model: &Model, query: &[f32]) {
 }
 
 /// Does what the bytes say and compares after every step.
-pub(crate) fn run(data: &[u8]) -> bool {
+pub fn run(data: &[u8]) -> bool {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("crinoid-fuzz-c-{}-{run}", std::process::id()));

@@ -1,16 +1,12 @@
 //! Index files that somebody changed, who then repaired every checksum.
 
-use super::Script;
+use super::script::{Script, change as change_bytes, path, scratch};
 use crinoid_pipeline::{
     BuildOptions, Index, Placement, SearchOptions,
     container::{Container, Sections},
 };
 use crinoid_quant::{Metric, Vectors};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
+use std::{fs, sync::OnceLock};
 
 type Parts = Vec<(String, Vec<u8>)>;
 
@@ -19,16 +15,6 @@ const DIM: usize = 10;
 fn value(counter: usize) -> f32 {
     let mixed = (counter as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed ^ mixed >> 29) % 2_000) as f32 / 1_000.0 - 1.0
-}
-
-/// Where this process may write.
-fn scratch() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = std::env::temp_dir().join(format!("crinoid-fuzz-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        folder
-    })
 }
 
 /// Sound files of every kind, by section.
@@ -61,60 +47,25 @@ fn seeds() -> &'static [Parts] {
     })
 }
 
-/// Numbers that people forget.
-const EXTREMES: [u64; 12] = [
-    0,
-    1,
-    0x7f80_0000,
-    0x7fc0_0000,
-    u32::MAX as u64,
-    1 << 31,
-    1 << 16,
-    1 << 34,
-    1 << 60,
-    1 << 63,
-    u64::MAX - 14,
-    u64::MAX,
-];
-
+/// Changes a section, or which sections there are.
 fn change(script: &mut Script<'_>, parts: &mut Parts) {
     let victim = script.below(parts.len());
-    let (name, bytes) = &mut parts[victim];
-    let (kind, at) = (script.byte() % 9, script.below(bytes.len()));
-    let end = |width: usize| (at + width).min(bytes.len());
-    match kind {
-        0 => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << (script.byte() % 8)),
-        1 | 2 => {
-            let extreme = EXTREMES[script.below(EXTREMES.len())].to_le_bytes();
-            let width = end(if kind == 1 { 8 } else { 4 }) - at;
-            bytes[at..at + width].copy_from_slice(&extreme[..width]);
-        }
-        3 => {
-            let width = end(4) - at;
-            let small = (script.below(64) as u32).to_le_bytes();
-            bytes[at..at + width].copy_from_slice(&small[..width]);
-        }
-        4 => bytes.truncate(at),
-        5 => bytes.extend(std::iter::repeat_n(script.byte(), script.below(200))),
-        6 => {
-            let from = script.below(bytes.len());
-            let width = (4 << (script.byte() % 4)).min(bytes.len() - at.max(from));
-            bytes.copy_within(from..from + width, at);
-        }
-        7 => {
+    match script.byte() % 8 {
+        0 => {
             let other = script.below(parts.len());
             parts[victim].1 = parts[other].1.clone();
         }
-        _ => match script.byte() % 2 {
+        1 => match script.byte() % 2 {
             0 => drop(parts.remove(victim)),
-            _ => *name = "meta".to_owned(),
+            _ => parts[victim].0 = "meta".to_owned(),
         },
+        _ => change_bytes(script, &mut parts[victim].1),
     }
 }
 
 /// Changes a sound file as the bytes say and opens it: a typed error, or an index whose answers make
 /// sense.
-pub(crate) fn run(data: &[u8]) -> bool {
+pub fn run(data: &[u8]) -> bool {
     let mut script = Script(data);
     let mut parts = seeds()[script.below(seeds().len())].clone();
     let mut rounds = 0;
@@ -127,7 +78,7 @@ pub(crate) fn run(data: &[u8]) -> bool {
         file.push(name, bytes);
     }
     let Ok(bytes) = file.to_bytes() else { return false };
-    let path = scratch().join(format!("{:?}", std::thread::current().id()));
+    let path = path("index");
     fs::write(&path, bytes).unwrap();
     let mut sound = false;
     for placement in [Placement::Memory, Placement::RowsOnDisk] {

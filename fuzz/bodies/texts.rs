@@ -1,6 +1,7 @@
-//! Texts that people type: recipes.
+//! Texts that people type: recipes, metrics, presets, SIMD levels.
 
-use crinoid_pipeline::Recipe;
+use crinoid_pipeline::{Preset, Recipe, check_truncation};
+use crinoid_quant::{Level, Metric};
 
 /// Parts of which many texts make sense.
 const WORDS: [&str; 17] = [
@@ -24,7 +25,7 @@ const WORDS: [&str; 17] = [
 ];
 
 /// A text of words and single characters.
-pub(crate) fn text(data: &[u8]) -> String {
+pub fn text(data: &[u8]) -> String {
     let word = |&byte: &u8| match WORDS.get(usize::from(byte)) {
         Some(word) => (*word).to_owned(),
         None => char::from(byte).to_string(),
@@ -32,13 +33,24 @@ pub(crate) fn text(data: &[u8]) -> String {
     data.iter().map(word).collect()
 }
 
-/// What parses prints as something that parses to the same; errors say something.
-pub(crate) fn run(data: &[u8]) -> bool {
+/// What parses prints as something that parses to the same; errors say something and repeat what was typed.
+pub fn run(data: &[u8]) -> bool {
     let text = text(data);
     let recipe = text.parse::<Recipe>();
     match &recipe {
         Ok(recipe) => assert_eq!(recipe.to_string().parse::<Recipe>().as_ref(), Ok(recipe)),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
+    match text.parse::<Metric>() {
+        Ok(metric) => assert_eq!(metric.to_string().parse(), Ok(metric)),
+        Err(error) => assert!(error.to_string().contains("l2, ip, cosine")),
+    }
+    if let Ok(level) = text.parse::<Level>() {
+        assert_eq!(level.name(), text);
+    }
+    if let Err(error) = Preset::find(&text) {
+        assert!(!error.to_string().is_empty());
+    }
+    let _ = check_truncation(&text, data.len());
     recipe.is_ok()
 }

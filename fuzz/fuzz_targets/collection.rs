@@ -1,9 +1,6 @@
 //! See `bodies/collection.rs`.
 #![no_main]
 
-#[path = "../bodies/mod.rs"]
-mod bodies;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let _ = bodies::collection::run(data);
+libfuzzer_sys::fuzz_target!(init: crinoid_fuzz::hook::install(), |data: &[u8]| {
+    let _ = crinoid_fuzz::collection::run(data);
 });

@@ -1,9 +1,6 @@
 //! See `bodies/container.rs`.
 #![no_main]
 
-#[path = "../bodies/mod.rs"]
-mod bodies;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let _ = bodies::container::run(data);
+libfuzzer_sys::fuzz_target!(init: crinoid_fuzz::hook::install(), |data: &[u8]| {
+    let _ = crinoid_fuzz::container::run(data);
 });

@@ -1,0 +1,6 @@
+//! See `bodies/protocol.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(init: crinoid_fuzz::hook::install(), |data: &[u8]| {
+    let _ = crinoid_fuzz::protocol::run(data);
+});
