@@ -40,9 +40,10 @@ def main():
     parser.add_argument("--recipe", default="sq8@2/crinoid@1/pipelined@2/float@1")
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--programs", type=Path, default=ROOT / "target" / "release", help="where crinoid and xtask are")
     parser.add_argument("--within", type=float, default=0.10)
     given = parser.parse_args()
-    target = ROOT / "target" / "release"
+    target = given.programs.resolve()
     apart = False
     for data in (path.resolve() for path in given.data):
         with tempfile.TemporaryDirectory() as folder:
