@@ -63,6 +63,8 @@ fn a_source_tree_becomes_a_retrieval_set_that_is_scored() {
     let inspected = run(&["data", "inspect", &out, "--json"]).stdout;
     let inspected: serde_json::Value = serde_json::from_slice(&inspected).unwrap();
     assert_eq!((&inspected["rows"], &inspected["queries"]), (&2.into(), &2.into()));
+    assert!(inspected["shape"]["largest"].as_f64().unwrap() >= 1.0, "{inspected}");
+    assert!(inspected["default_build"]["Ok"]["candidates"][0]["recipe"].is_string(), "{inspected}");
 
     // Both queries are answered with document 0, then document 1.
     let answers: Vec<u8> = [2u32, 2, 0, 1, 0, 1].into_iter().flat_map(u32::to_le_bytes).collect();

@@ -1,12 +1,14 @@
 //! `cargo xtask data inspect`.
 
 use crate::tables;
+use anyhow::Context;
 use comfy_table::Table;
 use crinoid_eval::{
     Dataset, Truth,
-    data::Integrity,
+    data::{Integrity, Shape},
     metrics::{Answers, MetricError, hit, mean, mrr, ndcg},
 };
+use crinoid_pipeline::{BuildOptions, BuildReport, Index, ZeroRows};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -42,7 +44,10 @@ struct Findings {
     /// nDCG@10, MRR@10 and hit@100 of the exact neighbours, where relevance is known: what the vectors are
     /// worth, whatever searches them.
     exact_search: Option<[f64; 3]>,
+    shape: Shape,
     integrity: Integrity,
+    /// What default options would build of it, and why; or why they would not.
+    default_build: Result<BuildReport, String>,
 }
 
 impl Inspect {
@@ -53,18 +58,31 @@ impl Inspect {
             (Some(known), true) => super::exact(&data, known.k().max(self.k))?,
             (None, _) => super::exact(&data, self.k)?,
         };
-        let findings = Findings::of(&data, &exact, self.verify)?;
+        let findings = Findings::of(&data, &exact, self.verify)
+            .with_context(|| format!("inspecting {}", data.name))?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&findings)?);
         } else {
             println!("{}", findings.table(self.verify));
+            for warning in findings.shape.warnings() {
+                println!("note: {warning}");
+            }
+            match &findings.default_build {
+                Ok(plan) => println!("What default options would build, and why:\n{plan}"),
+                Err(why) => println!("Default options would not build it: {why}"),
+            }
         }
         Ok(ExitCode::from(u8::from(findings.integrity.false_truth.is_some())))
     }
 }
 
 impl Findings {
-    fn of(data: &Dataset, exact: &Truth, verify: bool) -> Result<Self, MetricError> {
+    fn of(data: &Dataset, exact: &Truth, verify: bool) -> anyhow::Result<Self> {
+        let options = BuildOptions {
+            metric: data.metric,
+            zero_rows: ZeroRows::Keep,
+            ..BuildOptions::default()
+        };
         let local_dimension = exact.local_dimension(data.metric);
         Ok(Self {
             name: data.name.clone(),
@@ -76,7 +94,9 @@ impl Findings {
             local_dimension: local_dimension.is_finite().then_some(local_dimension),
             hubs: exact.hubs(data.base.len()),
             exact_search: retrieved(data, exact)?,
+            shape: data.shape(exact)?,
             integrity: data.integrity(verify.then_some(exact)),
+            default_build: Index::plan(&data.base, None, &options).map_err(|why| why.to_string()),
         })
     }
 
