@@ -16,6 +16,7 @@ mod codes;
 mod compare;
 mod data;
 mod evolve;
+mod fuzz;
 mod graph;
 mod index;
 mod new_version;
@@ -23,6 +24,7 @@ mod profile;
 mod progress;
 mod report;
 mod results;
+mod sanitize;
 mod self_test;
 mod soak;
 mod subject;
@@ -48,6 +50,7 @@ enum Command {
     Compare(Box<compare::Args>),
     Data(data::Args),
     Evolve(evolve::Args),
+    Fuzz(fuzz::Args),
     Graph(graph::Args),
     Index(index::Args),
     NewVersion(new_version::Args),
@@ -57,6 +60,7 @@ enum Command {
     Results(results::Args),
     Subject(subject::Args),
     Reward(evolve::RewardArgs),
+    Sanitize(sanitize::Args),
     Soak(soak::Args),
     Sweep(sweep::Args),
     #[command(hide = true)]
@@ -76,10 +80,12 @@ fn main() -> ExitCode {
         Command::Profile(args) => args.run(),
         Command::Progress(args) => args.run(),
         Command::Subject(args) => args.run(),
+        Command::Fuzz(args) => args.run(),
         Command::Graph(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Results(args) => args.run(),
         Command::Reward(args) => args.run(),
+        Command::Sanitize(args) => args.run(),
         Command::Soak(args) => args.run(),
         Command::Sweep(args) => args.run(),
         Command::Timer(args) => args.run(),

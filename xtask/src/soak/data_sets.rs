@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: the default options against a float graph, on sets that nobody tuned for.
+//! `cargo xtask soak data-sets`: the default options against a float graph, on sets that nobody tuned for.
 
 use crate::{bar::Bar, bench::positive, out::chain, tables};
 use anyhow::{Context, Result, anyhow};
@@ -23,11 +23,11 @@ use std::{
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask soak
+  cargo xtask soak data-sets
       100 random mixtures: which of them do the default options get wrong?
-  cargo xtask soak --sets 2000 --seed 1 --out soak.jsonl
+  cargo xtask soak data-sets --sets 2000 --seed 1 --out soak.jsonl
       many, with one line of JSON for each
-  cargo xtask soak --sets 1 --seed 1234 --verbose
+  cargo xtask soak data-sets --sets 1 --seed 1234 --verbose
       the set that another run named by its seed, once more
 
 Exit code 1 when the default lost to the float graph somewhere, or failed.";
