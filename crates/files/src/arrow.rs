@@ -110,7 +110,7 @@ impl Batches {
     fn next_sound(&mut self) -> Result<Option<Table>, FileError> {
         let batch = loop {
             match self.stream.next() {
-                None => return Ok(None),
+                None => return self.ended(),
                 Some(Ok(batch)) if batch.num_rows() == 0 => {}
                 Some(Ok(batch)) => break batch,
                 Some(Err(error)) => {
@@ -133,6 +133,17 @@ impl Batches {
         let attributes = attributes.collect::<Result<_, FileError>>()?;
         self.next += batch.num_rows() as u64;
         Ok(Some(Table { vectors, ids, attributes }))
+    }
+
+    /// The end, where as many rows have come as the file says that there are.
+    fn ended(&self) -> Result<Option<Table>, FileError> {
+        match self.rows.filter(|&said| said != self.next) {
+            None => Ok(None),
+            Some(said) => {
+                let reason = format!("and {} came: the file is damaged, write it again", self.next);
+                Err(FileError::field(&self.path, "number of rows", said, reason))
+            }
+        }
     }
 
     fn array<'a>(&self, batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, FileError> {

@@ -86,7 +86,7 @@ impl Rotation {
 
 /// The coordinates that a round transforms: the longest power of two, at alternating ends.
 fn span(dim: usize, round: usize) -> std::ops::Range<usize> {
-    let len = 1 << dim.ilog2();
+    let len = dim.checked_ilog2().map_or(0, |bits| 1 << bits);
     if round.is_multiple_of(2) { 0..len } else { dim - len..dim }
 }
 
