@@ -29,6 +29,7 @@ pub(crate) fn read(path: &Path, index: &Index, names: Option<&Names>) -> anyhow:
                 None => id.parse().ok().filter(|&row| (row as usize) < rows),
             };
             let Some(row) = row else {
+                ensure!(rows > 0, "{file}: line {number}: `{id}` is no id: the index is empty");
                 let (first, last) = (called(names, 0), called(names, rows - 1));
                 bail!(
                     "{file}: line {number}: `{id}` is no id of the index, whose rows are called {first} \

@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
-    DataSets(data_sets::Args),
+    DataSets(Box<data_sets::Args>),
     Faults(faults::Args),
     #[command(hide = true)]
     Victim(faults::VictimArgs),
