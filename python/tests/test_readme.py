@@ -1,4 +1,4 @@
-"""The programs of README.md run, and the stubs know every public name."""
+"""The programs of README.md and of the book run, and the stubs know every public name."""
 
 import ast
 import re
@@ -9,9 +9,11 @@ import pytest
 
 HERE = Path(__file__).parent.parent
 FRONT = HERE / "FRONT.md" if (HERE / "FRONT.md").exists() else HERE.parent / "README.md"
+BOOK = HERE.parent / "docs" / "book" / "src" / "python.md"
+PLACES = [FRONT, HERE / "README.md", *([BOOK] if BOOK.exists() else [])]
 PROGRAMS = [
     program
-    for place in [FRONT, HERE / "README.md"]
+    for place in PLACES
     for program in re.findall(r"```python\n(.*?)```", place.read_text(), re.DOTALL)
 ]
 
@@ -23,7 +25,7 @@ def test_programs_of_the_readme_run(program, tmp_path, monkeypatch):
 
 
 def test_there_are_programs():
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == (7 if BOOK.exists() else 5)
 
 
 def test_the_stubs_name_what_there_is():

@@ -33,7 +33,7 @@ impl Bench {
         let mut data = Dataset::load(data)?;
         drop(bar);
         let k = k.min(data.base.len());
-        let truth = truths().truth(&data, k, &Bar::new("exact neighbours"))?;
+        let truth = data.nearest(k, &truths(), &Bar::new("exact neighbours"))?;
         data.truth = None;
         let work = target().join("crinoid-work");
         std::fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;

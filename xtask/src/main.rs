@@ -97,3 +97,65 @@ fn main() -> ExitCode {
         ExitCode::from(3)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The command lines that a document shows, without what a shell would do to them.
+    fn lines(document: &str) -> impl Iterator<Item = Vec<String>> {
+        let shown = document.lines().filter_map(|line| line.trim().strip_prefix("cargo xtask "));
+        shown.map(|line| {
+            let line = line.split(" # ").next().unwrap_or(line).trim_end_matches("\\").trim();
+            // Quotes keep words together.
+            let parts = line.split('\'').enumerate();
+            let mut words = vec![String::new()];
+            for (place, part) in parts {
+                match place % 2 {
+                    1 => words.last_mut().unwrap().push_str(part),
+                    _ => {
+                        let mut pieces = part.split(' ');
+                        words.last_mut().unwrap().push_str(pieces.next().unwrap());
+                        words.extend(pieces.map(str::to_owned));
+                    }
+                }
+            }
+            words.retain(|word| !word.is_empty());
+            words
+        })
+    }
+
+    #[test]
+    fn documents_name_the_champions() {
+        let recipe = crinoid_pipeline::Recipe::default().to_string();
+        for file in ["README.md", "ARCHITECTURE.md", "docs/book/src/introduction.md"] {
+            let document = std::fs::read_to_string(crate::bench::root().join(file)).unwrap();
+            assert!(document.contains(&recipe), "{file} names another recipe than {recipe}");
+        }
+    }
+
+    #[test]
+    fn command_lines_in_documents_are_understood() {
+        let root = crate::bench::root();
+        let book = std::fs::read_dir(root.join("docs/book/src")).unwrap();
+        let book = book.map(|entry| entry.unwrap().path());
+        let others = [
+            "README.md",
+            "CONTRIBUTING.md",
+            "docs/tried.md",
+            "crates/eval/README.md",
+            "crates/evolve/README.md",
+        ];
+        let mut seen = 0;
+        for file in book.chain(others.map(|name| root.join(name))) {
+            let document = std::fs::read_to_string(&file).unwrap();
+            for words in lines(&document) {
+                seen += 1;
+                let parsed = Cli::try_parse_from(["xtask".to_owned()].into_iter().chain(words));
+                let problem = parsed.err().filter(clap::Error::use_stderr);
+                assert!(problem.is_none(), "{}: {}", file.display(), problem.unwrap());
+            }
+        }
+        assert!(seen > 30, "{seen}");
+    }
+}

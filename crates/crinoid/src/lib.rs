@@ -62,6 +62,28 @@ pub mod report {
 #[doc = include_str!("../../../README.md")]
 pub struct WorkspaceReadme;
 
+/// The book, whose programs are tests.
+#[cfg(doctest)]
+pub mod book {
+    macro_rules! chapters {
+        ($($name:ident = $file:literal)*) => {$(
+            #[doc = include_str!(concat!("../../../docs/book/src/", $file))]
+            pub struct $name;
+        )*};
+    }
+
+    chapters! {
+        FirstIndex = "first-index.md"
+        Options = "options.md"
+        Filters = "filters.md"
+        Collections = "collections.md"
+        Text = "text.md"
+        Files = "files.md"
+        Versions = "versions.md"
+        FileFormat = "file-format.md"
+    }
+}
+
 /// First guesses that cannot compile, and whose errors name the right call.
 ///
 /// ```compile_fail,E0277

@@ -16,6 +16,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod answers;
 pub mod data;
 pub mod exact;
 pub mod gate;

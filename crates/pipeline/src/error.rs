@@ -1,8 +1,8 @@
 //! What can go wrong with an index.
 
 use crate::{
-    container::ContainerError, fingerprint::Mismatch, preset::UnsupportedTruncation,
-    recipe::RecipeError,
+    container::ContainerError, fingerprint::Mismatch, recipe::RecipeError,
+    truncation::UnsupportedTruncation,
 };
 use crinoid_graph::{BuildError, GraphError};
 use crinoid_quant::{

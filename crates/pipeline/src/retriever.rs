@@ -3,8 +3,7 @@
 use crate::{
     error::SearchError,
     fingerprint::{EmbeddingSpace, Mismatch},
-    index::Index,
-    session::{Report, SearchOptions, Session},
+    index::{Index, Report, SearchOptions, Session},
 };
 use crinoid_quant::Neighbor;
 use crinoid_refine::{Pool, Reason, RerankError, Reranker, StageReport, rerank::checked_scores};

@@ -1,6 +1,6 @@
 //! Stages over many queries: counts, p50 and p95, and whether they keep to a budget.
 
-use crate::session::Report;
+use crate::index::Report;
 use std::{fmt, time::Duration};
 
 /// One stage over many queries.

@@ -202,6 +202,35 @@ pub trait IntoVectors<Form> {
     fn into_vectors(self) -> Result<Vectors, VectorError>;
 }
 
+impl Vectors {
+    /// Takes `data` as rows of `dim` floats: a `Vec<f32>` or a `Buffer<f32>` as it is, slices and
+    /// other numbers (`f64`, `f16`, `i8`, `u8`) as a copy.
+    ///
+    /// ```
+    /// use crinoid_quant::Vectors;
+    ///
+    /// let vectors = Vectors::new(vec![1.0f32, 2.0, 3.0, 4.0], 2)?;
+    /// assert_eq!((vectors.len(), vectors.row(1)), (2, &[3.0, 4.0][..]));
+    /// # Ok::<(), crinoid_quant::VectorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `dim` is 0 or beyond [`MAX_DIM`](crate::vectors::MAX_DIM), `data` is not a whole number of rows, there are more
+    /// than `u32::MAX - 1` rows, or a value is NaN or infinite (the row and dimension are named).
+    pub fn new(data: impl Values, dim: usize) -> Result<Self, VectorError> {
+        Self::checked(data.into_buffer(), dim)
+    }
+
+    /// Takes one row per inner slice, array, `Vec` or matrix row; see
+    /// the module for what can be rows.
+    ///
+    /// # Errors
+    /// As [`Vectors::new`], and when a row's dimension differs from the first one's.
+    pub fn from_rows<F>(rows: impl IntoVectors<F>) -> Result<Self, VectorError> {
+        rows.into_vectors()
+    }
+}
+
 impl IntoVectors<Ready> for Vectors {
     fn into_vectors(self) -> Result<Vectors, VectorError> {
         Ok(self)

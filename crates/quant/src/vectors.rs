@@ -1,9 +1,6 @@
 //! The base set: `n` rows of `d` floats.
 
-use crate::{
-    buffer::Buffer,
-    input::{IntoVectors, Values},
-};
+use crate::buffer::Buffer;
 use rayon::prelude::*;
 
 /// The most dimensions a vector may have, wherever it comes from: memory, a file, an option.
@@ -103,22 +100,8 @@ pub enum VectorError {
 }
 
 impl Vectors {
-    /// Takes `data` as rows of `dim` floats: a `Vec<f32>` or a `Buffer<f32>` as it is, slices and
-    /// other numbers (`f64`, `f16`, `i8`, `u8`) as a copy.
-    ///
-    /// ```
-    /// use crinoid_quant::Vectors;
-    ///
-    /// let vectors = Vectors::new(vec![1.0f32, 2.0, 3.0, 4.0], 2)?;
-    /// assert_eq!((vectors.len(), vectors.row(1)), (2, &[3.0, 4.0][..]));
-    /// # Ok::<(), crinoid_quant::VectorError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When `dim` is 0 or beyond [`MAX_DIM`], `data` is not a whole number of rows, there are more
-    /// than `u32::MAX - 1` rows, or a value is NaN or infinite (the row and dimension are named).
-    pub fn new(data: impl Values, dim: usize) -> Result<Self, VectorError> {
-        let data = data.into_buffer();
+    /// Rows of `dim` floats, after checking them.
+    pub(crate) fn checked(data: Buffer<f32>, dim: usize) -> Result<Self, VectorError> {
         check_dim(dim)?;
         if !data.len().is_multiple_of(dim) {
             return Err(VectorError::Ragged { values: data.len(), dim });
@@ -135,15 +118,6 @@ impl Vectors {
             Some(error) => Err(error),
             None => Ok(Self { data, dim }),
         }
-    }
-
-    /// Takes one row per inner slice, array, `Vec` or matrix row; see
-    /// [`input`](crate::input) for what can be rows.
-    ///
-    /// # Errors
-    /// As [`Vectors::new`], and when a row's dimension differs from the first one's.
-    pub fn from_rows<F>(rows: impl IntoVectors<F>) -> Result<Self, VectorError> {
-        rows.into_vectors()
     }
 
     /// No rows of `dim` dimensions.

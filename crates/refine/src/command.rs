@@ -16,7 +16,10 @@
 //!     print(json.dumps({"id": request["id"], "scores": scores.tolist()}), flush=True)
 //! ```
 
-use crate::rerank::{RerankError, Reranker};
+use crate::{
+    error::{CommandError, RerankError},
+    rerank::Reranker,
+};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -43,40 +46,6 @@ pub struct CommandReranker {
     arguments: Vec<OsString>,
     timeout: Duration,
     worker: Mutex<(u64, Option<Worker>)>,
-}
-
-/// Why a child process did not answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommandError {
-    /// It could not be started.
-    #[error("cannot start {}: {source}", program.to_string_lossy())]
-    Start {
-        /// The program.
-        program: OsString,
-        /// Why.
-        source: io::Error,
-    },
-    /// It did not answer in time.
-    #[error("no answer within {0:?}")]
-    Timeout(Duration),
-    /// It ended instead of answering.
-    #[error("it ended with {}", status.map_or("an unknown status".to_owned(), |s| s.to_string()))]
-    Died {
-        /// How it ended, where that is known.
-        status: Option<ExitStatus>,
-    },
-    /// It wrote something that is no answer.
-    #[error("malformed answer ({why}): {line}")]
-    Malformed {
-        /// What is wrong.
-        why: String,
-        /// The beginning of the line.
-        line: String,
-    },
-    /// It answered that it cannot.
-    #[error("it refused: {0}")]
-    Refused(String),
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod error;
 #[cfg(feature = "candle")]
 pub mod models;
 pub mod none;
@@ -12,10 +13,11 @@ pub mod rerank;
 pub mod rescore;
 pub mod versions;
 
-pub use command::{CommandError, CommandReranker};
+pub use command::CommandReranker;
+pub use error::{CommandError, RerankError};
 pub use none::NoRefiner;
 pub use pool::Pool;
 pub use refiner::{Refiner, RefinerQuery, Scratch, Side};
 pub use report::{Reason, StageReport, Stages};
-pub use rerank::{RerankError, Reranker, ScriptedReranker};
+pub use rerank::{Reranker, ScriptedReranker};
 pub use rescore::Rescore;

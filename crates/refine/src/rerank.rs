@@ -1,6 +1,6 @@
 //! Stage 3: scoring pairs of texts.
 
-use crate::command::CommandError;
+use crate::error::RerankError;
 use std::collections::HashMap;
 
 /// A model that reads a query and candidate texts and says how relevant each is.
@@ -17,41 +17,6 @@ pub trait Reranker: Send + Sync {
     /// When the model fails. It must not leave out texts in silence: callers check the number of
     /// scores.
     fn score(&self, query: &str, texts: &[&str], scores: &mut Vec<f32>) -> Result<(), RerankError>;
-}
-
-/// Why texts could not be scored.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RerankError {
-    /// The model failed.
-    #[error("{reranker}: {why}")]
-    Failed {
-        /// The reranker's version.
-        reranker: &'static str,
-        /// What went wrong.
-        why: String,
-    },
-    /// The number of scores is not the number of texts.
-    #[error("{reranker} gave {got} scores for {want} texts")]
-    Count {
-        /// The reranker's version.
-        reranker: &'static str,
-        /// How many scores came.
-        got: usize,
-        /// How many texts there were.
-        want: usize,
-    },
-    /// A child process did not answer.
-    #[error("command@1: {0}")]
-    Command(#[from] CommandError),
-    /// A score is NaN or infinite.
-    #[error("{reranker} gave no finite number for text {text}")]
-    NotANumber {
-        /// The reranker's version.
-        reranker: &'static str,
-        /// Which text.
-        text: usize,
-    },
 }
 
 /// Scores `texts` with `reranker` and checks what comes back.

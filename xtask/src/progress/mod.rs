@@ -114,7 +114,7 @@ impl Args {
         let folder = self.folder.clone().unwrap_or_else(|| target().join("crinoid-progress"));
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let deepest = if ladder.sweep { ladder.start.search.k } else { 1000 }.min(data.base.len());
-        let truth = truths().truth(&data, deepest, &Bar::new("exact neighbours"))?;
+        let truth = data.nearest(deepest, &truths(), &Bar::new("exact neighbours"))?;
         let key =
             format!("{:032x}", crinoid_eval::truth::digest(metric, &data.base, &data.queries));
         let queries = folder.join(format!("{key}.queries.fbin"));

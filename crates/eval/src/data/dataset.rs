@@ -1,8 +1,9 @@
 //! A data set in memory.
 
 use super::{DataError, Qrels};
-use crate::truth::Truth;
+use crate::truth::{Cache, Truth, TruthError};
 use crinoid_files::Rows;
+use crinoid_graph::Progress;
 use crinoid_quant::{Metric, Vectors};
 use std::path::Path;
 
@@ -94,6 +95,23 @@ impl Dataset {
         }
         self.relevance = Some(relevance);
         Ok(self)
+    }
+
+    /// The exact `k` nearest of every query: the set's own truth where it reaches that far, else that of
+    /// `cache`, where it is computed if need be.
+    ///
+    /// # Errors
+    /// As [`exact`](crate::truth::exact), and when the cache's folder cannot be written.
+    pub fn nearest(
+        &self,
+        k: usize,
+        cache: &Cache,
+        progress: &dyn Progress,
+    ) -> Result<Truth, TruthError> {
+        match &self.truth {
+            Some(truth) if truth.k() >= k && k > 0 => Ok(truth.clone()),
+            _ => cache.exact(self.metric, &self.base, &self.queries, k, progress),
+        }
     }
 
     /// Dimension of base rows and queries.

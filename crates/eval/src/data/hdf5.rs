@@ -4,7 +4,7 @@
 //! and `learn_neighbors` (sample queries); attributes `distance` and, in some files, `type` and
 //! `dimension` ([`crinoid_files::hdf5`]).
 
-use super::{DataError, Dataset, Sample};
+use super::{DataError, Dataset, Sample, open::in_file};
 use crate::{
     exact::{distance, norm},
     truth::Truth,
@@ -77,7 +77,8 @@ fn truth(path: &Path, file: &File, unit: Unit, data: &Dataset) -> Result<Truth, 
     let neighbors = file.matrix("neighbors")?.ids()?;
     let (k, ids) = (neighbors.dim, neighbors.values);
     let (metric, base, queries) = (data.metric, &data.base, &data.queries);
-    let computed = Truth::from_file_ids(path, metric, base, queries, k, &ids)?;
+    let computed = Truth::from_ids(metric, base, queries, k, &ids);
+    let computed = computed.map_err(|error| in_file(path, error))?;
     if unit == Unit::Unknown || !file.has("distances")? {
         return Ok(computed);
     }
@@ -90,7 +91,7 @@ fn truth(path: &Path, file: &File, unit: Unit, data: &Dataset) -> Result<Truth, 
     let convert = |&far: &f32| unit.convert(far.into()).unwrap_or(f64::NAN);
     let distances: Vec<f64> = far.as_slice().iter().map(convert).collect();
     compare(path, data, k, &ids, &distances)?;
-    Truth::new(k, ids.to_vec(), distances).map_err(|error| error.in_file(path))
+    Truth::new(k, ids.to_vec(), distances).map_err(|error| in_file(path, error))
 }
 
 /// Refuses distances that are not those of the vectors.

@@ -1,8 +1,8 @@
 //! Which file is read how.
 
 use super::{DataError, Dataset, Preset};
-use crate::truth::Truth;
-use crinoid_files::{Format, Options, read, read_ids};
+use crate::truth::{Truth, TruthError};
+use crinoid_files::{FileError, Format, Options, read, read_ids};
 use crinoid_quant::{Metric, Vectors};
 use std::path::{Path, PathBuf};
 
@@ -100,7 +100,22 @@ pub fn read_truth(
     queries: &Vectors,
 ) -> Result<Truth, DataError> {
     let ids = read_ids(path, None)?;
-    Truth::from_file_ids(path, metric, base, queries, ids.dim, &ids.values)
+    Truth::from_ids(metric, base, queries, ids.dim, &ids.values)
+        .map_err(|error| in_file(path, error))
+}
+
+/// What is wrong with truth, said of the file that it came from.
+pub(super) fn in_file(path: &Path, error: TruthError) -> DataError {
+    match error {
+        TruthError::File(error) => error.into(),
+        TruthError::Row { query, reason } => {
+            FileError::row(path, query as u64, "neighbors", "wrong", reason).into()
+        }
+        other => {
+            let (name, reason) = (path.display().to_string(), other.to_string());
+            DataError::Inconsistent { name, reason }
+        }
+    }
 }
 
 /// Writes truth as ibin: ids, and `f32` distances in Crinoid's units.

@@ -5,7 +5,7 @@
 //! * qrels: `query 0 document grade`. Negative grades count as 0.
 
 use super::{DataError, Judgment, Names, Qrels};
-use crate::metrics::Answers;
+use crate::answers::Answers;
 use crinoid_files::{FileError, text::Lines, write_file};
 use std::{io::Write, path::Path};
 

@@ -11,7 +11,7 @@ use crate::{
     data::{Dataset, random::Random},
     metrics::{RecallMetric, mean},
     subject::{Answers, Fault, Timed},
-    truth::{TruthError, exact},
+    truth::exact,
 };
 use crinoid_quant::Vectors;
 use std::{
@@ -259,7 +259,7 @@ fn timed_recall(
 ) -> Result<Vec<f64>, MeasureError> {
     let (metric, base) = (data.metric, data.base.clone());
     let truth = exact(metric, &base, queries, k, &())?;
-    let asked = Dataset::new("timed", metric, base, queries.clone()).map_err(TruthError::from)?;
+    let asked = Dataset::new("timed", metric, base, queries.clone())?;
     let answers = crate::metrics::Answers::from_padded(ids, k)?;
     Ok(RecallMetric::new(&asked, &truth)?.recall(&answers, k)?)
 }

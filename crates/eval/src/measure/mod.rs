@@ -58,6 +58,9 @@ pub enum MeasureError {
     /// The truth of new queries could not be computed.
     #[error(transparent)]
     Truth(#[from] crate::truth::TruthError),
+    /// They are no queries to these vectors.
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
     /// New queries could not be made.
     #[error(transparent)]
     Vectors(#[from] crinoid_quant::VectorError),

@@ -2,7 +2,6 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `answers.rs` | [`Answers`]: the ids that a subject returned |
 //! | `recall.rs` | [`RecallMetric`]: recall against exact truth |
 //! | `ranking.rs` | nDCG, MRR and hit rate against relevance |
 //! | `latency.rs` | [`Latency`]: percentiles |
@@ -11,57 +10,14 @@
 //! Defined answers: fewer than `k` ids count as misses, an id that repeats counts once, where it
 //! stands first, and only the first `k` ids count. An id that names no row is an error.
 
-mod answers;
 mod latency;
 mod ranking;
 mod recall;
 
-pub use answers::Answers;
+pub use crate::answers::{Answers, MetricError};
 pub use latency::Latency;
 pub use ranking::{hit, mrr, ndcg};
 pub use recall::{RecallMetric, Tolerance};
-
-/// Answers that cannot be judged.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MetricError {
-    /// There are answers to another number of queries.
-    #[error("answers to {got} queries where {want} were asked")]
-    Queries {
-        /// How many there are.
-        got: usize,
-        /// How many there should be.
-        want: usize,
-    },
-    /// An id names no base row.
-    #[error("query {query}, answer {position}: there is no row {id} (the base set has {rows})")]
-    Id {
-        /// The query.
-        query: usize,
-        /// Place of the answer, counted from 0.
-        position: usize,
-        /// The id.
-        id: u32,
-        /// How many rows there are.
-        rows: usize,
-    },
-    /// `k` is 0 or more than the truth knows.
-    #[error("k = {k} where the truth holds {known} neighbours (known range: 1..={known})")]
-    K {
-        /// The `k` asked for.
-        k: usize,
-        /// How many neighbours are known.
-        known: usize,
-    },
-    /// An array of answers does not have `k` ids per query.
-    #[error("{ids} ids are no whole number of rows of {k}")]
-    Ragged {
-        /// How many ids.
-        ids: usize,
-        /// Ids per query.
-        k: usize,
-    },
-}
 
 /// The mean of values per query, in a fixed order; 0 where there are none.
 pub fn mean(values: &[f64]) -> f64 {

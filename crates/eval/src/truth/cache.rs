@@ -1,7 +1,6 @@
 //! Truth kept in a folder.
 
 use super::{Truth, TruthError, exact};
-use crate::data::Dataset;
 use crinoid_files::{FileError, write_file};
 use crinoid_graph::Progress;
 use crinoid_quant::{Metric, Vectors};
@@ -31,23 +30,6 @@ impl Cache {
         Self { folder: folder.into() }
     }
 
-    /// The truth of a data set for the `k` nearest: the set's own where it reaches that far, else
-    /// the cached one, else computed and cached.
-    ///
-    /// # Errors
-    /// As [`exact`], and when the folder cannot be written.
-    pub fn truth(
-        &self,
-        data: &Dataset,
-        k: usize,
-        progress: &dyn Progress,
-    ) -> Result<Truth, TruthError> {
-        match &data.truth {
-            Some(truth) if truth.k() >= k && k > 0 => Ok(truth.clone()),
-            _ => self.exact(data.metric, &data.base, &data.queries, k, progress),
-        }
-    }
-
     /// [`exact`], from the cache where it is there.
     ///
     /// # Errors
@@ -67,7 +49,7 @@ impl Cache {
         }
         let truth = exact(metric, base, queries, k, progress)?;
         std::fs::create_dir_all(&self.folder)
-            .map_err(|source| TruthError::Data(FileError::io(&self.folder, source).into()))?;
+            .map_err(|source| FileError::io(&self.folder, source))?;
         write(&path, digest, &truth)?;
         Ok(truth)
     }
@@ -85,7 +67,7 @@ pub fn digest(metric: Metric, base: &Vectors, queries: &Vectors) -> u128 {
     hash.digest128()
 }
 
-fn write(path: &Path, digest: u128, truth: &Truth) -> Result<(), crate::DataError> {
+fn write(path: &Path, digest: u128, truth: &Truth) -> Result<(), FileError> {
     let mut bytes = Vec::with_capacity(HEADER + 12 * truth.ids().len() + 8);
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&digest.to_le_bytes());
@@ -94,7 +76,7 @@ fn write(path: &Path, digest: u128, truth: &Truth) -> Result<(), crate::DataErro
     truth.ids().iter().for_each(|id| bytes.extend_from_slice(&id.to_le_bytes()));
     truth.distances().iter().for_each(|far| bytes.extend_from_slice(&far.to_le_bytes()));
     bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
-    Ok(write_file(path, |file| file.write_all(&bytes))?)
+    write_file(path, |file| file.write_all(&bytes))
 }
 
 /// The entry, unless anything at all is wrong with it.

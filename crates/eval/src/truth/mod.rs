@@ -14,11 +14,10 @@ mod scan;
 pub use cache::{Cache, digest};
 pub use scan::exact;
 
-use crate::{data::DataError, exact::distance};
+use crate::exact::distance;
 use crinoid_files::FileError;
 use crinoid_quant::{Metric, Vectors};
 use rayon::prelude::*;
-use std::path::Path;
 
 /// The `k` nearest base rows of every query, nearest first, ties by id.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +68,7 @@ pub enum TruthError {
     Cancelled,
     /// The cache's folder cannot be used.
     #[error(transparent)]
-    Data(#[from] DataError),
+    File(#[from] FileError),
 }
 
 impl Truth {
@@ -147,18 +146,6 @@ impl Truth {
         Self::new(k, ids, distances)
     }
 
-    /// [`from_ids`](Self::from_ids) with errors that name a file.
-    pub(crate) fn from_file_ids(
-        path: &Path,
-        metric: Metric,
-        base: &Vectors,
-        queries: &Vectors,
-        k: usize,
-        ids: &[u32],
-    ) -> Result<Self, DataError> {
-        Self::from_ids(metric, base, queries, k, ids).map_err(|error| error.in_file(path))
-    }
-
     /// How many neighbours are known of each query.
     pub fn k(&self) -> usize {
         self.k
@@ -208,22 +195,6 @@ impl Truth {
         let ids = queries.iter().flat_map(|&q| self.ids_of(q as usize)).copied().collect();
         let distances = queries.iter().flat_map(|&q| self.distances_of(q as usize));
         Self { k: self.k, ids, distances: distances.copied().collect() }
-    }
-}
-
-impl TruthError {
-    /// The same said of a file.
-    pub(crate) fn in_file(self, path: &Path) -> DataError {
-        match self {
-            TruthError::Data(error) => error,
-            TruthError::Row { query, reason } => {
-                FileError::row(path, query as u64, "neighbors", "wrong", reason).into()
-            }
-            other => DataError::Inconsistent {
-                name: path.display().to_string(),
-                reason: other.to_string(),
-            },
-        }
     }
 }
 

@@ -120,8 +120,8 @@ fn the_cache_answers_and_mends_itself() {
     let small =
         Synthetic { rows: 300, queries: 10, ..Preset::find("embedded").unwrap().parameters() };
     let data = small.generate("small").unwrap();
-    let truth = cache.truth(&data, 5, &()).unwrap();
-    assert_eq!(cache.truth(&data, 5, &()).unwrap(), truth);
+    let truth = data.nearest(5, &cache, &()).unwrap();
+    assert_eq!(data.nearest(5, &cache, &()).unwrap(), truth);
 
     let entries: Vec<_> =
         std::fs::read_dir(folder.path().join("made/on/demand")).unwrap().flatten().collect();
@@ -131,11 +131,11 @@ fn the_cache_answers_and_mends_itself() {
         let mut bad = good.clone();
         bad[byte] ^= 0x10;
         std::fs::write(entry.path(), &bad).unwrap();
-        assert_eq!(cache.truth(&data, 5, &()).unwrap(), truth);
+        assert_eq!(data.nearest(5, &cache, &()).unwrap(), truth);
         assert_eq!(std::fs::read(entry.path()).unwrap(), good, "byte {byte} was not mended");
     }
     std::fs::write(entry.path(), &good[..good.len() / 2]).unwrap();
-    assert_eq!(cache.truth(&data, 5, &()).unwrap(), truth);
+    assert_eq!(data.nearest(5, &cache, &()).unwrap(), truth);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn known_truth_is_used_only_as_far_as_it_reaches() {
     let truth = exact(data.metric, &data.base, &data.queries, 5, &()).unwrap();
     let data = data.with_truth(truth.clone()).unwrap();
     let cache = Cache::new(folder.path());
-    assert_eq!(cache.truth(&data, 3, &()).unwrap(), truth);
-    assert_eq!(cache.truth(&data, 9, &()).unwrap().k(), 9);
-    assert!(cache.truth(&data, 0, &()).is_err());
+    assert_eq!(data.nearest(3, &cache, &()).unwrap(), truth);
+    assert_eq!(data.nearest(9, &cache, &()).unwrap().k(), 9);
+    assert!(data.nearest(0, &cache, &()).is_err());
 }

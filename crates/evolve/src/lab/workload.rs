@@ -35,8 +35,8 @@ impl Workload {
         k: usize,
         folder: &Path,
     ) -> Result<Self, JudgeError> {
-        let truth =
-            truth::Cache::new(folder.join("truth")).truth(&data, k, &()).map_err(lab_error)?;
+        let cache = truth::Cache::new(folder.join("truth"));
+        let truth = data.nearest(k, &cache, &()).map_err(lab_error)?;
         let (practice, held_out) = QuerySplit::split(&data, 0.5, 7).map_err(lab_error)?;
         let vectors = folder.join(format!("{name}.base.fbin"));
         std::fs::create_dir_all(folder).map_err(lab_error)?;

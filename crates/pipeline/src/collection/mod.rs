@@ -14,7 +14,7 @@
 //! | `mod` | [`Collection`]: opening, reading, writing |
 //! | `handover` | how a new state reaches those who search |
 //! | `maintain` | sealing and compacting, on a thread of its own |
-//! | `store` | the transactional file |
+//! | `store`, `tables` | the transactional file, and what stands in it |
 //! | `record` | its values, each with a checksum |
 //! | `upgrade` | stores of the first format |
 //! | `part` | some rows and how to search them: a segment, or a few in memory |
@@ -27,6 +27,7 @@ mod part;
 mod record;
 mod snapshot;
 mod store;
+mod tables;
 mod types;
 mod upgrade;
 /// What [`handover`] locks with; its test puts loom's in their place.
@@ -42,8 +43,7 @@ pub use types::{
 
 use crate::{
     container::{Container, write::sync_folder},
-    index::Index,
-    session::SearchOptions,
+    index::{Index, SearchOptions},
 };
 use maintain::Inner;
 use part::Part;

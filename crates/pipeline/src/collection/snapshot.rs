@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::SearchError,
-    session::{SearchOptions, Session, Working},
+    index::{SearchOptions, Session, Working},
 };
 use crinoid_quant::{Neighbor, Preparation};
 use crinoid_search::{Engine, SearchParams};

@@ -9,14 +9,15 @@
 //! store refuses to be used any further.
 
 use super::{
-    record::Place,
+    tables::{
+        DIM, IDS, NAMES, NEXT_ROW, NEXT_SEGMENT, OPTIONS, ROWS, SEGMENTS, STATE, StoreError,
+        counter, damaged, init, of_key, of_row, set_counter, state,
+    },
     types::{Batch, CollectionError, CollectionOptions, ExternalId, Written},
     upgrade,
 };
 use crinoid_quant::{Preparation, Vectors};
-use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -24,24 +25,6 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
-
-type Table<'a, K> = TableDefinition<'a, K, &'static [u8]>;
-
-/// Row to vector, as it was given, `f32` little-endian. The id belongs to the place.
-const ROWS: Table<'_, u64> = TableDefinition::new("rows 2");
-/// Row to external id.
-const NAMES: Table<'_, u64> = TableDefinition::new("names 2");
-/// External id to row.
-const IDS: Table<'_, &[u8]> = TableDefinition::new("ids 2");
-/// Segment to its digest and rows, `u64` little-endian, rows ascending.
-const SEGMENTS: Table<'_, u64> = TableDefinition::new("segments 2");
-/// Counters, and the options as JSON.
-const STATE: Table<'_, &str> = TableDefinition::new("state 2");
-
-const NEXT_ROW: &str = "next row";
-const NEXT_SEGMENT: &str = "next segment";
-const DIM: &str = "dimension";
-const OPTIONS: &str = "options";
 
 /// What the store knows of a segment.
 pub(super) struct Segment {
@@ -58,56 +41,6 @@ pub(super) struct Change {
     /// Rows that died.
     pub(super) killed: Vec<u64>,
     pub(super) written: Written,
-}
-
-/// What is wrong with a stored value.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
-    /// The store itself refuses.
-    #[error(transparent)]
-    Redb(#[from] redb::Error),
-    /// A value that was never written there.
-    #[error("{0}")]
-    Damaged(String),
-}
-
-macro_rules! from_redb {
-    ($($error:ty),+) => {
-        $(impl From<$error> for StoreError {
-            fn from(error: $error) -> Self {
-                Self::Redb(error.into())
-            }
-        })+
-    };
-}
-
-from_redb!(
-    redb::TransactionError,
-    redb::TableError,
-    redb::StorageError,
-    redb::CommitError,
-    redb::DatabaseError
-);
-
-impl From<StoreError> for CollectionError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Redb(error) => Self::Store(Box::new(error)),
-            StoreError::Damaged(what) => Self::Damaged { what },
-        }
-    }
-}
-
-fn damaged(what: impl Into<String>) -> StoreError {
-    StoreError::Damaged(what.into())
-}
-
-fn of_row<'a>(table: &'a str, row: &'a [u8; 8], id: &'a [u8]) -> Place<'a> {
-    Place { table, key: [row, id] }
-}
-
-fn of_key<'a>(table: &'a str, key: &'a [u8]) -> Place<'a> {
-    Place { table, key: [key, &[]] }
 }
 
 /// Runs `work`; a panic in it is a damaged file.
@@ -426,79 +359,6 @@ impl FileId {
 
 pub(super) fn options_json(options: &CollectionOptions) -> Result<Vec<u8>, CollectionError> {
     serde_json::to_vec(options).map_err(|_| CollectionError::Damaged { what: OPTIONS.to_owned() })
-}
-
-/// Makes all tables.
-fn init(db: &Database, dim: usize, json: &[u8]) -> Result<(), StoreError> {
-    let write = db.begin_write()?;
-    write.open_table(ROWS)?;
-    write.open_table(NAMES)?;
-    write.open_table(IDS)?;
-    write.open_table(SEGMENTS)?;
-    set_state(&write, OPTIONS, json)?;
-    for (name, value) in [(NEXT_ROW, 0), (NEXT_SEGMENT, 0), (DIM, dim as u64)] {
-        set_counter(&write, name, value)?;
-    }
-    write.commit()?;
-    Ok(())
-}
-
-/// Fills the tables of a store that is being upgraded.
-pub(super) fn fill(
-    write: &WriteTransaction,
-    json: &[u8],
-    counters: [u64; 3],
-    rows: &[(u64, ExternalId, Vec<u8>)],
-    segments: &[(u64, Vec<u8>)],
-) -> Result<(), StoreError> {
-    set_state(write, OPTIONS, json)?;
-    for (name, value) in [NEXT_ROW, NEXT_SEGMENT, DIM].into_iter().zip(counters) {
-        set_counter(write, name, value)?;
-    }
-    let mut tables = (write.open_table(ROWS)?, write.open_table(NAMES)?, write.open_table(IDS)?);
-    for (row, id, floats) in rows {
-        let (row, name) = (row.to_le_bytes(), id.to_bytes());
-        let number = u64::from_le_bytes(row);
-        tables.0.insert(number, of_row("rows", &row, &name).seal(floats).as_slice())?;
-        tables.1.insert(number, of_row("names", &row, &[]).seal(&name).as_slice())?;
-        tables.2.insert(name.as_slice(), of_key("ids", &name).seal(&row).as_slice())?;
-    }
-    let mut table = write.open_table(SEGMENTS)?;
-    for (number, words) in segments {
-        let value = of_row("segments", &number.to_le_bytes(), &[]).seal(words);
-        table.insert(number, value.as_slice())?;
-    }
-    Ok(())
-}
-
-/// Whether the store has the tables of this format.
-pub(super) fn is_current(read: &ReadTransaction) -> Result<bool, StoreError> {
-    match read.open_table(STATE) {
-        Ok(_) => Ok(true),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn state(read: &ReadTransaction, name: &str) -> Result<Vec<u8>, StoreError> {
-    let value = read.open_table(STATE)?.get(name)?;
-    let content = value.as_ref().and_then(|v| of_key("state", name.as_bytes()).open(v.value()));
-    content.map(<[u8]>::to_vec).ok_or_else(|| damaged(name))
-}
-
-fn counter(read: &ReadTransaction, name: &str) -> Result<u64, StoreError> {
-    let bytes = state(read, name)?.try_into().map_err(|_| damaged(name))?;
-    Ok(u64::from_le_bytes(bytes))
-}
-
-fn set_state(write: &WriteTransaction, name: &str, content: &[u8]) -> Result<(), StoreError> {
-    let value = of_key("state", name.as_bytes()).seal(content);
-    write.open_table(STATE)?.insert(name, value.as_slice())?;
-    Ok(())
-}
-
-fn set_counter(write: &WriteTransaction, name: &str, value: u64) -> Result<(), StoreError> {
-    set_state(write, name, &value.to_le_bytes())
 }
 
 /// The row that the value of an id names.

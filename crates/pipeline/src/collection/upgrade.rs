@@ -2,7 +2,7 @@
 //! opened: in one transaction, so that a crash leaves the old store or the new.
 
 use super::{
-    store::{StoreError, fill, is_current},
+    tables::{StoreError, fill, is_current},
     types::ExternalId,
 };
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};

@@ -7,6 +7,7 @@ use super::{
     layout::LayoutError,
     read::{Container, wrong},
 };
+use bytes::Bytes;
 use memmap2::Mmap;
 use std::{fs::File, io, path::Path};
 
@@ -66,6 +67,6 @@ impl Container {
         if mapped.as_ref().len() as u64 != len {
             return Err(wrong(path, LayoutError::Header("the file changed while it was opened")));
         }
-        Ok(container.with_map(mapped))
+        Ok(container.with_map(Bytes::from_owner(mapped)))
     }
 }

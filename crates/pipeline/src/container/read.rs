@@ -3,7 +3,6 @@
 use super::{
     ContainerError,
     layout::{ALIGN, FORMAT, Header, LayoutError, Section},
-    mapping::Mapped,
     meta,
     on_disk::FileSection,
 };
@@ -102,8 +101,8 @@ impl Container {
     }
 
     /// Takes what is not in memory from a map.
-    pub(super) fn with_map(self, mapped: Mapped) -> Self {
-        Self { rest: Rest::Mapped(Bytes::from_owner(mapped)), ..self }
+    pub(super) fn with_map(self, map: Bytes) -> Self {
+        Self { rest: Rest::Mapped(map), ..self }
     }
 
     /// A file that is in memory already: verifies every byte of a copy, whose sections are aligned.

@@ -1,12 +1,7 @@
 //! Questions to an index that need no session: working memory is kept from call to call.
 
-use super::Index;
-use crate::{
-    error::{RowError, SearchError},
-    filter::Filter,
-    pages::SearchIter,
-    session::{SearchOptions, Session, Working},
-};
+use super::{Filter, Index, SearchIter, SearchOptions, Session, Working};
+use crate::error::{RowError, SearchError};
 use crinoid_graph::Copies;
 use crinoid_quant::{IntoVectors, Neighbor, VectorError};
 use crinoid_search::{Answers, answer_all};

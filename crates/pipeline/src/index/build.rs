@@ -11,8 +11,8 @@ use crate::{
     container::FORMAT,
     error::{IndexError, SearchError},
     fingerprint::{EmbeddingSpace, Fingerprint},
-    preset::check_truncation,
     recipe::Recipe,
+    truncation::check_truncation,
 };
 use crinoid_graph::{BuildError, Copies, Params, Progress};
 use crinoid_quant::{

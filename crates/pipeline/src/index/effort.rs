@@ -6,13 +6,13 @@
 //! of each `ef` of a ladder becomes a curve; [`SearchOptions::recall`] reads it backwards.
 
 use super::{
-    Index, ProbeKind,
+    Index, ProbeKind, SearchOptions,
     choice::{Exact, ROUNDING},
+    session::{self, Walking},
 };
 use crate::{
     compose::FirstStage,
     error::{IndexError, SearchError},
-    session::{self, SearchOptions, Walking},
 };
 use crinoid_graph::{BuildError, ForgetError, Graph, forget};
 use crinoid_quant::{Level, Metric, Neighbor, Space, Vectors, isa, random};

@@ -1,10 +1,7 @@
 //! Names that newcomers try first, each a line over the documented one, or a message that names it.
 
-use super::Index;
-use crate::{
-    error::{IndexError, SearchError},
-    pages::SearchIter,
-};
+use super::{Index, SearchIter};
+use crate::error::{IndexError, SearchError};
 use crinoid_quant::IntoVectors;
 use crinoid_search::Answers;
 use std::io::Write;

@@ -8,6 +8,9 @@
 //! | `choice` | which codes are searched, and whether they will do |
 //! | `effort` | how wide a search must be for a wanted recall |
 //! | `links` | links between rows that answer the same questions |
+//! | `session` | one thread's searches |
+//! | `pages` | answers page by page |
+//! | `filter` | which rows a search may return |
 //! | `rows` | from nodes back to rows |
 //! | `file` | the index as one file |
 //! | `hints` | names that newcomers try first |
@@ -18,22 +21,24 @@ mod builder;
 mod choice;
 mod effort;
 mod file;
+mod filter;
 mod hints;
 mod links;
+mod pages;
 mod rows;
+mod session;
 
 pub use build::{BuildOptions, ZeroRows};
 pub use builder::IndexBuilder;
 pub use choice::{BuildReport, Candidate, Ceiling, ProbeKind, Verdict};
 pub use effort::{EffortCurve, Efforts};
+pub use filter::Filter;
+pub use pages::SearchIter;
+pub(crate) use session::Working;
+pub use session::{Report, SearchOptions, Session};
 
 use crate::{
-    compose::FirstStage,
-    error::IndexError,
-    filter::Filter,
-    fingerprint::Fingerprint,
-    recipe::Recipe,
-    session::{Session, Working},
+    compose::FirstStage, error::IndexError, fingerprint::Fingerprint, recipe::Recipe,
     stored::StoredRefiner,
 };
 use crinoid_graph::{Copies, Graph};
@@ -155,7 +160,7 @@ impl Index {
     /// The filter that admits those rows for which `admits` holds, for
     /// [`Session::search_filtered`]. Asks once for every row.
     pub fn filter(&self, admits: impl Fn(u32) -> bool) -> Filter {
-        Filter::new(self, Bitmap::from_fn(self.len(), admits))
+        Filter::new(Bitmap::from_fn(self.len(), admits), self.copies(), self.identity())
     }
 
     /// A digest of all bytes of the index's file: equal digests, equal files.

@@ -1,7 +1,6 @@
 //! From nodes back to rows: the last step of every answer.
 
-use super::Index;
-use crate::filter::Filter;
+use super::{Filter, Index};
 use crinoid_quant::Neighbor;
 
 /// The distance of a row of zeros under the cosine: a right angle.

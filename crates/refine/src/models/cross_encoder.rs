@@ -40,7 +40,7 @@ impl CrossEncoder {
         let weights = folder.weights()?;
         let encoder = Encoder::load(&folder, &weights)?;
         let head = encoder.head(&folder, &weights)?;
-        let tokens = Tokens::open(&folder, &encoder, options)?;
+        let tokens = Tokens::open(&folder, (encoder.positions(), encoder.pad_id()), options)?;
         Ok(Self { encoder, head, tokens })
     }
 

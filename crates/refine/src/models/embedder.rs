@@ -30,7 +30,7 @@ impl Embedder {
         check_pooling(&folder)?;
         let weights = folder.weights()?;
         let encoder = Encoder::load(&folder, &weights)?;
-        let tokens = Tokens::open(&folder, &encoder, options)?;
+        let tokens = Tokens::open(&folder, (encoder.positions(), encoder.pad_id()), options)?;
         Ok(Self { encoder, tokens })
     }
 

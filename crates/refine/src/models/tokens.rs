@@ -1,6 +1,6 @@
 //! Texts to padded batches of token ids.
 
-use super::{ModelError, ModelOptions, encoder::Encoder, folder::Folder};
+use super::{ModelError, ModelOptions, folder::Folder};
 use candle_core::{Device, Tensor};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokenizers::{
@@ -27,10 +27,10 @@ pub(super) struct Batch {
 }
 
 impl Tokens {
-    /// The tokenizer of `folder` for `encoder`.
+    /// The tokenizer of `folder` for an encoder of at most `positions` tokens, padded with `pad_id`.
     pub(super) fn open(
         folder: &Folder,
-        encoder: &Encoder,
+        (positions, pad_id): (usize, u32),
         options: ModelOptions,
     ) -> Result<Self, ModelError> {
         let range = |option, value, range| ModelError::Option { option, value, range };
@@ -40,7 +40,7 @@ impl Tokens {
         }
         let stated = folder.number_in("sentence_bert_config.json", "max_seq_length")?;
         let wanted = options.max_tokens.or(stated).unwrap_or(usize::MAX);
-        let limit = wanted.min(encoder.positions());
+        let limit = wanted.min(positions);
         if limit < FEWEST {
             return Err(range("max_tokens", limit, "8.."));
         }
@@ -54,7 +54,6 @@ impl Tokens {
             std::fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
         let mut tokenizer =
             Tokenizer::from_bytes(bytes).map_err(|error| fail("file", error.to_string()))?;
-        let pad_id = encoder.pad_id();
         let pad_token = tokenizer
             .id_to_token(pad_id)
             .ok_or_else(|| fail("vocabulary", format!("no token {pad_id} to pad with")))?;

@@ -1,10 +1,10 @@
 //! Answers page by page: a search that goes on past `k`.
 
-use crate::{
-    error::SearchError,
-    index::Index,
+use super::{
+    Index,
     session::{Held, SearchOptions, all_defined, prepare},
 };
+use crate::error::SearchError;
 use crinoid_quant::Neighbor;
 use crinoid_refine::RefinerQuery;
 use crinoid_search::Cursor;

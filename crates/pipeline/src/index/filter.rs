@@ -1,6 +1,7 @@
 //! Which rows of an index a search may return.
 
-use crate::{error::SearchError, index::Index};
+use crate::error::SearchError;
+use crinoid_graph::Copies;
 use crinoid_search::Bitmap;
 
 /// The admitted rows of one index; made by [`Index::filter`](crate::Index::filter) and good for any
@@ -22,17 +23,18 @@ pub struct Filter {
     rows: Bitmap,
     /// The nodes that stand for an admitted row, where nodes are not rows.
     nodes: Option<Bitmap>,
-    /// The [`identity`](Index::identity) of the index.
+    /// Who the index is, among all in this process.
     index: u64,
 }
 
 impl Filter {
-    pub(crate) fn new(index: &Index, rows: Bitmap) -> Self {
-        let nodes = index.copies().map(|copies| {
+    /// Of the index that is called `index`, some of whose rows may be copies.
+    pub(crate) fn new(rows: Bitmap, copies: Option<&Copies>, index: u64) -> Self {
+        let nodes = copies.map(|copies| {
             let admits = |node| copies.rows(node).iter().any(|&row| rows.contains(row));
             Bitmap::from_fn(copies.nodes(), admits)
         });
-        Self { rows, nodes, index: index.identity() }
+        Self { rows, nodes, index }
     }
 
     /// The admitted rows.
@@ -44,11 +46,11 @@ impl Filter {
         self.nodes.as_ref().unwrap_or(&self.rows)
     }
 
-    /// Refuses the filter of another index.
-    pub(crate) fn check(&self, index: &Index) -> Result<(), SearchError> {
-        if self.index == index.identity() {
+    /// Refuses to filter the rows of another index than that called `index`, of `len` rows.
+    pub(crate) fn check(&self, index: u64, len: usize) -> Result<(), SearchError> {
+        if self.index == index {
             return Ok(());
         }
-        Err(SearchError::Filter { got: self.rows.len(), want: index.len() })
+        Err(SearchError::Filter { got: self.rows.len(), want: len })
     }
 }

@@ -1,6 +1,46 @@
-//! What a subject said.
+//! What a subject said, and what can be wrong with it.
 
-use super::MetricError;
+/// Answers that cannot be judged.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetricError {
+    /// There are answers to another number of queries.
+    #[error("answers to {got} queries where {want} were asked")]
+    Queries {
+        /// How many there are.
+        got: usize,
+        /// How many there should be.
+        want: usize,
+    },
+    /// An id names no base row.
+    #[error("query {query}, answer {position}: there is no row {id} (the base set has {rows})")]
+    Id {
+        /// The query.
+        query: usize,
+        /// Place of the answer, counted from 0.
+        position: usize,
+        /// The id.
+        id: u32,
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// `k` is 0 or more than the truth knows.
+    #[error("k = {k} where the truth holds {known} neighbours (known range: 1..={known})")]
+    K {
+        /// The `k` asked for.
+        k: usize,
+        /// How many neighbours are known.
+        known: usize,
+    },
+    /// An array of answers does not have `k` ids per query.
+    #[error("{ids} ids are no whole number of rows of {k}")]
+    Ragged {
+        /// How many ids.
+        ids: usize,
+        /// Ids per query.
+        k: usize,
+    },
+}
 
 /// The ids returned for each query, best first; queries may have different numbers of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

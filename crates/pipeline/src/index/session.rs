@@ -1,9 +1,7 @@
 //! One thread's searches: everything reused, nothing allocated once warm.
 
-use crate::{
-    error::SearchError, filter::Filter, index::Index, pages::Pages, recipe::MAX_REFINERS,
-    stored::StoredRefiner,
-};
+use super::{Index, filter::Filter, pages::Pages};
+use crate::{error::SearchError, recipe::MAX_REFINERS, stored::StoredRefiner};
 use crinoid_quant::{Neighbor, Preparation};
 use crinoid_refine::{Pool, Reason, RefinerQuery, StageReport, Stages};
 use crinoid_search::{Bitmap, Counters, Engine, SearchParams};
@@ -238,7 +236,7 @@ impl<'a> Session<'a> {
         let index = &*self.index;
         let options = &index.with_effort(options)?;
         if let Some(filter) = filter {
-            filter.check(index)?;
+            filter.check(index.identity(), index.len())?;
         }
         if index.keeps_zeros() && query.len() == index.dim() && query.iter().all(|&x| x == 0.0) {
             index.answer_zero(options.k, filter, answers);
