@@ -10,10 +10,10 @@ use crate::{
 use crinoid_graph::{Graph, Params, Progress};
 use crinoid_quant::{
     Codes, Metric, Neighbor, Space, Vectors,
-    codec::{Float, Half, Int8MaxAbs},
-    versions::{self, CodecVisitor, UnknownVersion},
+    codec::Float,
+    versions::{self, CodecVisitor},
 };
-use crinoid_refine::{NoRefiner, Rescore};
+use crinoid_refine::{NoRefiner, Rescore, Side, rescore::Rescoring, versions::RefinerVisitor};
 use crinoid_search::{Composed, Cursor, Engine, Exact};
 use std::sync::Arc;
 
@@ -257,15 +257,38 @@ pub(crate) fn refiner(
     documents: &Documents<'_>,
     metric: Metric,
 ) -> Result<Arc<dyn StoredRefiner>, IndexError> {
-    match name {
-        NoRefiner::VERSION => Ok(none(stage, metric)),
-        Rescore::<Int8MaxAbs>::VERSION => Ok(Arc::new(Rescore::int8(documents.prepared, metric))),
-        Rescore::<Half>::VERSION => {
-            Half::check(documents.full, metric)?;
-            Ok(Arc::new(Rescore::half(documents.full, metric)))
-        }
-        Rescore::<Float>::VERSION => Ok(Arc::new(Rescore::float(documents.full, metric))),
-        name => Err(unknown_refiner(name)),
+    with_refiner(name, MakeRefiner { stage, documents, metric })
+}
+
+/// Does something with the refiner called `name`.
+fn with_refiner<T, V: RefinerVisitor<Output = Result<T, IndexError>>>(
+    name: &str,
+    visitor: V,
+) -> Result<T, IndexError> {
+    crinoid_refine::versions::with_refiner(name, visitor)
+        .map_err(|source| RecipeError::Unknown { module: "refine", source })?
+}
+
+struct MakeRefiner<'a> {
+    stage: &'a dyn FirstStage,
+    documents: &'a Documents<'a>,
+    metric: Metric,
+}
+
+impl RefinerVisitor for MakeRefiner<'_> {
+    type Output = Result<Arc<dyn StoredRefiner>, IndexError>;
+
+    fn none(self) -> Self::Output {
+        Ok(none(self.stage, self.metric))
+    }
+
+    fn rescore<C: Rescoring>(self) -> Self::Output {
+        let vectors = match C::SIDE {
+            Side::Full => self.documents.full,
+            Side::Prepared => self.documents.prepared,
+        };
+        C::check(vectors, self.metric)?;
+        Ok(Arc::new(Rescore::<C>::new(vectors, self.metric)))
     }
 }
 
@@ -278,41 +301,49 @@ pub(crate) fn load_refiner(
     len: usize,
     (full, prepared): (usize, usize),
 ) -> Result<Arc<dyn StoredRefiner>, IndexError> {
-    let prefix = section_prefix(name);
-    match name {
-        NoRefiner::VERSION if state.is_empty() => Ok(none(stage, metric)),
-        NoRefiner::VERSION => Err(IndexError::Parts {
-            path: container.path().to_owned(),
-            part: "refiner",
-            why: PartProblem::Meta("none@1 has no state".to_owned()),
-        }),
-        Rescore::<Int8MaxAbs>::VERSION => {
-            let codes = read_codes(container, "refiner", prefix, state, (len, prepared))?;
-            Ok(Arc::new(Rescore::<Int8MaxAbs>::from_codes(codes)))
+    if name == Rescore::<Float>::VERSION && container.on_disk("float.rows").is_some() {
+        return Ok(Arc::new(FloatsOnDisk::new(container, state, (len, full))?));
+    }
+    with_refiner(name, LoadRefiner { stage, metric, container, state, len, full, prepared })
+}
+
+struct LoadRefiner<'a> {
+    stage: &'a dyn FirstStage,
+    metric: Metric,
+    container: &'a Container,
+    state: &'a [u8],
+    len: usize,
+    full: usize,
+    prepared: usize,
+}
+
+impl RefinerVisitor for LoadRefiner<'_> {
+    type Output = Result<Arc<dyn StoredRefiner>, IndexError>;
+
+    fn none(self) -> Self::Output {
+        if self.state.is_empty() {
+            return Ok(none(self.stage, self.metric));
         }
-        Rescore::<Half>::VERSION => {
-            let codes = read_codes(container, "refiner", prefix, state, (len, full))?;
-            Ok(Arc::new(Rescore::<Half>::from_codes(codes)))
-        }
-        Rescore::<Float>::VERSION if container.on_disk("float.rows").is_some() => {
-            Ok(Arc::new(FloatsOnDisk::new(container, state, (len, full))?))
-        }
-        Rescore::<Float>::VERSION => {
-            let codes = read_codes(container, "refiner", prefix, state, (len, full))?;
-            Ok(Arc::new(Rescore::<Float>::from_codes(codes)))
-        }
-        name => Err(unknown_refiner(name)),
+        let (path, part) = (self.container.path().to_owned(), "refiner");
+        let why = PartProblem::Meta("none@1 has no state".to_owned());
+        Err(IndexError::Parts { path, part, why })
+    }
+
+    fn rescore<C: Rescoring>(self) -> Self::Output {
+        let dim = match C::SIDE {
+            Side::Full => self.full,
+            Side::Prepared => self.prepared,
+        };
+        let prefix = section_prefix(C::REFINER);
+        let shape = (self.len, dim);
+        let codes: C = read_codes(self.container, "refiner", prefix, self.state, shape)?;
+        Ok(Arc::new(Rescore::from_codes(codes)))
     }
 }
 
 /// `int8@1` lives in sections `int8.*`; `codes`, `graph` and `meta` are no refiners' names.
 pub(crate) fn section_prefix(version: &str) -> &str {
     version.split('@').next().unwrap_or(version)
-}
-
-fn unknown_refiner(name: &str) -> IndexError {
-    let source = UnknownVersion::among(crinoid_refine::versions::VERSIONS, name);
-    RecipeError::Unknown { module: "refine", source }.into()
 }
 
 /// What is known of a codec by its name.

@@ -6,7 +6,7 @@
 
 use crinoid_quant::{
     Codes, Level, Metric, Neighbor, Scorer, Vectors,
-    codec::Sign,
+    codec::{Float, Int8MaxAbs, Sign},
     isa::{self, Isa, OnIsa},
 };
 use crinoid_refine::{NoRefiner, Refiner, RefinerQuery, Rescore, Scratch};
@@ -43,8 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     coarse.sort_unstable();
     coarse.truncate(500);
 
-    let float = Rescore::float(&vectors, Metric::L2);
-    let int8 = Rescore::int8(&vectors, Metric::L2);
+    let float = Rescore::<Float>::new(&vectors, Metric::L2);
+    let int8 = Rescore::<Int8MaxAbs>::new(&vectors, Metric::L2);
     let refiners: [&dyn Refiner; 3] = [&NoRefiner, &int8, &float];
     let distance = |id: u32| -> f32 {
         vectors.row(id as usize).iter().zip(&query).map(|(x, q)| (x - q) * (x - q)).sum()

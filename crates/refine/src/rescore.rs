@@ -30,50 +30,46 @@ pub struct Rescore<C> {
     version: &'static str,
 }
 
-impl Rescore<Int8MaxAbs> {
-    /// The version of the int8 refiner.
-    pub const VERSION: &'static str = "int8@1";
+/// Codes by which a published refiner measures.
+pub trait Rescoring: Codes {
+    /// The refiner's version, `name@number`.
+    const REFINER: &'static str;
 
-    /// Encodes the prepared vectors: truncated, and of unit length under the cosine.
-    pub fn int8(prepared: &Vectors, metric: Metric) -> Self {
-        Self::from_codes(Int8MaxAbs::train(prepared, metric))
+    /// Which form of the vectors they encode.
+    const SIDE: Side;
+}
+
+/// `int8@1`: the prepared vectors, truncated and of unit length under the cosine.
+impl Rescoring for Int8MaxAbs {
+    const REFINER: &'static str = "int8@1";
+    const SIDE: Side = Side::Prepared;
+}
+
+/// `half@1`: all dimensions as `f16`. Values beyond 65,504, which [`Half::check`](Codes::check) finds,
+/// become infinite; those below 6e-5 lose digits.
+impl Rescoring for Half {
+    const REFINER: &'static str = "half@1";
+    const SIDE: Side = Side::Full;
+}
+
+/// `float@1`: all dimensions.
+impl Rescoring for Float {
+    const REFINER: &'static str = "float@1";
+    const SIDE: Side = Side::Full;
+}
+
+impl<C: Rescoring> Rescore<C> {
+    /// The refiner's version.
+    pub const VERSION: &'static str = C::REFINER;
+
+    /// Encodes `vectors`, which are those of [`SIDE`](Rescoring::SIDE).
+    pub fn new(vectors: &Vectors, metric: Metric) -> Self {
+        Self::from_codes(C::train(vectors, metric))
     }
 
     /// Measures against codes that exist already.
-    pub fn from_codes(codes: Int8MaxAbs) -> Self {
-        Self { codes, side: Side::Prepared, version: Self::VERSION }
-    }
-}
-
-impl Rescore<Half> {
-    /// The version of the half-precision refiner.
-    pub const VERSION: &'static str = "half@1";
-
-    /// Keeps all dimensions of `full` (of unit length under the cosine) as `f16`. Values beyond
-    /// 65,504, which [`Half::check`](Codes::check) finds, become infinite; those below 6e-5 lose
-    /// digits.
-    pub fn half(full: &Vectors, metric: Metric) -> Self {
-        Self::from_codes(Half::train(full, metric))
-    }
-
-    /// Measures against codes that exist already.
-    pub fn from_codes(codes: Half) -> Self {
-        Self { codes, side: Side::Full, version: Self::VERSION }
-    }
-}
-
-impl Rescore<Float> {
-    /// The version of the float refiner.
-    pub const VERSION: &'static str = "float@1";
-
-    /// Keeps all dimensions of `full` (of unit length under the cosine).
-    pub fn float(full: &Vectors, metric: Metric) -> Self {
-        Self::from_codes(Float::train(full, metric))
-    }
-
-    /// Measures against vectors that exist already.
-    pub fn from_codes(codes: Float) -> Self {
-        Self { codes, side: Side::Full, version: Self::VERSION }
+    pub fn from_codes(codes: C) -> Self {
+        Self { codes, side: C::SIDE, version: C::REFINER }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Refiners against a naive re-scoring.
 
-use crinoid_quant::{Codes, Metric, Neighbor, Preparation, Vectors};
+use crinoid_quant::{
+    Codes, Metric, Neighbor, Preparation, Vectors,
+    codec::{Float, Half, Int8MaxAbs},
+};
 use crinoid_refine::{
     NoRefiner, Reason, Refiner, RefinerQuery, RerankError, Reranker, Rescore, Scratch,
     ScriptedReranker, rerank::checked_scores,
@@ -41,7 +44,7 @@ proptest! {
         let full = preparation.apply_all(&raw).unwrap();
         let mut query = Vec::new();
         preparation.apply(0, &raw_query, &mut query).unwrap();
-        let refiner = Rescore::float(&full, preparation.prepared_metric());
+        let refiner = Rescore::<Float>::new(&full, preparation.prepared_metric());
 
         // Every other row and one that does not exist.
         let ids: Vec<u32> = (0..n as u32).step_by(2).chain([77]).collect();
@@ -60,7 +63,7 @@ proptest! {
         }
 
         // Half the bytes: the same of rows that are rounded to 11 bits.
-        let half = Rescore::half(&full, preparation.prepared_metric());
+        let half = Rescore::<Half>::new(&full, preparation.prepared_metric());
         prop_assert!(half.bytes() <= refiner.bytes() / 2 + 4 * n);
         let mut candidates: Vec<_> = ids.iter().map(|&id| Neighbor::new(id, 0.0)).collect();
         let report = half.refine(&query, keep, &mut Scratch::default(), &mut candidates);
@@ -83,9 +86,9 @@ fn equal_fine_scores_are_ordered_by_id_and_missing_rows_come_last() {
     let query = RefinerQuery { full: &[0.0, 0.0], prepared: &[0.0, 0.0] };
     let mut scratch = Scratch::default();
     for refiner in [
-        Box::new(Rescore::float(&vectors, Metric::L2)) as Box<dyn Refiner>,
-        Box::new(Rescore::half(&vectors, Metric::L2)),
-        Box::new(Rescore::int8(&vectors, Metric::L2)),
+        Box::new(Rescore::<Float>::new(&vectors, Metric::L2)) as Box<dyn Refiner>,
+        Box::new(Rescore::<Half>::new(&vectors, Metric::L2)),
+        Box::new(Rescore::<Int8MaxAbs>::new(&vectors, Metric::L2)),
     ] {
         let mut candidates: Vec<_> =
             [9, 2, 3, 0, 8, 1].map(|id| Neighbor::new(id, id as f32)).into();

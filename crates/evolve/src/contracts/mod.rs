@@ -120,7 +120,7 @@ fn pipelined_knobs(row: &Pipelined) -> Vec<Knob> {
 }
 
 fn refine_knobs() -> Vec<Knob> {
-    let versions = ["float@1", "half@1", "int8@1", "none@1"].map(str::to_owned).into_iter();
+    let versions = crinoid_refine::versions::VERSIONS.iter().rev().map(ToString::to_string);
     let pool = Value::wholes(&[10, 12, 14, 16, 18, 20, 26, 40]);
     vec![
         Knob::new("refine", "the published refiner", words(versions), 0),

@@ -11,7 +11,7 @@ pub struct Candidate(Rescore<Float>);
 impl Candidate {
     /// `full`: the vectors, of unit length under the cosine. `metric`: `L2` or `InnerProduct`.
     pub fn new(full: &Vectors, metric: Metric) -> Self {
-        Self(Rescore::float(full, metric))
+        Self(Rescore::new(full, metric))
     }
 }
 

@@ -4,8 +4,10 @@ use super::{PLAIN, compose, refusal};
 use crate::tuned::Tuned;
 use crinoid_eval::subject::{Parameters, Refusal, RefusalKind, only};
 use crinoid_graph::Graph;
-use crinoid_quant::codec::{Half, Sq8};
-use crinoid_quant::{Codes, Metric, Vectors};
+use crinoid_quant::codec::Sq8;
+use crinoid_quant::{Metric, Vectors};
+use crinoid_refine::rescore::Rescoring;
+use crinoid_refine::versions::{RefinerVisitor, with_refiner};
 use crinoid_refine::{NoRefiner, Refiner, Rescore};
 use crinoid_search::{Engine, Pipelined, versions};
 use serde_json::Value;
@@ -72,17 +74,26 @@ pub(super) fn refiner(
     full: &Vectors,
     metric: Metric,
 ) -> Result<Box<dyn Refiner>, Refusal> {
-    match name {
-        "float@1" => Ok(Box::new(Rescore::float(full, metric))),
-        "half@1" => match Half::check(full, metric) {
-            Ok(()) => Ok(Box::new(Rescore::half(full, metric))),
-            Err(error) => Err(refusal(RefusalKind::Build, error)),
-        },
-        "int8@1" => Ok(Box::new(Rescore::int8(full, metric))),
-        "none@1" => Ok(Box::new(NoRefiner)),
-        other => {
-            let known = "float@1, half@1, int8@1, none@1";
-            Err(refusal(RefusalKind::Params, format!("no refiner `{other}` (known: {known})")))
-        }
+    with_refiner(name, Make { full, metric })
+        .map_err(|error| refusal(RefusalKind::Params, error))?
+}
+
+struct Make<'a> {
+    full: &'a Vectors,
+    metric: Metric,
+}
+
+impl RefinerVisitor for Make<'_> {
+    type Output = Result<Box<dyn Refiner>, Refusal>;
+
+    fn none(self) -> Self::Output {
+        Ok(Box::new(NoRefiner))
+    }
+
+    // Nothing is truncated here: both forms of the vectors are the same.
+    fn rescore<C: Rescoring>(self) -> Self::Output {
+        let Self { full, metric } = self;
+        C::check(full, metric).map_err(|error| refusal(RefusalKind::Build, error))?;
+        Ok(Box::new(Rescore::<C>::new(full, metric)))
     }
 }
