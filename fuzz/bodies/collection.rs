@@ -17,8 +17,7 @@ const DIM: usize = 3;
 type Model = BTreeMap<ExternalId, Vec<f32>>;
 
 fn options() -> CollectionOptions {
-    let mut options =
-        CollectionOptions { seal_rows: 9, max_dead: 0.3, max_segments: 2, ..Default::default() };
+    let mut options = CollectionOptions::default().seal_rows(9).max_dead(0.3).max_segments(2);
     options.build.recipe = "sq8@1/hnsw@1/pool@1/float@1".parse().unwrap();
     (options.build.graph.m, options.build.graph.ef_construction) = (4, 30);
     options

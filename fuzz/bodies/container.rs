@@ -24,7 +24,7 @@ fn seeds() -> &'static [Parts] {
         let seed = |(n, recipe, metric, copies): (usize, &str, Metric, bool)| {
             let row = |at: usize| if copies { at / DIM % 20 * DIM + at % DIM } else { at };
             let values: Vec<f32> = (0..n * DIM).map(|at| value(row(at))).collect();
-            let mut options = BuildOptions { metric, unchecked: true, ..BuildOptions::default() };
+            let mut options = BuildOptions::default().metric(metric).unchecked(true);
             options.recipe = recipe.parse().unwrap();
             (options.graph.m, options.graph.ef_construction) = (2, 20);
             let vectors = Vectors::new(values.as_slice(), DIM).unwrap();

@@ -99,19 +99,17 @@ impl PyCollection {
         max_dead: Option<f64>,
         max_segments: Option<usize>,
     ) -> PyResult<Self> {
-        let mut build = BuildOptions { metric: arrays::metric(metric)?, ..BuildOptions::default() };
+        let mut build = BuildOptions::default().metric(arrays::metric(metric)?);
         (build.graph.m, build.graph.ef_construction) = (m, ef_construction);
         if let Some(recipe) = recipe {
             build.recipe = arrays::recipe(recipe)?;
         }
         let usual = CollectionOptions::default();
-        let options = CollectionOptions {
-            build,
-            seal_rows: seal_rows.unwrap_or(usual.seal_rows),
-            max_dead: max_dead.unwrap_or(usual.max_dead),
-            max_segments: max_segments.unwrap_or(usual.max_segments),
-            ..usual
-        };
+        let options = CollectionOptions::default()
+            .build(build)
+            .seal_rows(seal_rows.unwrap_or(usual.seal_rows))
+            .max_dead(max_dead.unwrap_or(usual.max_dead))
+            .max_segments(max_segments.unwrap_or(usual.max_segments));
         let made = py.detach(|| Collection::create(&folder, dim, &options)).or_raise()?;
         Ok(Self::new(made, folder))
     }

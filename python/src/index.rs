@@ -125,16 +125,13 @@ impl PyIndex {
             (None, None) => None,
         };
         let declared = table.and_then(|table| table.get().metric);
-        let options = BuildOptions {
-            metric: arrays::metric(metric.or(declared).unwrap_or("l2"))?,
-            recipe: arrays::recipe(recipe)?,
-            zero_rows: arrays::zero_rows(zero_rows)?,
-            provider: provider.to_owned(),
-            model: model.to_owned(),
-            truncate,
-            unchecked,
-            ..BuildOptions::default()
-        };
+        let options = BuildOptions::default()
+            .metric(arrays::metric(metric.or(declared).unwrap_or("l2"))?)
+            .recipe(arrays::recipe(recipe)?)
+            .zero_rows(arrays::zero_rows(zero_rows)?)
+            .embedding(provider, model)
+            .truncate(truncate)
+            .unchecked(unchecked);
         let mut builder =
             Index::builder().options(options).m(m).ef_construction(ef_construction).seed(seed);
         if let Some(queries) = queries {

@@ -42,12 +42,8 @@ impl Args {
             seed: self.seed,
             ..Params::default()
         };
-        let options = BuildOptions {
-            recipe: self.recipe.clone(),
-            metric: data.metric,
-            graph,
-            ..BuildOptions::default()
-        };
+        let options =
+            BuildOptions::default().recipe(self.recipe.clone()).metric(data.metric).graph(graph);
         let bar = Bar::spin(&format!("building {}", self.recipe.graph()));
         let index = Index::build(&data.base, &options, &());
         drop(bar);

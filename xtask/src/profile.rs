@@ -42,11 +42,7 @@ impl Args {
         let prepared = Preparation::new(data.metric, data.dim()).apply_all(&data.base)?;
         let options = Options { sample: self.sample, seed: self.seed, ..Options::default() };
         let profile = Profile::of(&prepared, &options);
-        let build = BuildOptions {
-            metric: data.metric,
-            zero_rows: ZeroRows::Keep,
-            ..BuildOptions::default()
-        };
+        let build = BuildOptions::default().metric(data.metric).zero_rows(ZeroRows::Keep);
         let plan = Index::plan(&data.base, None, &build)?;
         drop(bar);
         if self.json {

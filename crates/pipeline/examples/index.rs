@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (0..10_000 * DIM).map(|at| centers[at % centers.len()] + 0.3 * random()).collect();
     let vectors = Vectors::new(values.as_slice(), DIM)?;
 
-    let options = BuildOptions { metric: Metric::Cosine, ..BuildOptions::default() };
+    let options = BuildOptions::default().metric(Metric::Cosine);
     let started = Instant::now();
     let index = Index::build(&vectors, &options, &())?;
     println!("{index:?} built in {:.2?}, {:?}", started.elapsed(), index.bytes());

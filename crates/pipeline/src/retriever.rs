@@ -101,12 +101,7 @@ pub enum RetrieverError {
 ///
 /// let texts = vec!["open a file", "close a file", "sort a list"];
 /// let vectors = Vectors::from_rows(&[[0.9, 0.1], [0.8, 0.3], [0.0, 1.0]])?;
-/// let options = BuildOptions {
-///     metric: Metric::Cosine,
-///     provider: "local".to_owned(),
-///     model: "toy".to_owned(),
-///     ..BuildOptions::default()
-/// };
+/// let options = BuildOptions::default().metric(Metric::Cosine).embedding("local", "toy");
 /// let index = Index::build(&vectors, &options, &())?;
 ///
 /// let reranker = ScriptedReranker::new().with("shut it", "close a file", 2.0);

@@ -20,13 +20,11 @@ use std::{
 const DIM: usize = 8;
 
 fn small(metric: Metric) -> CollectionOptions {
-    CollectionOptions {
-        build: options("sq8@1/hnsw@1/pool@1/float@1", metric),
-        seal_rows: 40,
-        max_dead: 0.25,
-        max_segments: 3,
-        ..CollectionOptions::default()
-    }
+    CollectionOptions::default()
+        .build(options("sq8@1/hnsw@1/pool@1/float@1", metric))
+        .seal_rows(40)
+        .max_dead(0.25)
+        .max_segments(3)
 }
 
 /// What a collection should be.

@@ -33,13 +33,11 @@ fn hash(x: u64) -> u64 {
 
 /// Seals every few batches and compacts every few seals.
 fn kept() -> CollectionOptions {
-    CollectionOptions {
-        build: options("sq8@1/hnsw@1/pool@1/float@1", Metric::L2),
-        seal_rows: 12,
-        max_dead: 0.2,
-        max_segments: 3,
-        ..CollectionOptions::default()
-    }
+    CollectionOptions::default()
+        .build(options("sq8@1/hnsw@1/pool@1/float@1", Metric::L2))
+        .seal_rows(12)
+        .max_dead(0.2)
+        .max_segments(3)
 }
 
 type Model = BTreeMap<ExternalId, Vec<f32>>;

@@ -171,13 +171,13 @@ fn the_default_is_right_where_floats_are() {
     for seed in [1, 2] {
         for Set { name, metric, rows, queries } in sets(seed) {
             let (rows, queries) = (vectors(&rows), vectors(&queries));
-            let options = BuildOptions { metric, ..BuildOptions::default() };
+            let options = BuildOptions::default().metric(metric);
             let index = Index::build(&rows, &options, &()).unwrap();
             let found = recall(&index, &rows, &queries, metric);
             if found >= 0.99 {
                 continue;
             }
-            let floats = BuildOptions { recipe: FLOATS.parse().unwrap(), ..options };
+            let floats = options.recipe(FLOATS.parse().unwrap());
             let floats = Index::build(&rows, &floats, &()).unwrap();
             let best = recall(&floats, &rows, &queries, metric);
             let report = index.report();
@@ -193,9 +193,9 @@ fn a_collection_is_as_right_before_and_after_it_seals() {
 
     for Set { name, metric, rows, queries } in sets(3) {
         let (rows, queries) = (vectors(&rows), vectors(&queries));
-        let build = BuildOptions { metric, ..BuildOptions::default() };
+        let build = BuildOptions::default().metric(metric);
         let folder = tempfile::tempdir().unwrap();
-        let options = CollectionOptions { build: build.clone(), ..CollectionOptions::default() };
+        let options = CollectionOptions::default().build(build.clone());
         let collection = Collection::create(folder.path(), rows.dim(), &options).unwrap();
         let mut batch = Batch::new();
         for (row, number) in rows.rows().zip(0u64..) {
@@ -222,7 +222,7 @@ fn a_collection_is_as_right_before_and_after_it_seals() {
         collection.seal().unwrap();
         let after = reached();
         if after < 0.99 {
-            let floats = BuildOptions { recipe: FLOATS.parse().unwrap(), ..build };
+            let floats = build.recipe(FLOATS.parse().unwrap());
             let floats = Index::build(&rows, &floats, &()).unwrap();
             let best = recall(&floats, &rows, &queries, metric);
             assert!(after >= best - 0.01, "{name} after: {after}, floats {best}");
@@ -240,7 +240,7 @@ fn what_was_chosen_is_the_same_at_any_number_of_threads_and_when_it_is_named() {
         (integers, Metric::L2, "u8-exact@1"),
         (clustered(700, 40, 1), Metric::InnerProduct, "sq8@2"),
     ] {
-        let options = BuildOptions { metric, ..BuildOptions::default() };
+        let options = BuildOptions::default().metric(metric);
         let build = |threads| on_threads(threads, || Index::build(&rows, &options, &()).unwrap());
         let index = build(1);
         assert_eq!(index.options().recipe.space(), codec);
@@ -253,7 +253,7 @@ fn what_was_chosen_is_the_same_at_any_number_of_threads_and_when_it_is_named() {
         let loaded = Index::load(&path).unwrap();
         assert_eq!((loaded.report(), loaded.digest()), (index.report(), index.digest()));
 
-        let named = BuildOptions { recipe: index.options().recipe.clone(), ..options.clone() };
+        let named = options.clone().recipe(index.options().recipe.clone());
         let named = Index::build(&rows, &named, &()).unwrap();
         assert_eq!(named.graph().digest(), index.graph().digest());
     }
@@ -265,14 +265,14 @@ fn a_recipe_that_cannot_reach_the_recall_is_refused_by_name() {
     rows[500] = 1e4;
     let rows = Vectors::new(rows.as_slice(), 16).unwrap();
     let recipe = "sq8@1/crinoid@1/pipelined@2/float@1".parse().unwrap();
-    let options = BuildOptions { recipe, ..BuildOptions::default() };
+    let options = BuildOptions::default().recipe(recipe);
     let Err(error) = Index::build(&rows, &options, &()) else { panic!("it was built") };
     let IndexError::Lossy { ceiling, better, .. } = &error else { panic!("{error}") };
     assert!(*ceiling < 0.95 && !better.starts_with("sq8@1"), "{error}");
     assert!(error.to_string().contains("unchecked"));
-    let named = BuildOptions { recipe: better.parse().unwrap(), ..options.clone() };
+    let named = options.clone().recipe(better.parse().unwrap());
     assert!(Index::build(&rows, &named, &()).is_ok());
-    let unchecked = BuildOptions { unchecked: true, ..options };
+    let unchecked = options.unchecked(true);
     assert!(Index::build(&rows, &unchecked, &()).unwrap().report().candidates.is_empty());
 }
 #[test]
@@ -282,11 +282,7 @@ fn rows_and_queries_of_zeros_are_kept_at_right_angles() {
     for row in [0, 7, 30] {
         rows[row] = vec![0.0; 8];
     }
-    let options = BuildOptions {
-        metric: Metric::Cosine,
-        zero_rows: ZeroRows::Keep,
-        ..BuildOptions::default()
-    };
+    let options = BuildOptions::default().metric(Metric::Cosine).zero_rows(ZeroRows::Keep);
     let index = Index::build(&rows, &options, &()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("zeros.cri");
@@ -327,15 +323,14 @@ fn huge_and_tiny_values_are_scaled_and_distances_stay_numbers() {
     let plain = clustered(400, 12, 1);
     let queries = clustered(10, 12, 9);
     for metric in [Metric::L2, Metric::InnerProduct] {
-        let truth =
-            Index::build(&plain, &BuildOptions { metric, ..Default::default() }, &()).unwrap();
+        let truth = Index::build(&plain, &BuildOptions::default().metric(metric), &()).unwrap();
         for exponent in [-100, -60, 30, 63, 100] {
             let factor = f32::powi(2.0, exponent);
             let times = |vectors: &Vectors| -> Vectors {
                 let values: Vec<f32> = vectors.as_slice().iter().map(|x| x * factor).collect();
                 Vectors::new(values.as_slice(), 12).unwrap()
             };
-            let options = BuildOptions { metric, ..Default::default() };
+            let options = BuildOptions::default().metric(metric);
             let index = Index::build(&times(&plain), &options, &()).unwrap();
             for (query, scaled) in queries.rows().zip(times(&queries).rows()) {
                 let (a, b) = (truth.search(query, 5).unwrap(), index.search(scaled, 5).unwrap());

@@ -25,12 +25,10 @@ use std::{
 const DIM: usize = 8;
 
 fn small() -> CollectionOptions {
-    CollectionOptions {
-        build: options("sq8@1/hnsw@1/pool@1/float@1", Metric::L2),
-        seal_rows: 40,
-        max_segments: 3,
-        ..CollectionOptions::default()
-    }
+    CollectionOptions::default()
+        .build(options("sq8@1/hnsw@1/pool@1/float@1", Metric::L2))
+        .seal_rows(40)
+        .max_segments(3)
 }
 
 type Model = BTreeMap<ExternalId, Vec<f32>>;

@@ -118,7 +118,7 @@ fn builds_take_any_number_or_say_which_is_wrong() {
     let build = |options: &BuildOptions| Index::build(&vectors, options, &());
     let usual = options("sq8@2/crinoid@1/pipelined@2/float@1", Metric::L2);
     for number in extremes(8) {
-        let built = build(&BuildOptions { truncate: Some(number), ..usual.clone() });
+        let built = build(&usual.clone().truncate(Some(number)));
         assert_eq!(built.is_ok(), (1..=8).contains(&number), "truncate {number}");
         for graph in [
             Params { m: number, ..usual.graph },
@@ -127,7 +127,7 @@ fn builds_take_any_number_or_say_which_is_wrong() {
             Params { alpha: -(number as f32), ..usual.graph },
             Params { alpha: f32::NAN, ..usual.graph },
         ] {
-            match build(&BuildOptions { graph, ..usual.clone() }) {
+            match build(&usual.clone().graph(graph)) {
                 Ok(index) => sensible(&index.search(vectors.row(0), 5).unwrap(), 5, "built"),
                 Err(error) => assert!(matches!(error, IndexError::Build(_)), "{graph:?}: {error}"),
             }

@@ -9,7 +9,7 @@ use crinoid_pipeline::{BuildOptions, Index, ProbeKind, SearchError, SearchOption
 use crinoid_quant::{Metric, Vectors, random::Random};
 
 fn build(rows: &Vectors, metric: Metric) -> Index {
-    Index::build(rows, &BuildOptions { metric, ..BuildOptions::default() }, &()).unwrap()
+    Index::build(rows, &BuildOptions::default().metric(metric), &()).unwrap()
 }
 
 /// Recall@`k` over `queries` when `wanted` is asked for.
@@ -122,11 +122,9 @@ fn few_rows_are_all_walked_and_an_unchecked_index_knows_nothing() {
     let index = build(&rows, Metric::L2);
     assert!(index.report().efforts.curves.is_empty());
     assert_eq!(reached(&index, &rows, &normal(5, 50, 8), 10, 0.99), 1.0);
-    let options = BuildOptions {
-        recipe: "float@1/crinoid@1/pipelined@4/none@1".parse().unwrap(),
-        unchecked: true,
-        ..BuildOptions::default()
-    };
+    let options = BuildOptions::default()
+        .recipe("float@1/crinoid@1/pipelined@4/none@1".parse().unwrap())
+        .unchecked(true);
     let index = Index::build(&rows, &options, &()).unwrap();
     let error = index.search_with(rows.row(0), &SearchOptions::for_k(1).recall(0.9)).unwrap_err();
     assert_eq!(error, SearchError::NoEfforts);

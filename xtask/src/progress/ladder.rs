@@ -92,12 +92,8 @@ impl Ladder {
             let (module, version) = (module.to_owned(), version.to_owned());
             Ok(Step::new(format!("{module} {version}"), move |setup| set(setup, &module, &version)))
         });
-        let mut build = BuildOptions {
-            metric,
-            recipe: recipe.clone(),
-            unchecked: true,
-            ..BuildOptions::default()
-        };
+        let mut build =
+            BuildOptions::default().metric(metric).recipe(recipe.clone()).unchecked(true);
         build.graph.m = m;
         build.graph.ef_construction = ef_construction;
         Ok(Self {

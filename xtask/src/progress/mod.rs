@@ -160,7 +160,7 @@ fn time(measured: &mut [Measured], timers: &mut [Timer], rounds: usize) -> Resul
                 .into_iter()
                 .map(|ef| {
                     let search = measured[at].rung.setup.search;
-                    timers[at].pass(&crinoid_pipeline::SearchOptions { ef, ..search })
+                    timers[at].pass(&search.ef(ef))
                 })
                 .collect::<Result<Vec<Pass>>>()?;
             if round > 0 {

@@ -92,7 +92,7 @@ impl Workshop<'_> {
         let mut quality = Quality::default();
         let mut ef = search.k.max(8);
         while ef <= 2_000.min(index.len()) {
-            let (answers, _) = self.ask(index, &SearchOptions { ef, ..*search })?;
+            let (answers, _) = self.ask(index, &search.ef(ef))?;
             let recall = mean(&judge.recall(&answers, search.k)?);
             quality.sweep.push((ef, recall));
             let before = quality.sweep.iter().rev().nth(3).map_or(0.0, |&(_, recall)| recall);

@@ -176,14 +176,12 @@ impl Args {
     ) -> Result<(f64, Index)> {
         let recipe = recipe.clone();
         let graph = Params::default();
-        let options = BuildOptions {
-            recipe,
-            metric: data.metric,
-            graph,
-            unchecked: true,
-            zero_rows: ZeroRows::Keep,
-            ..Default::default()
-        };
+        let options = BuildOptions::default()
+            .recipe(recipe)
+            .metric(data.metric)
+            .graph(graph)
+            .unchecked(true)
+            .zero_rows(ZeroRows::Keep);
         let index = Index::build(&data.base, &options, &())?;
         let mut session = index.session();
         let mut answers = Answers::with_capacity(data.queries.len(), k);

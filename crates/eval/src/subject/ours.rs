@@ -52,14 +52,12 @@ impl Ours {
         seed: u64,
     ) -> Result<BuildOptions, Refusal> {
         only(params, BUILD)?;
-        let mut options = BuildOptions {
-            recipe: self.recipe.clone(),
-            metric,
+        let mut options = BuildOptions::default()
+            .recipe(self.recipe.clone())
+            .metric(metric)
             // What is measured may be as bad as it likes.
-            unchecked: true,
-            zero_rows: ZeroRows::Keep,
-            ..BuildOptions::default()
-        };
+            .unchecked(true)
+            .zero_rows(ZeroRows::Keep);
         let graph = &mut options.graph;
         graph.seed = seed;
         graph.m = integer(params, "m", graph.m)?;

@@ -215,8 +215,18 @@ pub struct Recovery {
 }
 
 /// How a collection is kept.
+///
+/// ```
+/// use crinoid_pipeline::{BuildOptions, collection::CollectionOptions};
+/// use crinoid_quant::Metric;
+///
+/// let build = BuildOptions::default().metric(Metric::Cosine);
+/// let options = CollectionOptions::default().build(build).seal_rows(20_000).rows_on_disk(true);
+/// assert_eq!(options.max_segments, 8);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CollectionOptions {
     /// How segments are built. The recipe must leave nothing to a trial, since all segments share it, and end
     /// with `float@1`: answers of several segments are merged by their true distances.
@@ -249,6 +259,42 @@ impl Default for CollectionOptions {
 }
 
 impl CollectionOptions {
+    /// These options with other segments.
+    #[must_use]
+    pub fn build(self, build: BuildOptions) -> Self {
+        Self { build, ..self }
+    }
+
+    /// These options with another number of rows at which a segment is made.
+    #[must_use]
+    pub fn seal_rows(self, seal_rows: usize) -> Self {
+        Self { seal_rows, ..self }
+    }
+
+    /// These options with another share of dead rows.
+    #[must_use]
+    pub fn max_dead(self, max_dead: f64) -> Self {
+        Self { max_dead, ..self }
+    }
+
+    /// These options with another number of segments.
+    #[must_use]
+    pub fn max_segments(self, max_segments: usize) -> Self {
+        Self { max_segments, ..self }
+    }
+
+    /// These options with another number of rows from which writes wait.
+    #[must_use]
+    pub fn max_unsealed(self, max_unsealed: usize) -> Self {
+        Self { max_unsealed, ..self }
+    }
+
+    /// These options with float rows in memory or in their files.
+    #[must_use]
+    pub fn rows_on_disk(self, rows_on_disk: bool) -> Self {
+        Self { rows_on_disk, ..self }
+    }
+
     /// Where the rows of segments live.
     pub(super) fn placement(&self) -> Placement {
         if self.rows_on_disk { Placement::RowsOnDisk } else { Placement::Memory }

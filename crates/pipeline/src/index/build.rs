@@ -26,8 +26,17 @@ use std::sync::{Arc, OnceLock};
 const HELD_OUT: u64 = 0x0CA1_1B8A;
 
 /// How an index is built.
+///
+/// ```
+/// use crinoid_pipeline::BuildOptions;
+/// use crinoid_quant::Metric;
+///
+/// let mut options = BuildOptions::default().metric(Metric::Cosine).truncate(256);
+/// options.graph.m = 24;
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct BuildOptions {
     /// One version of each module; `auto` in the place of the codec or the search leaves it to what
     /// the data ask for.
@@ -83,6 +92,56 @@ impl Default for BuildOptions {
             provider: String::new(),
             model: String::new(),
         }
+    }
+}
+
+impl BuildOptions {
+    /// These options with another recipe.
+    #[must_use]
+    pub fn recipe(self, recipe: Recipe) -> Self {
+        Self { recipe, ..self }
+    }
+
+    /// These options with codes that are taken as they are, or not.
+    #[must_use]
+    pub fn unchecked(self, unchecked: bool) -> Self {
+        Self { unchecked, ..self }
+    }
+
+    /// These options with another metric.
+    #[must_use]
+    pub fn metric(self, metric: Metric) -> Self {
+        Self { metric, ..self }
+    }
+
+    /// These options with another fate of rows of zeros.
+    #[must_use]
+    pub fn zero_rows(self, zero_rows: ZeroRows) -> Self {
+        Self { zero_rows, ..self }
+    }
+
+    /// These options with another number of leading dimensions, or all.
+    #[must_use]
+    pub fn truncate(self, dimensions: impl Into<Option<usize>>) -> Self {
+        Self { truncate: dimensions.into(), ..self }
+    }
+
+    /// These options with other parameters of the graph.
+    #[must_use]
+    pub fn graph(self, graph: Params) -> Self {
+        Self { graph, ..self }
+    }
+
+    /// These options with another number of links to rows that answer the same questions.
+    #[must_use]
+    pub fn answer_links(self, links: impl Into<Option<usize>>) -> Self {
+        Self { answer_links: links.into(), ..self }
+    }
+
+    /// These options for the vectors of another model.
+    #[must_use]
+    pub fn embedding(self, provider: &str, model: &str) -> Self {
+        Self { provider: provider.to_owned(), model: model.to_owned(), ..self }
     }
 }
 

@@ -38,9 +38,8 @@ impl<'a> IndexBuilder<'a> {
     }
 
     /// What "close" means; squared L2 by default.
-    pub fn metric(mut self, metric: Metric) -> Self {
-        self.options.metric = metric;
-        self
+    pub fn metric(self, metric: Metric) -> Self {
+        Self { options: self.options.metric(metric), ..self }
     }
 
     /// Links per node, `2..=512`: more find more, in more memory. 16 by default.
@@ -62,28 +61,23 @@ impl<'a> IndexBuilder<'a> {
     }
 
     /// One version of each module, e.g. `"auto".parse()?`.
-    pub fn recipe(mut self, recipe: Recipe) -> Self {
-        self.options.recipe = recipe;
-        self
+    pub fn recipe(self, recipe: Recipe) -> Self {
+        Self { options: self.options.recipe(recipe), ..self }
     }
 
     /// Searches by the first `dimensions` only (Matryoshka); the float refiner still uses all.
-    pub fn truncate(mut self, dimensions: usize) -> Self {
-        self.options.truncate = Some(dimensions);
-        self
+    pub fn truncate(self, dimensions: usize) -> Self {
+        Self { options: self.options.truncate(dimensions), ..self }
     }
 
     /// What becomes of rows of zeros under the cosine; they are refused by default.
-    pub fn zero_rows(mut self, zero_rows: ZeroRows) -> Self {
-        self.options.zero_rows = zero_rows;
-        self
+    pub fn zero_rows(self, zero_rows: ZeroRows) -> Self {
+        Self { options: self.options.zero_rows(zero_rows), ..self }
     }
 
     /// Who made the vectors; recorded, and compared with where queries come from.
-    pub fn embedding(mut self, provider: &str, model: &str) -> Self {
-        self.options.provider = provider.to_owned();
-        self.options.model = model.to_owned();
-        self
+    pub fn embedding(self, provider: &str, model: &str) -> Self {
+        Self { options: self.options.embedding(provider, model), ..self }
     }
 
     /// A few hundred queries like those that will come; see [`Index::build_for`].

@@ -10,6 +10,7 @@ use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
 /// How many answers, and how much effort.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SearchOptions {
     /// How many answers are wanted; at least 1. Where there are fewer vectors, all of them come.
     pub k: usize,
@@ -76,17 +77,26 @@ impl SearchOptions {
         Self { recall: Some(recall), ..self }
     }
 
+    /// These options with a named width of the search, whatever recall was wanted.
+    #[must_use]
+    pub fn ef(self, ef: usize) -> Self {
+        Self { ef, recall: None, ..self }
+    }
+
     /// These options with another pool for the first refiner.
+    #[must_use]
     pub fn pool(self, pool: impl Into<Pool>) -> Self {
         Self { pool: pool.into(), ..self }
     }
 
     /// These options with no more than the first `refiners` of the recipe's chain.
+    #[must_use]
     pub fn refiners(self, refiners: usize) -> Self {
         Self { refiners, ..self }
     }
 
     /// These options with another pool for the later refiners.
+    #[must_use]
     pub fn fine_pool(self, pool: impl Into<Pool>) -> Self {
         Self { fine_pool: pool.into(), ..self }
     }

@@ -59,16 +59,13 @@ pub(crate) fn exact(vectors: &Vectors, query: &[f32], metric: Metric, k: usize) 
 
 /// Options with a small graph, quick to build.
 pub(crate) fn options(recipe: &str, metric: Metric) -> BuildOptions {
-    BuildOptions {
-        recipe: recipe.parse().unwrap(),
-        metric,
+    BuildOptions::default()
+        .recipe(recipe.parse().unwrap())
+        .metric(metric)
         // Many of these recipes are baselines.
-        unchecked: true,
-        graph: Params { m: 8, ef_construction: 60, ..Params::default() },
-        provider: "test".to_owned(),
-        model: "noise".to_owned(),
-        ..BuildOptions::default()
-    }
+        .unchecked(true)
+        .graph(Params { m: 8, ef_construction: 60, ..Params::default() })
+        .embedding("test", "noise")
 }
 
 /// Runs `work` on a pool of its own.
