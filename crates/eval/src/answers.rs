@@ -103,26 +103,4 @@ impl Answers {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u32]> + '_ {
         (0..self.len()).map(|query| self.of(query))
     }
-
-    /// The same answers put back into another order: the `i`-th list becomes that of query
-    /// `order[i]`. Undoes a permutation of the queries.
-    ///
-    /// # Errors
-    /// When `order` is not a permutation of the queries.
-    pub fn unshuffled(&self, order: &[u32]) -> Result<Self, MetricError> {
-        let mut place = vec![usize::MAX; self.len()];
-        let error = MetricError::Queries { got: order.len(), want: self.len() };
-        for (list, &query) in order.iter().enumerate() {
-            match place.get_mut(query as usize) {
-                Some(slot) if *slot == usize::MAX => *slot = list,
-                _ => return Err(error),
-            }
-        }
-        if place.contains(&usize::MAX) || order.len() != self.len() {
-            return Err(error);
-        }
-        let mut out = Self::with_capacity(self.len(), 0);
-        place.iter().for_each(|&list| out.push(self.of(list).iter().copied()));
-        Ok(out)
-    }
 }

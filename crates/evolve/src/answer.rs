@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The sections of an answer, in their order.
-pub const SECTIONS: [&str; 3] = ["Performance Analysis", "Algorithm Design", "Code"];
+pub(crate) const SECTIONS: [&str; 3] = ["Performance Analysis", "Algorithm Design", "Code"];
 
 /// A well-formed answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

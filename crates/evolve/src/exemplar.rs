@@ -25,12 +25,12 @@ pub enum Value {
 
 impl Value {
     /// Whole numbers.
-    pub fn wholes(values: &[i64]) -> Vec<Self> {
+    pub(crate) fn wholes(values: &[i64]) -> Vec<Self> {
         values.iter().copied().map(Self::Whole).collect()
     }
 
     /// Real numbers.
-    pub fn reals(values: &[f64]) -> Vec<Self> {
+    pub(crate) fn reals(values: &[f64]) -> Vec<Self> {
         values.iter().copied().map(Self::Real).collect()
     }
 }

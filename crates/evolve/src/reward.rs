@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Error rate of the one-sided lower bound.
-pub const ALPHA: f64 = 0.05;
+pub(crate) const ALPHA: f64 = 0.05;
 
 /// Why a candidate earns nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -58,7 +58,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 /// the true median with probability at most `alpha` under any continuous distribution (the sign
 /// test turned round). With too few values for that, the smallest value, which is the best there
 /// is: it is above the median with probability `2^-n`.
-pub fn lower_bound(values: &[f64], alpha: f64) -> Option<f64> {
+pub(crate) fn lower_bound(values: &[f64], alpha: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
@@ -94,7 +94,7 @@ pub fn fitness(scores: &BTreeMap<String, Score>) -> f64 {
 }
 
 /// Geometric mean of positive values; 0 for none, or when one is not positive.
-pub fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut count) = (0.0, 0u32);
     for value in values {
         if value.is_nan() || value <= 0.0 {
@@ -130,7 +130,7 @@ impl Smoother {
     }
 
     /// Takes in a reward and returns it smoothed; 0 while there is no deviation to speak of.
-    pub fn smooth(&mut self, reward: f64) -> f64 {
+    pub(crate) fn smooth(&mut self, reward: f64) -> f64 {
         self.count += 1;
         let off = reward - self.mean;
         self.mean += off / self.count as f64;
@@ -144,7 +144,7 @@ impl Smoother {
 
     /// Smooths a group whose members were drawn together: all are taken in before the first is
     /// normalised, so that the order within a group says nothing.
-    pub fn smooth_group(&mut self, rewards: &[f64]) -> Vec<f64> {
+    pub(crate) fn smooth_group(&mut self, rewards: &[f64]) -> Vec<f64> {
         rewards.iter().for_each(|&reward| {
             self.smooth(reward);
         });

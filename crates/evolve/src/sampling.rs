@@ -6,7 +6,7 @@ use crate::random::Stream;
 ///
 /// Scores that are not finite get 0. A temperature that is not positive puts everything on the
 /// best score (the limit), ties shared.
-pub fn probabilities(scores: &[f64], temperature: f64) -> Vec<f64> {
+pub(crate) fn probabilities(scores: &[f64], temperature: f64) -> Vec<f64> {
     // The mean cancels in the quotient; the maximum does the same without overflow.
     let best = scores.iter().copied().filter(|s| s.is_finite()).fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = scores

@@ -146,7 +146,7 @@ const BUSY: f64 = 0.3;
 
 impl Verdict {
     /// The verdict, given the share of their time for which the subjects had to wait for a core.
-    pub fn on_a_machine(self, busy: f64) -> Self {
+    pub(crate) fn on_a_machine(self, busy: f64) -> Self {
         if busy <= BUSY {
             return self;
         }

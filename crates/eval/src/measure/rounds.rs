@@ -40,7 +40,7 @@ impl<T> Pair<T> {
     ///
     /// # Errors
     /// The function's, for the baseline first.
-    pub fn try_map<U, E>(self, mut f: impl FnMut(T) -> Result<U, E>) -> Result<Pair<U>, E> {
+    pub(crate) fn try_map<U, E>(self, mut f: impl FnMut(T) -> Result<U, E>) -> Result<Pair<U>, E> {
         Ok(Pair { a: f(self.a)?, b: f(self.b)? })
     }
 
@@ -75,7 +75,7 @@ impl<T> Pair<Option<T>> {
 
 impl Pair<f64> {
     /// `ln(b / a)`; `None` where that is no number.
-    pub fn log_ratio(self) -> Option<f64> {
+    pub(crate) fn log_ratio(self) -> Option<f64> {
         let ratio = (self.b / self.a).ln();
         ratio.is_finite().then_some(ratio)
     }

@@ -264,7 +264,7 @@ impl<'a> RunningSubject<'a> {
     }
 
     /// All that was observed in `split` at `k`, by ascending effort.
-    pub fn observations(
+    pub(crate) fn observations(
         &self,
         split: &QuerySplit,
         k: usize,

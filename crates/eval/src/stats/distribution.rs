@@ -3,13 +3,13 @@
 use std::f64::consts::PI;
 
 /// The probability that a standard normal variable does not exceed `x`.
-pub fn normal_cdf(x: f64) -> f64 {
+pub(crate) fn normal_cdf(x: f64) -> f64 {
     if x <= 0.0 { upper_tail(-x) } else { 1.0 - upper_tail(x) }
 }
 
 /// The `x` that a standard normal variable does not exceed with probability `p`; infinite for 0
 /// and 1, NaN outside.
-pub fn normal_quantile(p: f64) -> f64 {
+pub(crate) fn normal_quantile(p: f64) -> f64 {
     if p == 0.0 || p == 1.0 {
         return if p == 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
     }
@@ -24,14 +24,9 @@ pub fn normal_quantile(p: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// The probability that Student's t with `freedom` degrees of freedom does not exceed `x`.
-pub fn student_cdf(x: f64, freedom: f64) -> f64 {
-    Student::new(freedom).cdf(x)
-}
-
 /// The `x` that Student's t with `freedom` degrees of freedom (at least 1) does not exceed with
 /// probability `p`; infinite for 0 and 1, NaN outside.
-pub fn student_quantile(p: f64, freedom: f64) -> f64 {
+pub(crate) fn student_quantile(p: f64, freedom: f64) -> f64 {
     if p < 0.5 {
         return -student_quantile(1.0 - p, freedom);
     }
@@ -50,19 +45,19 @@ pub fn student_quantile(p: f64, freedom: f64) -> f64 {
 }
 
 /// Student's t: with `x = sqrt(freedom) tan(angle)` its density is a power of the cosine.
-struct Student {
+pub(super) struct Student {
     freedom: f64,
     /// The integral of that power from 0 to a right angle.
     half: f64,
 }
 
 impl Student {
-    fn new(freedom: f64) -> Self {
+    pub(super) fn new(freedom: f64) -> Self {
         let power = |angle: f64| angle.cos().powf(freedom - 1.0);
         Self { freedom, half: simpson(0.0, PI / 2.0, power) }
     }
 
-    fn cdf(&self, x: f64) -> f64 {
+    pub(super) fn cdf(&self, x: f64) -> f64 {
         let power = |angle: f64| angle.cos().powf(self.freedom - 1.0);
         let part = simpson(0.0, (x.abs() / self.freedom.sqrt()).atan(), power);
         0.5 + x.signum() * 0.5 * (part / self.half).min(1.0)

@@ -82,7 +82,7 @@ impl<T> Timed<T> {
     }
 
     /// The time it took, less what it waited for a core.
-    pub fn at_work(&self) -> Duration {
+    pub(crate) fn at_work(&self) -> Duration {
         self.elapsed.saturating_sub(self.waited)
     }
 }

@@ -8,10 +8,10 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 pub const PROTOCOL: u32 = 1;
 
 /// No line of the protocol is longer, its line feed included.
-pub const MAX_LINE: usize = 64 << 10;
+pub(crate) const MAX_LINE: usize = 64 << 10;
 
 /// The id that fills up an answer of fewer than `k` rows.
-pub const NO_ANSWER: u32 = u32::MAX;
+pub(crate) const NO_ANSWER: u32 = u32::MAX;
 
 /// Parameters of a build or a search: names to numbers, strings and booleans.
 pub type Parameters = BTreeMap<String, serde_json::Value>;

@@ -113,7 +113,7 @@ impl Sandbox {
 
     /// Whether the bound on processes holds for `program`: not for root where root cannot be
     /// given up, because the system exempts it.
-    pub fn bounds_processes(&self, program: &Path) -> bool {
+    pub(crate) fn bounds_processes(&self, program: &Path) -> bool {
         let means = means();
         !means.root || (means.drops_root && open_to_nobody(program))
     }

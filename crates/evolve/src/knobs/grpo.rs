@@ -41,7 +41,7 @@ impl Grpo {
     /// The objective of equation 3 for one group: `choices` were drawn from `old` and earned
     /// `advantages`. A choice is a completion of one token per knob; the divergence to
     /// `reference` is exact (summed over each knob's values), averaged over the tokens.
-    pub fn objective(
+    pub(crate) fn objective(
         &self,
         policy: &Policy,
         old: &Policy,
@@ -65,7 +65,7 @@ impl Grpo {
     }
 
     /// The gradient of [`objective`](Self::objective) with respect to the policy's logits.
-    pub fn gradient(
+    pub(crate) fn gradient(
         &self,
         policy: &Policy,
         old: &Policy,
@@ -137,6 +137,6 @@ impl Grpo {
 }
 
 /// `KL(p || q)` of two distributions over the same values, in nats.
-pub fn kl(p: &[f64], q: &[f64]) -> f64 {
+pub(crate) fn kl(p: &[f64], q: &[f64]) -> f64 {
     p.iter().zip(q).map(|(p, q)| if *p > 0.0 { p * (p / q).ln() } else { 0.0 }).sum()
 }

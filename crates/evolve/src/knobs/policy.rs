@@ -30,7 +30,7 @@ impl Policy {
     }
 
     /// The probabilities of knob `at`'s values.
-    pub fn probabilities(&self, at: usize) -> Vec<f64> {
+    pub(crate) fn probabilities(&self, at: usize) -> Vec<f64> {
         let row = &self.logits[at];
         let best = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = row.iter().map(|logit| (logit - best).exp()).collect();
@@ -73,11 +73,5 @@ impl Policy {
             choice[..wheel].fill(0);
             choice[wheel] += 1;
         }
-    }
-
-    /// Entropy in nats, over all knobs.
-    pub fn entropy(&self) -> f64 {
-        let terms = self.table().into_iter().flatten();
-        terms.map(|p| if p > 0.0 { -p * p.ln() } else { 0.0 }).sum()
     }
 }
