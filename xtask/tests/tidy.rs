@@ -158,6 +158,21 @@ fn links_between_documents_lead_somewhere() {
     }
 }
 
+/// Sources that a README names are there.
+#[test]
+fn readmes_name_files_that_exist() {
+    for member in members() {
+        let mut files = Vec::new();
+        files_below(&member, &mut files);
+        let readme = fs::read_to_string(member.join("README.md")).unwrap();
+        let quoted = readme.split('`').skip(1).step_by(2);
+        for name in quoted.filter(|word| word.ends_with(".rs") && !word.contains([' ', '*'])) {
+            let there = files.iter().any(|file| file.ends_with(name));
+            assert!(there, "{}/README.md: there is no {name}", member.display());
+        }
+    }
+}
+
 #[test]
 fn the_book_lists_its_chapters_and_tests_their_programs() {
     let folder = root().join("docs/book/src");

@@ -31,6 +31,17 @@ const ROWS_PER_TASK: usize = 4096;
 ///
 /// The base layer holds every node. Above it lie any number of smaller [`Layer`]s that lead from
 /// the entry point towards a query's region (none for flat graphs such as Vamana).
+///
+/// ```
+/// use crinoid_graph::Graph;
+///
+/// // A ring of five nodes, entered at node 2, with room for three links each.
+/// let lists: Vec<[u32; 2]> = (0..5).map(|node| [(node + 1) % 5, (node + 4) % 5]).collect();
+/// let graph = Graph::from_lists(&lists, 3, 2, Vec::new())?;
+/// assert_eq!((graph.len(), graph.entry(), graph.neighbors(0)), (5, 2, &[1, 4][..]));
+/// assert!(Graph::from_lists(&[[1], [7]], 1, 0, Vec::new()).is_err()); // there is no node 7
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     links: Buffer<u32>,

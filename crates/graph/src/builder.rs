@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
 /// The parameters that every builder understands.
+///
+/// ```
+/// use crinoid_graph::Params;
+///
+/// let params = Params { m: 24, ..Params::default() };
+/// assert!(params.validate().is_ok());
+/// assert_eq!(Params { m: 1, ..params }.validate().unwrap_err().to_string(), "m = 1 is out of range (2..=512)");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Params {

@@ -15,6 +15,17 @@ use xxhash_rust::xxh3::xxh3_64;
 ///
 /// Nodes ascend by their first row, and so do the rows of a node. Takes four bytes per row and four
 /// per node.
+///
+/// ```
+/// use crinoid_graph::Copies;
+/// use crinoid_quant::Vectors;
+///
+/// let vectors = Vectors::from_rows(&[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])?;
+/// let copies = Copies::of(&vectors).expect("rows 0 and 2 are the same");
+/// assert_eq!((copies.nodes(), copies.rows(0)), (2, &[0, 2][..]));
+/// assert_eq!(Copies::of(&copies.distinct(&vectors)), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Copies {
     /// Where each node's rows start in `rows`; one more at the end.

@@ -18,6 +18,19 @@ use rayon::prelude::*;
 /// Nodes are rows of a space that may grow between calls; rows of deleted nodes stay empty and
 /// unlinked until their id is inserted again. The same calls in the same order make the same
 /// graph at any number of threads.
+///
+/// ```
+/// use crinoid_graph::{LiveGraph, Params};
+/// use crinoid_quant::{Codes, Metric, Vectors, codec::Float};
+///
+/// let vectors = Vectors::from_rows((0..50).map(|i| [i as f32, (i % 7) as f32]))?;
+/// let codes = Float::train(&vectors, Metric::L2);
+/// let mut live = LiveGraph::new(&Params::default())?;
+/// live.insert(&*codes.space(), &(0..50).collect::<Vec<_>>())?;
+/// live.delete(&*codes.space(), &[7])?;
+/// assert_eq!((live.len(), live.contains(7)), (49, false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct LiveGraph {
     rows: LinkTable,
     present: Vec<bool>,

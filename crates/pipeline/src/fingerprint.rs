@@ -10,6 +10,16 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Where vectors come from: who made them, with which model, and how long they are.
+///
+/// ```
+/// use crinoid_pipeline::EmbeddingSpace;
+///
+/// let (index, query) = (EmbeddingSpace::new("local", "minilm", 384), EmbeddingSpace::new("local", "e5", 384));
+/// assert_eq!(
+///     index.check(&query).unwrap_err().to_string(),
+///     "rebuild required: model is `e5`, but the index was built with `minilm`"
+/// );
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EmbeddingSpace {
     /// Who serves the model, e.g. `local`. Empty where the caller keeps no record.

@@ -9,6 +9,18 @@ use crinoid_quant::Metric;
 use crinoid_refine::Pool;
 
 /// A recipe with everything that its numbers depend on.
+///
+/// ```
+/// use crinoid_pipeline::{Index, Preset};
+/// use crinoid_quant::Metric;
+///
+/// let preset = Preset::find("retriever")?;
+/// let vectors: Vec<[f32; 8]> = (0..200).map(|i| [(i as f32).sin(); 8].map(|x| x + i as f32)).collect();
+/// let options = preset.build_options(Metric::L2, 8)?.unchecked(true);
+/// let index = Index::build(&vectors, &options, &())?;
+/// assert_eq!(index.search_with(&vectors[9], &preset.search_options())?[0].id, 9);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preset {
     /// The name, e.g. `record-ship`.

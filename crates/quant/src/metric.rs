@@ -4,6 +4,13 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// The distance under which neighbours are sought. Lower is closer for all three.
+///
+/// ```
+/// use crinoid_quant::Metric;
+///
+/// assert_eq!("angular".parse(), Ok(Metric::Cosine));
+/// assert_eq!(Metric::InnerProduct.to_string(), "ip");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {

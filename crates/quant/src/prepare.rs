@@ -13,6 +13,16 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How raw vectors become the vectors that codecs see.
+///
+/// ```
+/// use crinoid_quant::{Metric, Preparation};
+///
+/// let mut prepared = Vec::new();
+/// // Cut to two dimensions, then brought to unit length.
+/// Preparation::new(Metric::Cosine, 3).truncated(2)?.apply(0, &[3.0, 4.0, 9.0], &mut prepared)?;
+/// assert_eq!(prepared, [0.6, 0.8]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preparation {
     /// The metric of the index.

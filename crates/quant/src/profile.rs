@@ -73,6 +73,15 @@ pub struct Advice {
 }
 
 /// What a set of vectors is like.
+///
+/// ```
+/// use crinoid_quant::{Vectors, profile::{Options, Profile}};
+///
+/// // All that varies is the first dimension.
+/// let vectors = Vectors::from_rows((0..500).map(|i| [i as f32, 1.0, 1.0]))?;
+/// assert_eq!(Profile::of(&vectors, &Options::default()).dimensions_for(0.99), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Rows in the set.

@@ -12,6 +12,16 @@ pub const MAX_DIM: usize = 65_536;
 /// `n x d` floats, row-major, 64-byte aligned at the start, rows adjacent.
 ///
 /// Every value is finite: construction checks it and names the first offender.
+///
+/// ```
+/// use crinoid_quant::Vectors;
+///
+/// let vectors = Vectors::from_rows(&[[1.0, 2.0], [3.0, 4.0]])?;
+/// assert_eq!((vectors.len(), vectors.dim(), vectors.row(1)), (2, 2, &[3.0, 4.0][..]));
+/// let error = Vectors::from_rows(&[[1.0, f32::NAN]]).unwrap_err();
+/// assert_eq!(error.to_string(), "row 0, dimension 1: NaN is not a finite number");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vectors {
     data: Buffer<f32>,

@@ -5,6 +5,14 @@ use crinoid_quant::Neighbor;
 use serde::{Deserialize, Serialize};
 
 /// The rule for the size of a candidate pool.
+///
+/// ```
+/// use crinoid_refine::Pool;
+///
+/// // For ten answers, of a hundred candidates.
+/// assert_eq!(Pool::Default.bound(10, 100, false), 26);
+/// assert_eq!(Pool::from(50).bound(10, 100, false), 50);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

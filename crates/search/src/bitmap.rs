@@ -1,6 +1,14 @@
 //! A set of ids: which rows a filter admits, which rows are dead.
 
 /// Ids below a fixed length, a bit each.
+///
+/// ```
+/// use crinoid_search::Bitmap;
+///
+/// let mut even = Bitmap::from_fn(10, |id| id % 2 == 0);
+/// even.remove(4);
+/// assert_eq!((even.count(), even.ids().collect::<Vec<_>>()), (4, vec![0, 2, 6, 8]));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bitmap {
     words: Vec<u64>,

@@ -13,6 +13,25 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 ///
 /// Keeps what the walk has measured but not returned, so that the next batch costs only the nodes
 /// that were not seen yet.
+///
+/// ```
+/// use crinoid_graph::{CHAMPION, Params, builder};
+/// use crinoid_quant::{Codes, Metric, Vectors, codec::Float};
+/// use crinoid_search::{BestFirst, Composed};
+/// use std::sync::Arc;
+///
+/// let vectors = Vectors::from_rows((0..100).map(|i| [i as f32]))?;
+/// let codes = Arc::new(Float::train(&vectors, Metric::L2));
+/// let graph = Arc::new(builder(CHAMPION)?.build(&*codes.space(), &Params::default(), &())?);
+/// let engine = Composed::new(graph, codes, BestFirst::POOL)?;
+///
+/// let (mut cursor, mut found) = (engine.begin(&[0.0]), Vec::new());
+/// while found.len() < 30 {
+///     engine.resume(&mut cursor, 10, &mut found); // ten more at a time
+/// }
+/// assert!(found.iter().map(|near| near.id).eq(0..30));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Cursor {
     scratch: Scratch,

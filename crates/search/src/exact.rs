@@ -97,6 +97,19 @@ pub(crate) fn scan(
 }
 
 /// Exact search over codes: exact for the distances of the codes, that is.
+///
+/// ```
+/// use crinoid_quant::{Codes, Metric, Vectors, codec::Float};
+/// use crinoid_search::{Engine, Exact, Scratch, SearchParams};
+/// use std::sync::Arc;
+///
+/// let vectors = Vectors::from_rows(&[[0.0, 0.0], [3.0, 4.0], [1.0, 0.0]])?;
+/// let scan = Exact::new(Arc::new(Float::train(&vectors, Metric::L2)));
+/// let mut found = Vec::new();
+/// scan.search(&[3.0, 3.0], &SearchParams::new(2, 0), &mut Scratch::default(), &mut found);
+/// assert_eq!(found.iter().map(|near| (near.id, near.distance)).collect::<Vec<_>>(), [(1, 1.0), (2, 13.0)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Exact {
     codes: AnyCodes,

@@ -21,6 +21,20 @@ pub(super) fn idle() -> Idle {
 }
 
 /// What the collection was after some batch. It never changes, whatever is written meanwhile.
+///
+/// ```
+/// # #[cfg(feature = "collection")] {
+/// use crinoid_pipeline::collection::{Collection, CollectionOptions};
+///
+/// let folder = std::env::temp_dir().join(format!("crinoid-snapshot-{}", std::process::id()));
+/// let collection = Collection::create(&folder, 1, &CollectionOptions::default())?;
+/// collection.upsert("a", &[1.0])?;
+/// let before = collection.snapshot();
+/// collection.delete("a")?;
+/// assert_eq!((before.len(), collection.len()), (1, 0));
+/// # drop(collection); std::fs::remove_dir_all(&folder)?; }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Snapshot {
     parts: Vec<Part>,
     live: usize,

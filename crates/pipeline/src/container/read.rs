@@ -36,6 +36,18 @@ pub enum Placement {
 }
 
 /// An opened file whose checksums have all been verified.
+///
+/// ```
+/// use crinoid_pipeline::{Index, container::Container};
+///
+/// let mut bytes = Vec::new();
+/// Index::builder().build(&[[1.0f32, 2.0], [3.0, 4.0]])?.save_to(&mut bytes)?;
+/// let container = Container::from_bytes(&bytes)?;
+/// assert!(container.sections().iter().any(|section| section.name() == "graph.links"));
+/// bytes[200] ^= 1;
+/// assert!(Container::from_bytes(&bytes).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Container {
     path: PathBuf,
     digest: u64,

@@ -9,6 +9,13 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, ops::Deref, sync::Arc, time::Instant};
 
 /// How many answers, and how much effort.
+///
+/// ```
+/// use crinoid_pipeline::SearchOptions;
+///
+/// let options = SearchOptions::for_k(10).ef(200).pool(50);
+/// assert_eq!((options.k, options.ef), (10, 200));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SearchOptions {
