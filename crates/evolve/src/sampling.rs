@@ -21,7 +21,7 @@ pub(crate) fn probabilities(scores: &[f64], temperature: f64) -> Vec<f64> {
     if total > 0.0 { weights.iter().map(|weight| weight / total).collect() } else { weights }
 }
 
-/// Draws `count` different positions of `scores` one after the other, each by [`probabilities`]
+/// Draws `count` different positions of `scores` one after the other, each by its probability
 /// among those that are left; fewer when fewer have a finite score. Best score first.
 pub fn sample(scores: &[f64], temperature: f64, count: usize, stream: Stream) -> Vec<usize> {
     let mut left: Vec<f64> = scores.to_vec();

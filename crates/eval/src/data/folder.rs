@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::{io::Write, path::Path};
 
 /// Name of the file that describes a folder.
-pub(crate) const FOLDER_FILE: &str = "dataset.json";
+pub const FOLDER_FILE: &str = "dataset.json";
 
 /// What lies where; paths are relative to the folder.
 #[derive(Debug, Serialize, Deserialize)]

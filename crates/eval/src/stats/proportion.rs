@@ -6,7 +6,7 @@ use super::{Interval, StatError, check_level, distribution::normal_quantile};
 ///
 /// # Errors
 /// When there is no trial, there are more successes than trials, or `level` is out of `(0, 1)`.
-pub(crate) fn wilson(successes: u64, trials: u64, level: f64) -> Result<Interval, StatError> {
+pub fn wilson(successes: u64, trials: u64, level: f64) -> Result<Interval, StatError> {
     check_level(level)?;
     if trials == 0 {
         return Err(StatError::TooFew { got: 0, need: 1 });

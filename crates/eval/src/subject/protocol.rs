@@ -8,10 +8,10 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 pub const PROTOCOL: u32 = 1;
 
 /// No line of the protocol is longer, its line feed included.
-pub(crate) const MAX_LINE: usize = 64 << 10;
+pub const MAX_LINE: usize = 64 << 10;
 
 /// The id that fills up an answer of fewer than `k` rows.
-pub(crate) const NO_ANSWER: u32 = u32::MAX;
+pub const NO_ANSWER: u32 = u32::MAX;
 
 /// Parameters of a build or a search: names to numbers, strings and booleans.
 pub type Parameters = BTreeMap<String, serde_json::Value>;
@@ -52,7 +52,7 @@ pub enum Request {
         /// Parameters by name; `ef` is the effort.
         #[serde(default)]
         params: Parameters,
-        /// Where the ids go: see [`write_ids`](super::files::write_ids).
+        /// Where the ids go: `k` 32-bit ids per query, little-endian.
         answers: PathBuf,
         /// Where nanoseconds per query go, if the subject offers that and the driver wants it.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -41,6 +41,9 @@ impl Grpo {
     /// The objective of equation 3 for one group: `choices` were drawn from `old` and earned
     /// `advantages`. A choice is a completion of one token per knob; the divergence to
     /// `reference` is exact (summed over each knob's values), averaged over the tokens.
+    ///
+    /// What [`gradient`](Self::gradient) is the derivative of, and tested against.
+    #[cfg(test)]
     pub(crate) fn objective(
         &self,
         policy: &Policy,
@@ -64,7 +67,7 @@ impl Grpo {
         surrogate / choices.len() as f64 - self.beta * divergence / tokens
     }
 
-    /// The gradient of [`objective`](Self::objective) with respect to the policy's logits.
+    /// The gradient of the objective of equation 3 with respect to the policy's logits.
     pub(crate) fn gradient(
         &self,
         policy: &Policy,
