@@ -12,7 +12,7 @@ fn programs(chapter: &str) -> Vec<&str> {
 }
 
 fn rows(n: usize) -> Vectors {
-    let row = |i: usize| [0.37, 0.11, 0.53].map(|step| (i as f32 * step).sin());
+    let row = |i: usize| [0.37, 0.11, 0.53].map(|step| ((i + 1) as f32 * step).sin());
     Vectors::from_rows((0..n).map(row)).unwrap()
 }
 
