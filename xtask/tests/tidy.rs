@@ -191,6 +191,63 @@ fn the_book_lists_its_chapters_and_tests_their_programs() {
     }
 }
 
+/// The most lines of code that the laboratory may have, without tests, comments and blank lines. It only
+/// gets smaller: the goal is 11,000.
+const LABORATORY: usize = 17_500;
+
+/// The most public items that the published crates may have together.
+const SURFACE: usize = 1_100;
+
+/// The sources of a crate, without their tests.
+fn sources(member: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    files_below(&member.join("src"), &mut files);
+    let code = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.ends_with(".rs") && !name.ends_with("tests.rs")
+    };
+    let without_tests = |path: PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        text.split("\n#[cfg(test)]\nmod ").next().unwrap().to_owned()
+    };
+    files.into_iter().filter(code).map(without_tests).collect()
+}
+
+fn lines_of_code(member: &Path) -> usize {
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//");
+    sources(member).iter().flat_map(|text| text.lines().map(str::trim)).filter(is_code).count()
+}
+
+fn public_items(member: &Path) -> usize {
+    const ITEMS: [&str; 11] = [
+        "fn ", "const ", "unsafe ", "async ", "struct ", "enum ", "trait ", "type ", "static ",
+        "mod ", "use ",
+    ];
+    let is_public = |line: &&str| {
+        line.strip_prefix("pub ")
+            .is_some_and(|rest| ITEMS.iter().any(|item| rest.starts_with(item)))
+    };
+    sources(member).iter().flat_map(|text| text.lines().map(str::trim)).filter(is_public).count()
+}
+
+/// `cargo test -p xtask --test tidy sizes -- --nocapture` prints them.
+#[test]
+fn sizes_stay_within_bounds() {
+    let (mut laboratory, mut surface) = (0, 0);
+    for member in members().into_iter().chain([root().join("xtask")]) {
+        let name = member.file_name().unwrap().to_string_lossy().into_owned();
+        let (lines, items) = (lines_of_code(&member), public_items(&member));
+        println!("{name}: {lines} lines of code, {items} public items");
+        match name.as_str() {
+            "eval" | "evolve" | "xtask" => laboratory += lines,
+            _ => surface += items,
+        }
+    }
+    println!("laboratory: {laboratory} lines of code; published crates: {surface} public items");
+    assert!(laboratory <= LABORATORY, "the laboratory grows: {laboratory} lines of code");
+    assert!(surface <= SURFACE, "the published crates have {surface} public items");
+}
+
 #[test]
 fn no_test_is_ignored() {
     let word = concat!("#[", "ignore");
