@@ -35,7 +35,7 @@ impl fmt::Display for Finding {
 }
 
 /// Sources of more bytes than this are refused.
-pub(crate) const MAX_BYTES: usize = 256 << 10;
+pub const MAX_BYTES: usize = 256 << 10;
 
 /// Brackets may be nested this deep.
 const MAX_DEPTH: usize = 64;
