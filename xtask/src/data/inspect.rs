@@ -78,11 +78,7 @@ impl Inspect {
 
 impl Findings {
     fn of(data: &Dataset, exact: &Truth, verify: bool) -> anyhow::Result<Self> {
-        let options = BuildOptions {
-            metric: data.metric,
-            zero_rows: ZeroRows::Keep,
-            ..BuildOptions::default()
-        };
+        let options = BuildOptions::default().metric(data.metric).zero_rows(ZeroRows::Keep);
         let local_dimension = exact.local_dimension(data.metric);
         Ok(Self {
             name: data.name.clone(),
