@@ -28,7 +28,7 @@ pub fn write_queries(path: &Path, queries: &Vectors, order: &[u32]) -> io::Resul
 ///
 /// # Errors
 /// The operating system's.
-pub(crate) fn write_ids(path: &Path, k: usize, ids: &[u32]) -> io::Result<()> {
+pub fn write_ids(path: &Path, k: usize, ids: &[u32]) -> io::Result<()> {
     write(path, ids.len() / k.max(1), k, [ids].into_iter())
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn write_ids(path: &Path, k: usize, ids: &[u32]) -> io::Result<()> {
 ///
 /// # Errors
 /// The operating system's.
-pub(crate) fn write_latencies(path: &Path, nanos: &[u32]) -> io::Result<()> {
+pub fn write_latencies(path: &Path, nanos: &[u32]) -> io::Result<()> {
     write(path, nanos.len(), 1, [nanos].into_iter())
 }
 
@@ -110,7 +110,7 @@ fn open_regular(path: &Path, bytes: u64) -> io::Result<File> {
 ///
 /// # Errors
 /// [`Fault::BadFile`] with what is wrong.
-pub(crate) fn read_u32(
+pub fn read_u32(
     path: &Path,
     what: &'static str,
     rows: usize,
@@ -142,7 +142,7 @@ pub(crate) fn read_u32(
 ///
 /// # Errors
 /// The first id that is out of range, repeated or behind a gap.
-pub(crate) fn unscramble(
+pub fn unscramble(
     ids: &[u32],
     k: usize,
     order: &[u32],
