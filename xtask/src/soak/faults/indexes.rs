@@ -55,7 +55,7 @@ fn whole(folder: &Path, seed: u64, tally: &mut Tally) -> Result<()> {
     }
     let vectors = if n == 0 { Vectors::empty(dim) } else { Vectors::new(rows.as_slice(), dim)? };
     let metric = Metric::ALL[below(seed, 10, Metric::ALL.len())];
-    let mut options = BuildOptions { metric, unchecked: true, ..BuildOptions::default() };
+    let mut options = BuildOptions::default().metric(metric).unchecked(true);
     options.recipe = recipe.parse()?;
     (options.graph.m, options.graph.ef_construction) =
         (2 + below(seed, 11, 12), 10 + below(seed, 12, 90));

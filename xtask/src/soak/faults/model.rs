@@ -23,13 +23,11 @@ pub(super) fn options(kind: u64) -> CollectionOptions {
         "float@1/vamana@1/pool@1/float@1",
         "rabitq1@1/hnsw@1/pipelined@2/float@1",
     ];
-    let mut options = CollectionOptions {
-        seal_rows: 20 + below(kind, 1, 60),
-        max_dead: 0.1 + 0.4 * unit(kind, 2),
-        max_segments: 1 + below(kind, 3, 4),
-        rows_on_disk: hash(kind, 4).is_multiple_of(2),
-        ..CollectionOptions::default()
-    };
+    let mut options = CollectionOptions::default()
+        .seal_rows(20 + below(kind, 1, 60))
+        .max_dead(0.1 + 0.4 * unit(kind, 2))
+        .max_segments(1 + below(kind, 3, 4))
+        .rows_on_disk(hash(kind, 4).is_multiple_of(2));
     if let Ok(recipe) = RECIPES[below(kind, 5, RECIPES.len())].parse() {
         options.build.recipe = recipe;
     }
