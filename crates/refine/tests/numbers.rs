@@ -48,9 +48,9 @@ fn answers_and_candidates() {
     let vectors = Vectors::new(values, 3).unwrap();
     let query = RefinerQuery { full: vectors.row(5), prepared: vectors.row(5) };
     let refiners: [Box<dyn Refiner>; 4] = [
-        Box::new(Rescore::float(&vectors, Metric::L2)),
-        Box::new(Rescore::int8(&vectors, Metric::L2)),
-        Box::new(Rescore::half(&vectors, Metric::L2)),
+        Box::new(Rescore::<crinoid_quant::codec::Float>::new(&vectors, Metric::L2)),
+        Box::new(Rescore::<crinoid_quant::codec::Int8MaxAbs>::new(&vectors, Metric::L2)),
+        Box::new(Rescore::<crinoid_quant::codec::Half>::new(&vectors, Metric::L2)),
         Box::new(NoRefiner),
     ];
     for refiner in refiners {
