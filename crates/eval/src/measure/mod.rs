@@ -60,7 +60,7 @@ pub enum MeasureError {
     Truth(#[from] crate::truth::TruthError),
     /// They are no queries to these vectors.
     #[error(transparent)]
-    Data(#[from] crate::data::DataError),
+    Data(Box<crate::data::DataError>),
     /// New queries could not be made.
     #[error(transparent)]
     Vectors(#[from] crinoid_quant::VectorError),
@@ -86,6 +86,12 @@ pub enum MeasureError {
     /// The one who watched asked to stop.
     #[error("broken off by request")]
     Cancelled,
+}
+
+impl From<crate::data::DataError> for MeasureError {
+    fn from(error: crate::data::DataError) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
 
 impl MeasureError {
