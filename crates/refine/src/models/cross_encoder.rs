@@ -6,7 +6,7 @@ use super::{
     folder::Folder,
     tokens::Tokens,
 };
-use crate::rerank::{RerankError, Reranker};
+use crate::{error::RerankError, rerank::Reranker};
 use serde_json::Value;
 use std::{fmt, path::Path};
 
