@@ -119,7 +119,7 @@ impl Efforts {
         Ok(wide.ceil() as usize)
     }
 
-    /// Whether this cannot be what was found out about an index; what is wrong, else.
+    /// Whether this can be what was found out about an index.
     pub(super) fn is_sound(&self) -> bool {
         let ascends = |points: &[(usize, f64)]| {
             let in_range =
@@ -158,7 +158,7 @@ impl Index {
         }
     }
 
-    /// Finds out what recall searches of this index, made of `rows`, reach on `queries` (prepared, in both
+    /// Finds out what recall searches of this index, made of `full`, reach on `queries` (prepared, in both
     /// forms), and settles on a search where `rivals` stand against the recipe's: see [`settle`](Self::settle).
     pub(super) fn efforts_for(
         &mut self,

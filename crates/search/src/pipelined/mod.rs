@@ -209,16 +209,18 @@ impl Search for Pipelined {
         let samples = self.samples.clamp(1, graph.len());
         let (sampled, sampled_keys) = (&mut ids[..samples], &mut keys[..samples]);
         entry::measure_samples(graph, scorer, sampled, sampled_keys, &mut counters);
-        // In doubt the fourth closest counts, wherever the walk starts.
-        let doubt = self.doubt.filter(|_| most > samples && samples >= MOST_STARTS);
-        let starting = self.starts.clamp(1, MOST_STARTS.min(samples));
         let mut closest = [Candidate::new(0, 0); MOST_STARTS];
-        let wanted = if doubt.is_some() { MOST_STARTS } else { starting };
-        closest[..wanted].fill_with(|| entry::take_closest(sampled, sampled_keys));
-        let doubt = doubt.and_then(|doubt| {
-            let [first, .., fourth] = closest.map(|start| scorer.distance(start.key()));
+        let starting = self.starts.clamp(1, MOST_STARTS.min(samples));
+        closest[..starting].fill_with(|| entry::take_closest(sampled, sampled_keys));
+        let doubt = self.doubt.filter(|_| most > samples).and_then(|doubt| {
+            let first = scorer.distance(closest[0].key());
+            // In doubt the fourth closest counts, wherever the walk starts. It is not picked, only counted up to:
+            // this is asked of every query. Samples that were taken are as far as can be.
+            let near =
+                |key: &&u32| **key != u32::MAX && scorer.distance(**key) < first * doubt.alike;
+            let alike = starting + sampled_keys.iter().filter(near).count();
             let limit = scorer.key_of(first * doubt.progress);
-            (first > 0.0 && fourth < first * doubt.alike).then_some((doubt.after, limit))
+            (first > 0.0 && alike >= MOST_STARTS).then_some((doubt.after, limit))
         });
         let reach = Reach::new(params.k.max(self.least).min(ef), ef, [self.slack, self.tail]);
         let mut walk = Walk { isa, base, scorer, frontier, visited, keys, reach, doubt };
