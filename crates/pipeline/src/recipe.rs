@@ -92,7 +92,7 @@ impl Recipe {
         self.quant == AUTO || self.search == AUTO
     }
 
-    /// This recipe with a search where that is left open: the one without a reach, or, under the inner
+    /// This recipe with a search where that is left open: the one with the longest reach, or, under the inner
     /// product, which knows none and whose answers fall apart into clusters that are hardly linked,
     /// one that starts in several places.
     pub(crate) fn searched(&self, metric: Metric) -> Self {
@@ -100,7 +100,7 @@ impl Recipe {
         if recipe.search == AUTO {
             let row = match metric {
                 Metric::InnerProduct => Pipelined::WIDE,
-                Metric::L2 | Metric::Cosine => Pipelined::UNLIMITED,
+                Metric::L2 | Metric::Cosine => Pipelined::CAUTIOUS,
             };
             recipe.search = row.version.to_owned();
         }
@@ -110,7 +110,7 @@ impl Recipe {
     /// The searches that may take the place of that one, the cheapest first.
     pub(crate) fn shorter_reach(&self, metric: Metric) -> &'static [&'static str] {
         match self.search == AUTO && metric != Metric::InnerProduct {
-            true => &[Pipelined::DOUBTING.version, Pipelined::FARTHER.version],
+            true => &[Pipelined::DOUBTING.version, Pipelined::STEADY.version],
             false => &[],
         }
     }

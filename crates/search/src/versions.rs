@@ -34,7 +34,7 @@ const fn row(
 
 /// Every published search, oldest first.
 #[rustfmt::skip]
-pub const PUBLISHED: [Published; 10] = [
+pub const PUBLISHED: [Published; 12] = [
     row("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2", H(Heap)),
     row("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS", B(BestFirst::POOL)),
     row("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2", B(BestFirst::CRINN)),
@@ -45,6 +45,8 @@ pub const PUBLISHED: [Published; 10] = [
     row("pipelined", 4, "pipelined@2, which in doubt looks at more samples, the more the rows", "Crinoid", P(Pipelined::DOUBTING)),
     row("pipelined", 5, "pipelined@4 with a reach half as far again", "Crinoid", P(Pipelined::FARTHER)),
     row("pipelined", 6, "pipelined@4 without a reach", "Crinoid", P(Pipelined::UNLIMITED)),
+    row("pipelined", 7, "pipelined@4 with a reach that bends", "Crinoid", P(Pipelined::CAUTIOUS)),
+    row("pipelined", 8, "pipelined@5 with a reach that goes on growing", "Crinoid", P(Pipelined::STEADY)),
 ];
 
 /// What is said about every published search, oldest first.

@@ -55,8 +55,8 @@ impl Ours {
         let mut options = BuildOptions::default()
             .recipe(self.recipe.clone())
             .metric(metric)
-            // What is measured may be as bad as it likes.
-            .unchecked(true)
+            // What is named may be as bad as it likes; what is left open is what users get.
+            .unchecked(!self.recipe.is_auto())
             .zero_rows(ZeroRows::Keep);
         let graph = &mut options.graph;
         graph.seed = seed;
