@@ -21,5 +21,5 @@ export RUSTFLAGS="-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-saniti
 -Cllvm-args=-sanitizer-coverage-trace-compares"
 arguments=("$@")
 [ "$#" -gt 0 ] || arguments=(--bins)
-cargo build --release --locked --target "$host" "${arguments[@]}" >&2
+cargo build --release --target "$host" "${arguments[@]}" >&2
 echo "$PWD/target/$host/release"

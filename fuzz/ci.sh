@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-5} limit=${LIMIT:-130}
-targets=(container texts judgments protocol scan collection)
+targets=(container texts judgments names protocol scan collection)
 arguments=(--no-default-features)
 for target in "${targets[@]}"; do arguments+=(--bin "$target"); done
 status=0

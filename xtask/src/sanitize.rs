@@ -2,7 +2,10 @@
 
 use crate::bench::{root, target};
 use anyhow::{Context, Result, bail};
-use std::process::{Command, ExitCode};
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -13,7 +16,8 @@ Examples:
   cargo xtask sanitize thread
       the collection's tests: data races (builds the standard library: rustup component add rust-src)
   cargo xtask sanitize valgrind
-      the kernels at the AVX2 level, which is what valgrind knows: values that were never written
+      the kernels at the AVX2 level, which is what valgrind knows: values that were never written (apt-get
+      install valgrind)
 
 The stable compiler does it with the bootstrap variable. Exit code 1 when something was found.";
 
@@ -45,6 +49,7 @@ const CRATES: [&str; 5] =
 impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let host = host()?;
+        self.needs()?;
         let mut runs = self.runs();
         let mut found = 0;
         for arguments in &mut runs {
@@ -61,6 +66,26 @@ impl Args {
             _ => println!("{what}: {found} of {} runs failed, see above", runs.len()),
         }
         Ok(ExitCode::from(u8::from(found > 0)))
+    }
+
+    /// What the tool needs besides the compiler.
+    fn needs(&self) -> Result<()> {
+        match self.tool {
+            Tool::Address => {}
+            Tool::Thread => {
+                let sources = said("rustc", &["--print", "sysroot"])?;
+                let sources = Path::new(sources.trim()).join("lib/rustlib/src/rust/library");
+                if !sources.is_dir() {
+                    bail!(
+                        "the standard library's sources are not there: rustup component add rust-src"
+                    );
+                }
+            }
+            Tool::Valgrind => {
+                said("valgrind", &["--version"]).context("apt-get install valgrind")?;
+            }
+        }
+        Ok(())
     }
 
     /// What is tested, as arguments of `cargo test`.
@@ -112,9 +137,18 @@ impl Args {
 
 /// The host's triple.
 fn host() -> Result<String> {
-    let output = Command::new("rustc").arg("-vV").output().context("running rustc")?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = said("rustc", &["-vV"])?;
     let host = said.lines().find_map(|line| line.strip_prefix("host: "));
     let Some(host) = host else { bail!("rustc does not say what host it is for") };
     Ok(host.to_owned())
+}
+
+/// What a program prints.
+fn said(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).current_dir(root()).output();
+    let output = output.with_context(|| format!("running {program}"))?;
+    if !output.status.success() {
+        bail!("{program} {}: {}", arguments.join(" "), output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
