@@ -8,6 +8,7 @@
 //! | `collection.rs` | operations on a collection, beside a map | crates/pipeline |
 //! | `texts.rs` | recipes and other texts that people type | crates/pipeline |
 //! | `files.rs` | every reader of crinoid-files | crates/files |
+//! | `names.rs` | names of rows beside an index, lists of rows | crates/files |
 //! | `judgments.rs` | qrels, TREC runs, BEIR folders | crates/eval |
 //! | `protocol.rs` | requests, replies and answer files of the laboratory | crates/eval |
 //! | `scan.rs` | the scan of candidates' source, answers of proposers | crates/evolve |
@@ -22,6 +23,7 @@ pub mod container;
 pub mod files;
 pub mod hook;
 pub mod judgments;
+pub mod names;
 pub mod protocol;
 pub mod scan;
 pub mod script;

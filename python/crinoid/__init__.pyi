@@ -235,8 +235,8 @@ class Collection:
         self, path: str | PathLike[str], *, vectors: str | None = None, ids: str | None = None
     ) -> int:
         """Inserts or replaces the rows of a file, block by block, each durable when the next is read; says
-        how many. vectors, ids: columns, as for `read`; without ids, rows go on counting where the
-        collection ends. Raises FileError."""
+        how many. vectors, ids: columns, as for `read`; without ids, rows go on counting after
+        the largest number that is an id. Raises FileError."""
 
     def ids(self) -> list[_Id]:
         """The ids of all vectors, in order, numbers first."""

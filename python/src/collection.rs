@@ -149,7 +149,7 @@ impl PyCollection {
     }
 
     /// Inserts or replaces the rows of a file of vectors, block by block; says how many. Without a column
-    /// of ids, rows go on counting where the collection ends.
+    /// of ids, rows go on counting after the largest number that is an id.
     #[pyo3(signature = (path, *, vectors = None, ids = None))]
     fn load_file(
         &self,
@@ -161,7 +161,8 @@ impl PyCollection {
         let collection = self.open_one()?;
         let options = table::options(vectors, ids, Vec::new(), false);
         let mut reader = py.detach(|| crinoid_files::open(&path, &options)).or_raise()?;
-        let first = collection.len() as u64;
+        let first = collection.snapshot().next_number();
+        let next = |row: usize| first?.checked_add(row as u64);
         let mut done = 0;
         loop {
             // A block is durable when the next one is read.
@@ -174,7 +175,9 @@ impl PyCollection {
                 let id = match &block.ids {
                     Some(Ids::Numbers(ids)) => ExternalId::Number(ids[at]),
                     Some(Ids::Texts(ids)) => ExternalId::Text(ids[at].clone()),
-                    None => ExternalId::Number(first + (done + at) as u64),
+                    None => next(done + at).map(ExternalId::Number).ok_or_else(|| {
+                        OptionValueError::new_err("no numbers are left to count with: name a column by ids=")
+                    })?,
                 };
                 batch.upsert(id, vector);
             }

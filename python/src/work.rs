@@ -18,6 +18,9 @@ use std::{
 /// How long Ctrl-C may take to be noticed.
 const TICK: Duration = Duration::from_millis(50);
 
+/// More threads than any machine has cores to run.
+const MAX_THREADS: usize = 4_096;
+
 /// How far a build is, seen from two threads.
 #[derive(Default)]
 struct State {
@@ -98,8 +101,9 @@ pub(crate) fn build<T: Send>(
 pub(crate) fn pool(threads: Option<usize>) -> PyResult<Option<Arc<ThreadPool>>> {
     static POOLS: Mutex<Option<HashMap<usize, Arc<ThreadPool>>>> = Mutex::new(None);
     let Some(threads) = threads else { return Ok(None) };
-    if threads == 0 {
-        return Err(OptionValueError::new_err("threads is 0: give at least one, or None for all"));
+    if !(1..=MAX_THREADS).contains(&threads) {
+        let text = format!("threads is {threads}: give 1 to {MAX_THREADS}, or None for all");
+        return Err(OptionValueError::new_err(text));
     }
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     let pools = pools.get_or_insert_with(HashMap::new);

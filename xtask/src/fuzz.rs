@@ -10,11 +10,12 @@ use std::{
 };
 
 /// The targets, with the most bytes that an input has.
-const TARGETS: [(&str, usize); 7] = [
+const TARGETS: [(&str, usize); 8] = [
     ("collection", 400),
     ("container", 400),
     ("files", 12_000),
     ("judgments", 1_000),
+    ("names", 400),
     ("protocol", 1_000),
     ("scan", 2_000),
     ("texts", 100),

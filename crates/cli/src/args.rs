@@ -17,8 +17,12 @@ use clap::{Parser, Subcommand};
   crinoid search x.crinoid --queries q.npy -k 10 --out answers.npy
   crinoid bench x.crinoid --queries q.npy --base x.npy
 
-Exit codes: 0 done; 1 a file or an option is wrong (one line on standard error says which and what to
-do); 2 the command line is wrong; 3 `verify` found damage."
+Exit codes:
+  0  done
+  1  a file or an option is wrong: one line on standard error says which, and what to do (with
+     --json: an object with `error`)
+  2  the command line is wrong
+  3  `verify` found damage"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -47,6 +51,9 @@ pub(crate) enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-    /// Prints the manual page: crinoid man > crinoid.1
-    Man,
+    /// Prints a manual page: crinoid man > crinoid.1, crinoid man search > crinoid-search.1
+    Man {
+        /// The page of this command [default: the one that lists them all].
+        command: Option<String>,
+    },
 }

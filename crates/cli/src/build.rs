@@ -107,7 +107,7 @@ impl Build {
             ("metric", options.metric.name().into()),
             ("recipe", options.recipe.to_string().into()),
             ("ids", Value::from(names.is_some())),
-            ("report", index.report().to_string().into()),
+            ("report", say::report(global, &index)?),
             ("memory", say::size(index.bytes().total()).into()),
             ("seconds", ((started.elapsed().as_secs_f64() * 100.0).round() / 100.0).into()),
         ];

@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use crinoid::{Batch, Collection, CollectionOptions, ExternalId, Metric, Recipe};
 use crinoid_files::{Ids, text::Lines};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     io::stdin,
     path::{Path, PathBuf},
@@ -133,8 +133,10 @@ impl Add {
         };
         let (bar, name) = (Bar::new(global, "adding"), self.input.display());
         let (mut inserted, mut updated, mut done) = (0, 0, 0usize);
-        // Rows without ids go on counting where the collection ends.
-        let first = collection.len() as u64;
+        let next = |first: Option<u64>, row: usize| first?.checked_add(row as u64);
+        let full = || format!("{name}: no numbers are left to count with: give --ids COLUMN");
+        // Rows without ids go on counting after the largest number.
+        let first = collection.snapshot().next_number();
         for block in reader {
             let table = block?;
             let mut batch = Batch::new();
@@ -142,7 +144,7 @@ impl Add {
                 let id = match &table.ids {
                     Some(Ids::Numbers(ids)) => ExternalId::Number(ids[at]),
                     Some(Ids::Texts(ids)) => ExternalId::Text(ids[at].clone()),
-                    None => ExternalId::Number(first + (done + at) as u64),
+                    None => next(first, done + at).with_context(full)?.into(),
                 };
                 batch.upsert(id, vector);
             }
@@ -215,7 +217,7 @@ impl Get {
             let Some(vector) = collection.get(id)? else {
                 bail!("{}: there is no id {name}", self.named.folder.display());
             };
-            say::line(&json!({ "id": name, "vector": vector }).to_string())?;
+            say::vector(&name, &vector)?;
         }
         Ok(())
     }

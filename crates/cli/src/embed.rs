@@ -5,7 +5,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use crinoid::Vectors;
 use crinoid_files::{Ids, text::Lines, write};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     io::stdin,
     path::{Path, PathBuf},
@@ -135,7 +135,7 @@ impl Embed {
 fn print(vectors: &Vectors, names: &[Value]) -> anyhow::Result<()> {
     for (at, vector) in vectors.rows().enumerate() {
         match names.get(at) {
-            Some(id) => say::line(&json!({ "id": id, "vector": vector }).to_string())?,
+            Some(id) => say::vector(id, vector)?,
             None => say::line(&serde_json::to_string(vector)?)?,
         }
     }

@@ -1,7 +1,9 @@
 //! Options that many commands have.
 
 use clap::Args;
-use std::num::NonZero;
+
+/// More threads than any machine has cores to run.
+const MAX_THREADS: usize = 4_096;
 
 /// What every command knows.
 #[derive(Args)]
@@ -13,8 +15,13 @@ pub(crate) struct Global {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Threads to use [default: all].
-    #[arg(long, global = true, value_name = "N")]
-    pub(crate) threads: Option<NonZero<usize>>,
+    #[arg(long, global = true, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let told = || format!("`{text}` is no number of threads from 1 to {MAX_THREADS}");
+    text.parse().ok().filter(|n| (1..=MAX_THREADS).contains(n)).ok_or_else(told)
 }
 
 /// Where the vectors of a file are.

@@ -19,7 +19,7 @@ pub(crate) struct Info {
     file: PathBuf,
 }
 
-/// Checks every byte, every length and every link of an index.
+/// Checks every byte, every length and every link of an index; every row, id and segment of a collection.
 ///
 /// Exits with 3 where something is wrong.
 #[derive(Args)]
@@ -69,7 +69,7 @@ fn index(global: &Global, path: &Path) -> anyhow::Result<()> {
             ("metric", options.metric.name().into()),
             ("recipe", options.recipe.to_string().into()),
             ("ids", names.map_or(Value::Null, |names| kind_of(names.ids()).into())),
-            ("report", index.report().to_string().into()),
+            ("report", say::report(global, &index)?),
             ("provider", text(&options.provider)),
             ("model", text(&options.model)),
             ("m", options.graph.m.into()),
@@ -173,9 +173,12 @@ impl Verify {
                 Ok(ExitCode::SUCCESS)
             }
             Err(error) => {
-                say::error(&error);
-                if global.json {
-                    say::line(&json!({ "whole": false, "error": error.to_string() }).to_string())?;
+                match global.json {
+                    true => {
+                        let said = json!({ "whole": false, "error": say::words(&error) });
+                        say::line(&said.to_string())?;
+                    }
+                    false => say::error(&error, false),
                 }
                 Ok(ExitCode::from(DAMAGED))
             }
@@ -194,11 +197,13 @@ fn whole_index(path: &Path) -> anyhow::Result<(usize, Value)> {
 fn whole_collection(path: &Path) -> anyhow::Result<(usize, Value)> {
     let collection = Collection::open(path)?;
     let recovery = collection.recovery();
+    let verified = collection.verify()?;
+    ensure!(verified.is_sound(), "{}: {}", path.display(), verified.problems.join("; "));
     let note = match (recovery.rebuilt, recovery.removed) {
         (0, 0) => Value::Null,
         (rebuilt, removed) => {
             format!("{rebuilt} segments were built again, {removed} stray files removed").into()
         }
     };
-    Ok((collection.len(), note))
+    Ok((verified.rows, note))
 }

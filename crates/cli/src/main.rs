@@ -30,6 +30,7 @@ mod page;
 mod say;
 mod search;
 
+use anyhow::Context;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
@@ -40,12 +41,13 @@ const DAMAGED: u8 = 3;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let json = cli.global.json;
     match run(cli) {
         Ok(code) => code,
         // Whoever reads the output has read enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say::error(&error);
+            say::error(&error, json);
             ExitCode::from(FAILED)
         }
     }
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = cli.global;
     if let Some(threads) = global.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()?;
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     match cli.command {
         Command::Build(build) => build.run(&global)?,
@@ -75,13 +77,28 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "crinoid", &mut words);
             say::bytes(&words)?;
         }
-        Command::Man => {
-            let mut words = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut words)?;
-            say::bytes(&words)?;
-        }
+        Command::Man { command } => say::bytes(&manual(command.as_deref())?)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The manual page of the command, or of one of those within it.
+fn manual(name: Option<&str>) -> anyhow::Result<Vec<u8>> {
+    let mut whole = Cli::command();
+    whole.build();
+    let page = match name {
+        None => whole.disable_help_subcommand(true),
+        Some(name) => {
+            let found = whole.find_subcommand(name).cloned();
+            let known = whole.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>();
+            found.with_context(|| {
+                format!("man {name}: there is no such command: one of {}", known.join(", "))
+            })?
+        }
+    };
+    let mut words = Vec::new();
+    clap_mangen::Man::new(page).render(&mut words)?;
+    Ok(words)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -3,7 +3,7 @@
 use crate::global::Global;
 use anyhow::{Context, bail};
 use crinoid_files::{Rows, npy, vecs};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::{
     ffi::OsStr,
     fmt,
@@ -13,7 +13,8 @@ use std::{
 };
 
 /// What an answer is called.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub(crate) enum Id {
     Number(u64),
     Text(String),
@@ -54,12 +55,19 @@ impl Output {
         distances: Option<PathBuf>,
         k: usize,
     ) -> anyhow::Result<Self> {
-        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+        let path = path.filter(|path| path.as_os_str() != "-");
+        let array = |path: &Path| matches!(extension(path).as_str(), "npy" | "ivecs");
+        if let Some(file) = distances.as_deref().filter(|_| !path.is_some_and(array)) {
+            bail!(
+                "--distances {}: lines hold their distances: leave it out, or give --out FILE.npy or .ivecs",
+                file.display()
+            );
+        }
+        let Some(path) = path else {
             let form = if global.json { Form::Json } else { Form::Tabs };
             return Self::lines(Box::new(io::stdout()), form);
         };
-        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        let form = match extension.to_ascii_lowercase().as_str() {
+        let form = match extension(path).as_str() {
             "npy" | "ivecs" => {
                 return Ok(Self::Array { path: path.to_owned(), distances, k, all: Vec::new() });
             }
@@ -130,7 +138,7 @@ impl Output {
             };
             ids.iter().map(fits).collect()
         };
-        if path.extension() == Some(OsStr::new("npy")) {
+        if extension(&path) == "npy" {
             match narrow(u32::MAX.into()) {
                 Some(ids) => npy::write_rows(&path, &ids, k)?,
                 None => npy::write_rows(&path, &ids, k)?,
@@ -148,15 +156,28 @@ impl Output {
     }
 }
 
+/// The answer to a query as JSON: numbers as `f32`, in the fewest digits that tell them.
+#[derive(Serialize)]
+struct Line<'a> {
+    query: usize,
+    ids: Vec<&'a Id>,
+    distances: Vec<f32>,
+}
+
+/// The extension in small letters.
+fn extension(path: &Path) -> String {
+    path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase()
+}
+
 fn write_answer(out: &mut Vec<u8>, form: Form, query: usize, answer: &Answer) -> io::Result<()> {
     if form == Form::Json {
-        let id = |(id, _): &(Id, f32)| match id {
-            Id::Number(id) => Value::from(*id),
-            Id::Text(id) => Value::from(id.as_str()),
+        let line = Line {
+            query,
+            ids: answer.iter().map(|pair| &pair.0).collect(),
+            distances: answer.iter().map(|pair| pair.1).collect(),
         };
-        let ids: Vec<Value> = answer.iter().map(id).collect();
-        let distances: Vec<f32> = answer.iter().map(|pair| pair.1).collect();
-        return writeln!(out, "{}", json!({ "query": query, "ids": ids, "distances": distances }));
+        serde_json::to_writer(&mut *out, &line)?;
+        return writeln!(out);
     }
     let comma = if form == Form::Commas { ',' } else { '\t' };
     for (rank, (id, distance)) in answer.iter().enumerate() {
@@ -184,16 +205,16 @@ mod tests {
 
     #[test]
     fn fields_are_quoted_where_they_must() {
-        let answer = vec![(Id::Text("a,\"b\"".into()), 0.5), (Id::Number(7), 2.0)];
+        let answer = vec![(Id::Text("a,\"b\"".into()), 0.1), (Id::Number(7), 2.0)];
         let said = |form| {
             let mut out = Vec::new();
             write_answer(&mut out, form, 3, &answer).unwrap_or_default();
             String::from_utf8_lossy(&out).into_owned()
         };
-        assert_eq!(said(Form::Commas), "3,0,\"a,\"\"b\"\"\",0.5\n3,1,7,2\n");
+        assert_eq!(said(Form::Commas), "3,0,\"a,\"\"b\"\"\",0.1\n3,1,7,2\n");
         assert_eq!(
             said(Form::Json),
-            "{\"distances\":[0.5,2.0],\"ids\":[\"a,\\\"b\\\"\",7],\"query\":3}\n"
+            "{\"query\":3,\"ids\":[\"a,\\\"b\\\"\",7],\"distances\":[0.1,2.0]}\n"
         );
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::global::Global;
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use serde_json::{Map, Value};
+use crinoid::Index;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
 /// Prints names and what they are: a table, or one JSON object.
@@ -22,6 +24,14 @@ pub(crate) fn facts(global: &Global, facts: &[(&str, Value)]) -> anyhow::Result<
         line(&format!("{name:width$}  {value}"))?;
     }
     Ok(())
+}
+
+/// What an index found out when it was built: words for people, fields for programs.
+pub(crate) fn report(global: &Global, index: &Index) -> anyhow::Result<Value> {
+    Ok(match global.json {
+        true => serde_json::to_value(index.report())?,
+        false => index.report().to_string().into(),
+    })
 }
 
 /// A table of numbers under words.
@@ -46,13 +56,34 @@ pub(crate) fn line(words: &str) -> anyhow::Result<()> {
     Ok(out.write_all(b"\n")?)
 }
 
+/// Prints a vector and its name as a line of JSON, numbers in the fewest digits that tell an `f32`.
+pub(crate) fn vector(id: &Value, vector: &[f32]) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        id: &'a Value,
+        vector: &'a [f32],
+    }
+    line(&serde_json::to_string(&Row { id, vector })?)
+}
+
 /// Prints bytes.
 pub(crate) fn bytes(words: &[u8]) -> anyhow::Result<()> {
     Ok(io::stdout().lock().write_all(words)?)
 }
 
-/// Says what went wrong, in one line on standard error: the error and its causes, each once.
-pub(crate) fn error(error: &anyhow::Error) {
+/// Says what went wrong, in one line on standard error.
+pub(crate) fn error(error: &anyhow::Error, as_json: bool) {
+    let words = words(error);
+    let line = match as_json {
+        true => json!({ "error": words }).to_string(),
+        false => format!("crinoid: {words}"),
+    };
+    // Where nobody reads, nobody can be told.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// An error and its causes, each once, in one line.
+pub(crate) fn words(error: &anyhow::Error) -> String {
     let words = error.chain().fold(String::new(), |words, cause| {
         let cause = cause.to_string();
         match words.as_str() {
@@ -62,9 +93,7 @@ pub(crate) fn error(error: &anyhow::Error) {
             _ => format!("{words}: {cause}"),
         }
     });
-    let words = words.split('\n').map(str::trim).collect::<Vec<_>>().join("; ");
-    // Where nobody reads, nobody can be told.
-    let _ = writeln!(io::stderr().lock(), "crinoid: {words}");
+    words.split('\n').map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
 /// Bytes in the unit that people read.

@@ -70,6 +70,9 @@ impl Search {
         let filter = self.filter.as_deref().map(|path| target.filter(path)).transpose()?;
         let filter = filter.as_ref();
         let k = self.k.get();
+        let rows = target.rows();
+        // Arrays have k columns, however few rows there are.
+        ensure!(k <= rows.max(MAX_K), "-k {k}: {} has {rows} rows", self.index.display());
         let options = match (self.ef, self.recall) {
             (Some(ef), _) => SearchOptions::new(k, ef.get()),
             (None, Some(recall)) => SearchOptions::for_k(k).recall(recall),
@@ -104,6 +107,9 @@ impl Search {
     }
 }
 
+/// So many answers may be asked for where there are fewer rows.
+const MAX_K: usize = 10_000;
+
 /// What can be searched.
 pub(crate) enum Target {
     Index { index: Box<Index>, names: Option<Names> },
@@ -124,6 +130,13 @@ impl Target {
         let index = Box::new(Index::load(path)?);
         let names = ids::load(path, &index)?;
         Ok(Self::Index { index, names })
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Index { index, .. } => index.len(),
+            Self::Collection(collection) => collection.len(),
+        }
     }
 
     fn shape(&self) -> (Option<usize>, Metric) {

@@ -314,6 +314,9 @@ fn a_collection_is_kept() {
     let got: Value = serde_json::from_str(&room.ok("get shop r7")).unwrap();
     let vector: Vec<f32> = serde_json::from_value(got["vector"].clone()).unwrap();
     assert_eq!(vector, scatter(500, 1).row(7));
+    fs::write(room.at("tenth.jsonl"), "[0.1]").unwrap();
+    room.ok("add tenth tenth.jsonl");
+    assert_eq!(room.ok("get tenth 0"), "{\"id\":0,\"vector\":[0.1]}\n");
     room.ok("export shop --out out.jsonl");
     assert_eq!(fs::read_to_string(room.at("out.jsonl")).unwrap().lines().count(), 499);
     room.ok("verify shop");
@@ -346,9 +349,10 @@ fn shells_and_manuals_are_served() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(room.ok(&format!("completions {shell}")).contains("search"));
     }
-    assert!(room.ok("man").contains(".TH crinoid"));
+    assert!(room.ok("man").contains(".TH crinoid 1"));
+    assert!(room.ok("man search").contains(".TH crinoid-search 1"));
     let help = room.ok("--help");
-    assert!(help.contains("Exit codes: 0 done"), "{help}");
+    assert!(help.contains("Exit codes:\n  0  done"), "{help}");
 }
 
 #[test]
@@ -364,6 +368,45 @@ fn damage_has_an_exit_code_of_its_own() {
     assert_eq!(output.status.code(), Some(3));
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["whole"], json!(false));
+}
+
+#[test]
+fn a_damaged_collection_is_found_out() {
+    let room = Room::new();
+    room.ok("add shop x.npy");
+    room.ok("compact shop");
+    let facts = room.json("verify shop --json");
+    assert_eq!((&facts["whole"], &facts["rows"]), (&json!(true), &json!(500)));
+    // A row that is stored, one bit of it.
+    let (path, row) = (room.at("shop/rows.redb"), scatter(500, 1).row(123).to_vec());
+    let needle: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let mut bytes = fs::read(&path).unwrap();
+    let places: Vec<usize> =
+        bytes.windows(needle.len()).enumerate().filter(|w| w.1 == needle).map(|w| w.0).collect();
+    assert!(!places.is_empty());
+    places.iter().for_each(|&at| bytes[at] ^= 1);
+    fs::write(&path, bytes).unwrap();
+    let output = room.run("verify shop --json");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["whole"], json!(false));
+}
+
+#[test]
+fn rows_without_ids_never_replace_others() {
+    let room = Room::new();
+    fs::write(room.at("three.jsonl"), "[1]\n[2]\n[3]\n").unwrap();
+    fs::write(room.at("one.jsonl"), "[4]\n").unwrap();
+    room.ok("add shop three.jsonl");
+    room.ok("delete shop 0");
+    let facts = room.json("add shop one.jsonl --json");
+    assert_eq!((&facts["inserted"], &facts["rows"]), (&json!(1), &json!(3)));
+    assert_eq!(room.ok("list shop"), "1\n2\n3\n");
+    fs::write(room.at("last.jsonl"), format!("{{\"id\":{},\"vector\":[5]}}", u64::MAX)).unwrap();
+    room.ok("add shop last.jsonl --ids id");
+    let output = room.run("add shop one.jsonl --json");
+    let said: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert!(said["error"].as_str().unwrap().contains("no numbers are left"), "{said}");
 }
 
 /// What is typed, the exit code, and what is said: the place, and the remedy.
@@ -401,13 +444,25 @@ const BAD: &[(&str, i32, &[&str])] = &[
         1,
         &["a.txt", "npy, ivecs, jsonl, csv or tsv"],
     ),
+    (
+        "search x.crinoid --queries q.npy --out a.csv --distances d.npy",
+        1,
+        &["--distances d.npy", "leave it out"],
+    ),
+    ("search x.crinoid --queries q.npy -k 10001", 1, &["-k 10001", "500 rows"]),
+    ("search x.crinoid --queries q.npy --threads 0", 2, &["threads from 1 to 4096"]),
+    ("man frobnicate", 1, &["frobnicate", "search"]),
     ("search x.crinoid --queries q.npy --filter absent.txt", 1, &["absent.txt", "No such file"]),
     (
         "search x.crinoid --queries q.npy --filter beyond.txt",
         1,
-        &["line 2: `500`", "leave the line"],
+        &["line 2: id is `500`", "leave the line"],
     ),
-    ("search x.crinoid --queries q.npy --filter empty.jsonl", 1, &["no ids in it", "one a line"]),
+    (
+        "search x.crinoid --queries q.npy --filter empty.jsonl",
+        1,
+        &["number of ids is 0", "one a line"],
+    ),
     ("search shop --queries narrow.jsonl --filter beyond.txt", 1, &["collections", "export"]),
     ("search x.crinoid --queries q.npy --recall 2", 1, &["recall of 2", "up to 1"]),
     ("search x.crinoid --queries q.npy --recall 0.9 --ef 9", 2, &["--ef"]),

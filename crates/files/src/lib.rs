@@ -11,6 +11,7 @@ mod format;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
 pub mod jsonl;
+mod listed;
 mod matrix;
 pub mod names;
 pub mod npy;
@@ -25,6 +26,7 @@ pub mod vecs;
 
 pub use error::FileError;
 pub use format::{FORMATS, Format};
+pub use listed::listed;
 pub use matrix::Matrix;
 pub use names::Names;
 pub use reader::{

@@ -148,14 +148,24 @@ pub fn load(index: &Path, digest: u64, rows: usize) -> Result<Option<Names>, Fil
         return Err(FileError::field(&file, "digest", head.digest, reason));
     }
     let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+    let wrong = |line: u64, value: &str, reason: &str| {
+        let reason = format!("{reason}: build the index again");
+        FileError::line(&file, line, "id", value, reason)
+    };
     while let Some((number, line)) = lines.next_line()? {
+        if numbers.len() + texts.len() == rows {
+            return Err(wrong(number, line, &format!("where there are {rows} rows")));
+        }
         match serde_json::from_str(line) {
-            Ok(Value::String(text)) => texts.push(text),
-            Ok(Value::Number(id)) if id.is_u64() => numbers.extend(id.as_u64()),
-            _ => {
-                let reason = "which is none: build the index again";
-                return Err(FileError::line(&file, number, "id", line, reason));
+            Ok(Value::String(text)) if numbers.is_empty() => texts.push(text),
+            Ok(Value::Number(id)) if id.is_u64() && texts.is_empty() => numbers.extend(id.as_u64()),
+            Ok(Value::Number(id)) if !id.is_u64() => {
+                return Err(wrong(number, line, "which is none"));
             }
+            Ok(Value::String(_) | Value::Number(_)) => {
+                return Err(wrong(number, line, "of another kind than those before"));
+            }
+            _ => return Err(wrong(number, line, "which is none")),
         }
     }
     let ids = if texts.is_empty() { Ids::Numbers(numbers) } else { Ids::Texts(texts) };
@@ -215,6 +225,8 @@ mod tests {
             ("", "line 1"),
             (&whole.replace("\"ü\"\n", ""), "number of ids is 1, where 2 are expected"),
             (&whole.replace("\"ü\"", "ü"), "line 3"),
+            (&whole.replace("\"ü\"", "7"), "line 3: id is 7, of another kind"),
+            (&format!("{whole}7\n"), "line 4: id is 7, where there are 2 rows"),
             (&whole.replace("\"ü\"", "\"a \\\"b\\\"\\n\""), "not unique"),
         ] {
             std::fs::write(path_of(&index), damaged).unwrap();

@@ -88,6 +88,16 @@ impl Snapshot {
         self.parts.iter().flat_map(|part| (0..part.len()).filter_map(|row| part.id(row)))
     }
 
+    /// The number after the largest that is an id, for rows that come without one; `None` where that is the
+    /// largest there is.
+    pub fn next_number(&self) -> Option<u64> {
+        let number = |id: &ExternalId| match id {
+            ExternalId::Number(number) => Some(*number),
+            ExternalId::Text(_) => None,
+        };
+        self.ids().filter_map(number).max().map_or(Some(0), |last| last.checked_add(1))
+    }
+
     /// How many segments there are.
     pub fn segments(&self) -> usize {
         self.parts.iter().filter(|part| !part.is_memory()).count()
