@@ -119,6 +119,10 @@ fn sets(seed: u64) -> Vec<Set> {
         let rows = (0..2000).map(|_| spread(d)).collect();
         add("spread norms", Metric::InnerProduct, rows, normal(d, QUERIES, 32));
     }
+    let mut rows = normal(d, 1500, 6);
+    rows.iter_mut().for_each(|row| row[2] *= 30.0);
+    (0..5).for_each(|huge| rows[97 + 200 * huge][(huge + 3) % 6] = 1e5);
+    add("five huge factors", Metric::InnerProduct, rows, normal(d, QUERIES, 6));
     let side = |d: &mut Draw, n: usize, sign: f64| -> Vec<Vec<f64>> {
         (0..n).map(|_| d.row(32).iter().map(|x| sign * x.abs()).collect()).collect()
     };

@@ -216,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_open_is_built_as_users_get_it() {
+        // Crowded: a short reach would lose answers here, so that the search is a choice.
+        let values: Vec<f32> =
+            (0..24_000).map(|at| (hash(7, at) % 1000) as f32 / 1000.0 + 0.0001).collect();
+        let base = Vectors::new(values.as_slice(), 24).unwrap();
+        let users = Index::build(&base, &BuildOptions::default(), &()).unwrap();
+        assert!(users.report().efforts.searches.len() > 1, "{}", users.report());
+        let mut ours = Ours::new(Recipe::auto(), Sabotage::default());
+        ours.load(base, Metric::L2).unwrap();
+        let seed = BuildOptions::default().graph.seed;
+        let built = ours.build(&Parameters::new(), 1, seed).unwrap();
+        assert_eq!(built.chose, Some(users.options().recipe.to_string()));
+    }
+
+    #[test]
     fn requests_out_of_order_and_unknown_parameters_are_refused() {
         let mut ours = Ours::new(Recipe::default(), Sabotage::default());
         let kind = |refusal: Refusal| refusal.kind;

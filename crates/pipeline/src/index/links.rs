@@ -5,11 +5,12 @@
 //! the direction of the query, wherever they lie; and where queries come from elsewhere than rows, as
 //! texts do that ask for code. So rows that answer the same question are linked as well (RoarGraph, Chen
 //! et al. 2024): questions of the caller's where there are some, and under the inner product the rows
-//! themselves, seen from their mean, and their opposites.
+//! themselves, seen from their middle, and their opposites.
 
 use crinoid_graph::{Graph, GraphError, queries::link_queries};
 use crinoid_quant::{Metric, Space, Vectors, random};
 use crinoid_search::exact;
+use rayon::prelude::*;
 
 /// Answers of a question that are linked.
 const ANSWERS: usize = 40;
@@ -57,23 +58,24 @@ fn ask(prepared: &Vectors, metric: Metric, questions: &Vectors) -> Vec<Vec<u32>>
     nearest.iter().map(|near| near.iter().map(|one| one.id).collect()).collect()
 }
 
-/// Rows and their opposites, seen from the mean: adding a vector to all rows changes no order of inner
-/// products, but where rows lie on one side of the origin it hides which of them are extreme.
+/// Rows and their opposites, seen from the middle: adding a vector to all rows changes no order of inner
+/// products, but where rows lie on one side of the origin it hides which of them are extreme. The middle is the
+/// median of each dimension: a mean lies where a few huge values are, and from there all rows look alike.
 fn made_up(prepared: &Vectors) -> Vectors {
     let (len, dim) = (prepared.len(), prepared.dim());
     let rows = (PRODUCTS / len / 2).clamp(64, len.max(64));
     let ids = random::sample(SEED, len, rows);
-    let mut mean = vec![0.0f64; dim];
-    for &id in &ids {
-        for (sum, &x) in mean.iter_mut().zip(prepared.row(id as usize)) {
-            *sum += f64::from(x) / ids.len() as f64;
-        }
-    }
+    let median = |place: usize| -> f32 {
+        let mut values: Vec<f32> = ids.iter().map(|&id| prepared.row(id as usize)[place]).collect();
+        let half = values.len() / 2;
+        *values.select_nth_unstable_by(half, f32::total_cmp).1
+    };
+    let middle: Vec<f32> = (0..dim).into_par_iter().map(median).collect();
     let mut values = Vec::with_capacity(2 * ids.len() * dim);
     for sign in [1.0, -1.0] {
         for &id in &ids {
-            let row = prepared.row(id as usize).iter().zip(&mean);
-            values.extend(row.map(|(&x, &m)| sign * (x - m as f32)));
+            let row = prepared.row(id as usize).iter().zip(&middle);
+            values.extend(row.map(|(&x, &m)| sign * (x - m)));
         }
     }
     Vectors::new(values.as_slice(), dim).unwrap_or_default()
