@@ -97,6 +97,13 @@ impl PyTable {
                     PyArray1::from_vec(py, values.collect()).into_any()
                 }
                 Values::Texts(values) => objects(py, values.iter().map(Option::as_ref))?,
+                Values::Lists(values) => objects(py, values.iter().map(Option::as_ref))?,
+                // None is "not a time".
+                Values::Times(values) => {
+                    let micros = values.iter().map(|time| time.unwrap_or(i64::MIN)).collect();
+                    let micros = PyArray1::<i64>::from_vec(py, micros);
+                    micros.call_method1(intern!(py, "view"), ("datetime64[us]",))?
+                }
             };
             all.set_item(name, array)?;
         }

@@ -9,15 +9,17 @@ use arrow_array::{
     Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array,
     cast::AsArray,
     types::{
-        Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-        UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+        Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
+        Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
+        TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
+        UInt64Type,
     },
 };
 use arrow_ipc::{
     reader::{FileReader, StreamReader},
     writer::FileWriter,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
 use crinoid_quant::{Buffer, Vectors};
 use parquet::arrow::{ArrowWriter, ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
@@ -289,13 +291,99 @@ impl Batches {
             DataType::LargeUtf8 => collect!(Texts array.as_string::<i64>()),
             DataType::Utf8View => collect!(Texts array.as_string_view()),
             DataType::Boolean => collect!(Flags array.as_boolean()),
+            DataType::Timestamp(TimeUnit::Second, _) => {
+                let times = array.as_primitive::<TimestampSecondType>().iter().collect();
+                self.times(name, times, |time| time.checked_mul(1_000_000))?
+            }
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                let times = array.as_primitive::<TimestampMillisecondType>().iter().collect();
+                self.times(name, times, |time| time.checked_mul(1_000))?
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                let times = array.as_primitive::<TimestampMicrosecondType>().iter().collect();
+                Values::Times(times)
+            }
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+                let times = array.as_primitive::<TimestampNanosecondType>().iter().collect();
+                self.times(name, times, |time| Some(time.div_euclid(1_000)))?
+            }
+            DataType::Date32 => {
+                let days = array.as_primitive::<Date32Type>();
+                let days = days.iter().map(|day| day.map(i64::from)).collect();
+                self.times(name, days, |day| day.checked_mul(86_400_000_000))?
+            }
+            DataType::Date64 => {
+                let times = array.as_primitive::<Date64Type>().iter().collect();
+                self.times(name, times, |time| time.checked_mul(1_000))?
+            }
+            DataType::List(item) if is_text(item) => {
+                self.texts(name, array.as_list::<i32>().iter())?
+            }
+            DataType::LargeList(item) if is_text(item) => {
+                self.texts(name, array.as_list::<i64>().iter())?
+            }
             other => {
-                let reason = "where integers, floats, texts and flags are read: cast the column";
+                let reason = "where integers, floats, texts, flags, times and lists of texts are read: cast the column";
                 let (field, value) = (format!("type of column `{name}`"), other.to_string());
                 return Err(FileError::field(&self.path, field, value, reason));
             }
         })
     }
+}
+
+impl Batches {
+    /// A column of times, as `micros` counts them.
+    fn times(
+        &self,
+        name: &str,
+        times: Vec<Option<i64>>,
+        micros: impl Fn(i64) -> Option<i64>,
+    ) -> Result<Values, FileError> {
+        let time = |(at, time): (usize, Option<i64>)| match time.map(|time| (time, micros(time))) {
+            Some((time, None)) => {
+                let reason =
+                    "more microseconds than 64 bits hold: drop the row, or cast the column";
+                Err(self.row(at, name, "", &time.to_string(), reason))
+            }
+            time => Ok(time.and_then(|(_, micros)| micros)),
+        };
+        let times = times.into_iter().enumerate().map(time);
+        Ok(Values::Times(times.collect::<Result<_, _>>()?))
+    }
+
+    /// A column of lists of texts.
+    fn texts(
+        &self,
+        name: &str,
+        lists: impl Iterator<Item = Option<ArrayRef>>,
+    ) -> Result<Values, FileError> {
+        let mut all = Vec::new();
+        for (at, list) in lists.enumerate() {
+            let Some(list) = list else {
+                all.push(None);
+                continue;
+            };
+            let texts: Option<Vec<String>> = match list.data_type() {
+                DataType::LargeUtf8 => owned(list.as_string::<i64>().iter()),
+                DataType::Utf8View => owned(list.as_string_view().iter()),
+                _ => owned(list.as_string::<i32>().iter()),
+            };
+            let Some(texts) = texts else {
+                let reason = "where every element is a text: drop it";
+                return Err(self.row(at, name, ", an element", "null", reason));
+            };
+            all.push(Some(texts));
+        }
+        Ok(Values::Lists(all))
+    }
+}
+
+fn owned<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Option<Vec<String>> {
+    texts.map(|text| text.map(str::to_owned)).collect()
+}
+
+fn is_text(item: &Field) -> bool {
+    matches!(item.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 /// Runs the libraries' readers, which panic on some damaged files, where others give errors.
@@ -494,6 +582,47 @@ mod tests {
 
     fn unsliced(vectors: &Vectors) -> Vec<f32> {
         vectors.rows().flatten().copied().collect()
+    }
+
+    #[test]
+    fn times_and_lists_of_texts_are_attributes() {
+        use arrow_array::{
+            Date32Array, TimestampNanosecondArray, TimestampSecondArray,
+            builder::{ListBuilder, StringBuilder},
+        };
+        let mut tags = ListBuilder::new(StringBuilder::new());
+        tags.append_value([Some("a"), Some("b")]);
+        tags.append_null();
+        tags.append_value([None::<&str>; 0]);
+        let vectors = lists(&[Some([Some(1.0), Some(2.0)]); 3]);
+        let columns: [(&str, ArrayRef); 5] = [
+            ("vector", Arc::new(vectors)),
+            ("tags", Arc::new(tags.finish())),
+            ("s", Arc::new(TimestampSecondArray::from(vec![Some(2), None, Some(-1)]))),
+            ("ns", Arc::new(TimestampNanosecondArray::from(vec![Some(1_999), None, Some(-1)]))),
+            ("day", Arc::new(Date32Array::from(vec![Some(1), None, Some(0)]))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.parquet");
+        let file = File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let attributes = ["tags", "s", "ns", "day"].map(String::from).to_vec();
+        let options = Options { attributes, ..Options::default() };
+        let table = crate::read(&path, &options).unwrap();
+        let values: Vec<Values> = table.attributes.into_iter().map(|c| c.values).collect();
+        let texts = |texts: &[&str]| Some(texts.iter().map(ToString::to_string).collect());
+        assert_eq!(
+            values,
+            [
+                Values::Lists(vec![texts(&["a", "b"]), None, texts(&[])]),
+                Values::Times(vec![Some(2_000_000), None, Some(-1_000_000)]),
+                Values::Times(vec![Some(1), None, Some(-1)]),
+                Values::Times(vec![Some(86_400_000_000), None, Some(0)]),
+            ]
+        );
     }
 
     #[test]

@@ -189,9 +189,21 @@ impl JsonLines {
             Some(Value::String(_)) | None => {
                 Values::Texts(all(&cells, |cell| cell.as_str().map(str::to_owned), fail)?)
             }
+            Some(Value::Array(_)) => {
+                let list = |cell: &Value| {
+                    let text = |element: &Value| element.as_str().map(str::to_owned);
+                    cell.as_array()?.iter().map(text).collect()
+                };
+                let fail = |at: usize, cell: &Value| {
+                    let field = format!("field `{name}`");
+                    let reason = "where lists of texts are read: make its elements texts";
+                    FileError::line(&self.path, lines[at], field, cell, reason)
+                };
+                Values::Lists(all(&cells, list, fail)?)
+            }
             Some(other) => {
                 let at = cells.iter().position(|cell| cell == other).unwrap_or(0);
-                let reason = "but attributes are numbers, texts or flags";
+                let reason = "but attributes are numbers, texts, flags or lists of texts";
                 let field = format!("field `{name}`");
                 return Err(FileError::line(&self.path, lines[at], field, other, reason));
             }

@@ -44,6 +44,24 @@ pub enum Values {
     Floats(Vec<Option<f64>>),
     Texts(Vec<Option<String>>),
     Flags(Vec<Option<bool>>),
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    Times(Vec<Option<i64>>),
+    /// Several texts in a row.
+    Lists(Vec<Option<Vec<String>>>),
+}
+
+/// An expression for the values of whatever type.
+macro_rules! each {
+    ($self:expr, $values:ident => $what:expr) => {
+        match $self {
+            Values::Integers($values) => $what,
+            Values::Floats($values) => $what,
+            Values::Texts($values) => $what,
+            Values::Flags($values) => $what,
+            Values::Times($values) => $what,
+            Values::Lists($values) => $what,
+        }
+    };
 }
 
 impl Ids {
@@ -94,7 +112,7 @@ impl Ids {
                 Some(row) => Err(refused(row, &"null", missing)),
                 None => Ok(Self::Texts(values.iter().flatten().cloned().collect())),
             },
-            Values::Floats(_) | Values::Flags(_) => {
+            _ => {
                 let (name, value) = (format!("id column `{}`", column.name), column.values.kind());
                 let reason = "but ids are integers or texts: cast the column";
                 Err(FileError::field(path, name, value, reason))
@@ -116,12 +134,7 @@ impl Ids {
 impl Values {
     /// How many rows.
     pub fn len(&self) -> usize {
-        match self {
-            Self::Integers(values) => values.len(),
-            Self::Floats(values) => values.len(),
-            Self::Texts(values) => values.len(),
-            Self::Flags(values) => values.len(),
-        }
+        each!(self, values => values.len())
     }
 
     /// Whether there is no row.
@@ -136,17 +149,14 @@ impl Values {
             Self::Floats(_) => "floats",
             Self::Texts(_) => "texts",
             Self::Flags(_) => "flags",
+            Self::Times(_) => "times",
+            Self::Lists(_) => "lists",
         }
     }
 
     /// Whether no row has a value, so that the kind is anybody's guess.
     fn is_blank(&self) -> bool {
-        match self {
-            Self::Integers(values) => values.iter().all(Option::is_none),
-            Self::Floats(values) => values.iter().all(Option::is_none),
-            Self::Texts(values) => values.iter().all(Option::is_none),
-            Self::Flags(values) => values.iter().all(Option::is_none),
-        }
+        each!(self, values => values.iter().all(Option::is_none))
     }
 
     /// As many rows without a value, of the kind of `like`.
@@ -156,6 +166,8 @@ impl Values {
             Self::Floats(_) => Self::Floats(vec![None; rows]),
             Self::Texts(_) => Self::Texts(vec![None; rows]),
             Self::Flags(_) => Self::Flags(vec![None; rows]),
+            Self::Times(_) => Self::Times(vec![None; rows]),
+            Self::Lists(_) => Self::Lists(vec![None; rows]),
         }
     }
 
@@ -184,6 +196,8 @@ impl Values {
             (Self::Floats(all), Self::Floats(more)) => all.extend(more),
             (Self::Texts(all), Self::Texts(more)) => all.extend(more),
             (Self::Flags(all), Self::Flags(more)) => all.extend(more),
+            (Self::Times(all), Self::Times(more)) => all.extend(more),
+            (Self::Lists(all), Self::Lists(more)) => all.extend(more),
             _ => return false,
         }
         true

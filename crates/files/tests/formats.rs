@@ -133,16 +133,18 @@ fn json_lines_are_rows() {
     assert_eq!((plain.vectors.as_slice(), plain.vectors.dim()), (&[1.0, 2.5, -3.0, 4.0][..], 2));
     let options = Options {
         ids: Some("key".into()),
-        attributes: ["n", "f"].map(String::from).to_vec(),
+        attributes: ["n", "f", "tags"].map(String::from).to_vec(),
         ..Options::default()
     };
     let text = "\u{feff}{\"key\":\"a\",\"embedding\":[1],\"n\":3}\r\n\
-                {\"key\":\"b\",\"embedding\":[2],\"n\":null,\"f\":0.5}";
+                {\"key\":\"b\",\"embedding\":[2],\"n\":null,\"f\":0.5,\"tags\":[\"x\",\"y\"]}";
     let table = table(text, &options);
     assert_eq!(table.vectors.as_slice(), [1.0, 2.0]);
     assert_eq!(table.ids, Some(Ids::Texts(vec!["a".into(), "b".into()])));
     assert_eq!(table.attributes[0].values, Values::Integers(vec![Some(3), None]));
     assert_eq!(table.attributes[1].values, Values::Floats(vec![None, Some(0.5)]));
+    let tags = vec![None, Some(vec!["x".to_owned(), "y".to_owned()])];
+    assert_eq!(table.attributes[2].values, Values::Lists(tags));
 }
 
 /// The formats that vectors can be written in.
