@@ -11,6 +11,7 @@
 //! | an index and a rule about rows | answers that keep to it | [`Filter`] |
 //! | texts behind the vectors | a reranker on top | [`Retriever`], [`rerank`] |
 //! | vectors that come and go | all of it, durable, under your own ids | `Collection`, feature `collection` |
+//! | rows with attributes | those that a filter admits | `attributes::FilterExpr`, feature `collection` |
 //! | vectors in files | them in memory | `files::read_vectors`, feature `files` (with `hdf5`, `arrow`) |
 //! | a file | what it is and whether it is whole | [`Container`] |
 //!
@@ -20,8 +21,8 @@
 pub use crinoid_graph::{BuildError, Diagnosis, Graph, Params, Progress, diagnose};
 #[cfg(feature = "collection")]
 pub use crinoid_pipeline::collection::{
-    Batch, Collection, CollectionError, CollectionOptions, ExternalId, Match, Recovery, Snapshot,
-    Written,
+    Batch, Collection, CollectionError, CollectionOptions, Event, ExternalId, Match, Matches,
+    Recovery, Repair, Row, Snapshot, Status, Verification, Written,
 };
 pub use crinoid_pipeline::{
     Answer, Blend, BuildOptions, BuildReport, Candidate, Ceiling, ContainerError, EffortCurve,
@@ -35,6 +36,15 @@ pub use crinoid_quant::{
 };
 pub use crinoid_refine::Pool;
 pub use crinoid_search::Answers;
+
+/// What is known of a collection's rows besides their vectors, and filters over it.
+#[cfg(feature = "collection")]
+pub mod attributes {
+    pub use crinoid_pipeline::collection::{
+        Attributes, Comparison, FilterError, FilterExpr, Kind, Literal, MAX_ATTRIBUTE_TEXT,
+        MAX_ATTRIBUTES, Schema, Value,
+    };
+}
 
 /// Vectors in the files people have; [`files::read_vectors`](crinoid_files::read_vectors) reads any of them, and
 /// `files::arrow::to_vectors` takes arrays of arrow without a copy (feature `arrow`).
@@ -52,6 +62,8 @@ pub mod rerank {
 
 /// What a search did, stage by stage, and over many queries.
 pub mod report {
+    #[cfg(feature = "collection")]
+    pub use crinoid_pipeline::collection::{PartReport, Way};
     pub use crinoid_pipeline::{Budget, StageStats, StageSummary};
     pub use crinoid_refine::{Reason, StageReport, Stages};
     pub use crinoid_search::Counters;

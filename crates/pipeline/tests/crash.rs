@@ -1,5 +1,8 @@
-//! A child process is killed over and over while it inserts, seals, compacts and publishes; what it
-//! acknowledged must be there, what it did not must be there whole or not at all.
+//! A child process is killed over and over while it inserts, changes attributes, seals, compacts and publishes;
+//! what it acknowledged must be there, what it did not must be there whole or not at all, and filters agree with
+//! what is stored.
+//!
+//! `CRINOID_CRASH_KILLS` says how often.
 
 #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 #![cfg(unix)]
@@ -9,7 +12,9 @@ mod common;
 use common::options;
 use crinoid_pipeline::{
     Index, SearchOptions,
-    collection::{Batch, Collection, CollectionOptions, ExternalId},
+    collection::{
+        Attributes, Batch, Collection, CollectionOptions, ExternalId, FilterExpr, Row, Value,
+    },
 };
 use crinoid_quant::{Metric, Vectors};
 use std::{
@@ -20,7 +25,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-const KILLS: u64 = 200;
+/// How many processes are killed.
+fn kills() -> u64 {
+    std::env::var("CRINOID_CRASH_KILLS").map_or(200, |kills| kills.parse().unwrap())
+}
+
 const DIM: usize = 6;
 const FOLDER: &str = "CRINOID_TEST_CRASH_FOLDER";
 const START: &str = "CRINOID_TEST_CRASH_START";
@@ -40,25 +49,56 @@ fn kept() -> CollectionOptions {
         .max_segments(3)
 }
 
-type Model = BTreeMap<ExternalId, Vec<f32>>;
+type Model = BTreeMap<ExternalId, Row>;
+
+/// What happens to an id.
+enum Entry {
+    Put(Vec<f32>, Attributes),
+    Update(i64),
+    Delete,
+}
+
+/// How many values the attribute `n` has.
+const VALUES: u64 = 5;
+
+fn described(n: u64) -> Attributes {
+    let tags = (0..n % 3).map(|tag| tag.to_string()).collect();
+    Attributes::from([
+        ("n".to_owned(), Value::Int((n % VALUES) as i64)),
+        ("tags".to_owned(), Value::List(tags)),
+    ])
+}
 
 /// The entries of batch number `at`, the same in the child and in the test.
-fn entries(at: u64) -> Vec<(ExternalId, Option<Vec<f32>>)> {
+fn entries(at: u64) -> Vec<(ExternalId, Entry)> {
     let entry = |place: u64| {
         let roll = hash(at * 31 + place + 1);
         let id = ExternalId::from(roll % 70);
         let value = |i: u64| (hash(roll + i) % 2_000) as f32 / 1_000.0 - 1.0;
-        (id, (!(roll / 70).is_multiple_of(4)).then(|| (0..DIM as u64).map(value).collect()))
+        let entry = match roll / 70 % 8 {
+            0 | 1 => Entry::Delete,
+            2 | 3 => Entry::Update((roll / 1_000 % VALUES) as i64),
+            4 => Entry::Put((0..DIM as u64).map(value).collect(), Attributes::new()),
+            _ => Entry::Put((0..DIM as u64).map(value).collect(), described(roll / 1_000)),
+        };
+        (id, entry)
     };
     (0..1 + hash(at) % 5).map(entry).collect()
 }
 
 fn apply(model: &mut Model, at: u64) {
-    for (id, vector) in entries(at) {
-        match vector {
-            Some(vector) => model.insert(id, vector),
-            None => model.remove(&id),
-        };
+    for (id, entry) in entries(at) {
+        match entry {
+            Entry::Put(vector, attributes) => {
+                model.insert(id, Row { vector, attributes });
+            }
+            Entry::Update(n) => {
+                if let Some(row) = model.get_mut(&id) {
+                    row.attributes.insert("n".to_owned(), Value::Int(n));
+                }
+            }
+            Entry::Delete => drop(model.remove(&id)),
+        }
     }
 }
 
@@ -70,10 +110,11 @@ fn child() {
     let mut out = std::io::stdout();
     for at in start.parse().unwrap().. {
         let mut batch = Batch::new();
-        for (id, vector) in entries(at) {
-            match vector {
-                Some(vector) => batch.upsert(id, &vector),
-                None => batch.delete(id),
+        for (id, entry) in entries(at) {
+            match entry {
+                Entry::Put(vector, attributes) => batch.upsert_with(id, &vector, attributes),
+                Entry::Update(n) => batch.update(id, [("n".to_owned(), Some(Value::Int(n)))]),
+                Entry::Delete => batch.delete(id),
             };
         }
         collection.write(&batch).unwrap();
@@ -111,13 +152,27 @@ fn run_and_kill(folder: &Path, start: u64, acks: u64, delay: Duration) -> Option
 }
 
 fn contents(collection: &Collection, ids: u64) -> Model {
-    (0..ids).filter_map(|id| Some((ExternalId::from(id), collection.get(id).unwrap()?))).collect()
+    let ids: Vec<ExternalId> = (0..ids).map(ExternalId::from).collect();
+    let rows = collection.get_many(&ids).unwrap();
+    ids.into_iter().zip(rows).filter_map(|(id, row)| Some((id, row?))).collect()
 }
 
-/// Answers equal those of an index that was built of exactly these rows.
+/// Filters find the rows that have the attributes, and answers equal those of an index that was built of exactly
+/// these rows.
 fn check_answers(collection: &Collection, model: &Model) {
     assert_eq!(collection.len(), model.len());
-    let rows: Vec<_> = model.values().collect();
+    for n in 0..VALUES as i64 {
+        let tag = (n % 2).to_string();
+        let filter = FilterExpr::equal("n", n) | FilterExpr::contains("tags", &*tag);
+        let admitted = model.iter().filter(|(_, row)| {
+            let tagged = |tags: &Value| matches!(tags, Value::List(tags) if tags.contains(&tag));
+            row.attributes.get("n") == Some(&Value::Int(n))
+                || row.attributes.get("tags").is_some_and(tagged)
+        });
+        let admitted: Vec<ExternalId> = admitted.map(|(id, _)| id.clone()).collect();
+        assert_eq!(collection.filtered(&filter).unwrap().list(None, 100), admitted, "{filter}");
+    }
+    let rows: Vec<_> = model.values().map(|row| &row.vector).collect();
     if rows.is_empty() {
         return;
     }
@@ -142,7 +197,8 @@ fn whatever_is_killed_when_nothing_acknowledged_is_lost() {
     Collection::create(folder.path(), DIM, &kept()).unwrap();
     let (mut model, mut next) = (Model::new(), 0);
     let (mut unacknowledged, mut leftovers) = (0, 0);
-    for kill in 0..KILLS {
+    let kills = kills();
+    for kill in 0..kills {
         let roll = hash(kill ^ 0xc4a5);
         // Up to a few milliseconds after an acknowledgement, or while it is still opening.
         let delay = Duration::from_micros(roll / 8 % 6_000);
@@ -163,7 +219,7 @@ fn whatever_is_killed_when_nothing_acknowledged_is_lost() {
         check_answers(&collection, &model);
     }
     println!(
-        "{KILLS} kills, {next} batches; {unacknowledged} times the batch under way was there, \
+        "{kills} kills, {next} batches; {unacknowledged} times the batch under way was there, \
          {leftovers} files were left over from seals and compactions"
     );
 }

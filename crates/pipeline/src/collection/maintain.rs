@@ -9,12 +9,14 @@
 //! nothing is built, and [`Collection::status`](super::Collection::status) says why.
 
 use super::{
+    columns::Described,
+    events::Listeners,
     handover::{Handover, Writer},
     part::Part,
     segment_name,
     snapshot::Snapshot,
     store::Store,
-    types::{CollectionError, CollectionOptions, ExternalId, Failure},
+    types::{CollectionError, CollectionOptions, Event, ExternalId, Failure},
 };
 use crate::index::Index;
 use crinoid_graph::Progress;
@@ -45,6 +47,7 @@ pub(super) struct Inner {
     work: Mutex<Work>,
     changed: Condvar,
     stop: AtomicBool,
+    pub(super) listeners: Listeners,
 }
 
 /// What the maintenance thread is at.
@@ -61,8 +64,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A new segment: its number, its index, and its rows.
-type Built = (u64, Index, BTreeMap<u64, ExternalId>);
+/// A new segment: its number, its index, its rows and their attributes.
+struct Built {
+    number: u64,
+    index: Index,
+    rows: BTreeMap<u64, ExternalId>,
+    described: Described,
+}
+
+impl Built {
+    /// As the store wants it named.
+    fn named(&self) -> (u64, u64, Vec<u64>) {
+        (self.number, self.index.digest(), self.rows.keys().copied().collect())
+    }
+
+    fn into_part(self) -> Part {
+        let rows = self.rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
+        Part::segment(self.number, self.index, rows, self.described)
+    }
+}
 
 /// Breaks a build off when the collection is closed.
 struct UntilStopped<'a>(&'a AtomicBool);
@@ -87,6 +107,7 @@ impl Inner {
             work: Mutex::new(Work { wanted: true, ..Work::default() }),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
+            listeners: Listeners::default(),
         }
     }
 
@@ -182,7 +203,9 @@ impl Inner {
         let attempts = work.failure.as_ref().map_or(0, |(failure, _)| failure.attempts);
         work.failure = failed.map(|why| {
             let pause = RETRY[0].saturating_mul(1 << attempts.min(16)).min(RETRY[1]);
-            (Failure { why, attempts: attempts + 1, pause }, Instant::now() + pause)
+            let failure = Failure { why, attempts: attempts + 1, pause };
+            self.listeners.tell(&Event::Failed(failure.clone()));
+            (failure, Instant::now() + pause)
         });
         self.changed.notify_all();
     }
@@ -232,10 +255,18 @@ impl Inner {
     /// moment at which it replaces the old ones; they are removed last. A crash in between
     /// leaves files that the next opening removes.
     fn replace(&self, victims: &[Part]) -> Result<(), CollectionError> {
+        let started = Instant::now();
         let rows = victims.iter().flat_map(|part| part.live_rows()).collect();
         let old: Vec<u64> = victims.iter().filter_map(Part::number).collect();
-        let built = self.build(rows)?;
-        let file = built.as_ref().map(|(number, ..)| self.folder.join(segment_name(*number)));
+        let built = self.build(rows, |rows| {
+            let moved = |part: &'_ Part| {
+                let numbers = part.rows().to_vec();
+                move |place: u32| Some(rows.binary_search(&numbers[place as usize]).ok()? as u32)
+            };
+            Described::gathered(victims.iter().map(|part| (part.described(), moved(part))))
+        })?;
+        let (segment, rows) = built.as_ref().map_or((None, 0), |b| (Some(b.number), b.rows.len()));
+        let file = built.as_ref().map(|built| self.folder.join(segment_name(built.number)));
         let committed = self.commit(victims, &old, built);
         match (&committed, file) {
             (Err(_), Some(file)) => drop(fs::remove_file(file)),
@@ -245,11 +276,20 @@ impl Inner {
             }),
             _ => {}
         }
+        if committed.is_ok() {
+            let took = started.elapsed();
+            self.listeners.tell(&Event::Built { segment, rows, replaced: old, took });
+        }
         committed
     }
 
-    /// Builds a segment of those of `rows` that are alive, and writes its file. No rows, no segment.
-    fn build(&self, mut rows: BTreeMap<u64, ExternalId>) -> Result<Option<Built>, CollectionError> {
+    /// Builds a segment of those of `rows` that are alive, and writes its file; `describe` is told which, and
+    /// says what their attributes are. No rows, no segment.
+    fn build(
+        &self,
+        mut rows: BTreeMap<u64, ExternalId>,
+        describe: impl FnOnce(&[u64]) -> Described,
+    ) -> Result<Option<Built>, CollectionError> {
         self.store.check_place()?;
         let vectors = self.store.raw(&mut rows)?;
         if rows.is_empty() {
@@ -261,7 +301,8 @@ impl Inner {
         index.save(&path)?;
         // From the file, so that what will be read after a crash is what is read now.
         let index = Index::load_to(&path, self.options.placement())?;
-        Ok(Some((number, index, rows)))
+        let numbers: Vec<u64> = rows.keys().copied().collect();
+        Ok(Some(Built { number, index, rows, described: describe(&numbers) }))
     }
 
     fn commit(
@@ -273,20 +314,23 @@ impl Inner {
         let writer = self.writer();
         let snapshot = writer.now();
         let is_victim = |part: &&Part| victims.iter().any(|victim| victim.is_of(part));
-        // As they are now: rows may have died since.
-        let present = snapshot.parts().iter().filter(is_victim);
+        // As they are now: rows may have died since, or have other attributes.
+        let present: Vec<&Part> = snapshot.parts().iter().filter(is_victim).collect();
         let alive: HashSet<u64> =
-            present.flat_map(|part| part.live_rows().map(|(row, _)| row)).collect();
+            present.iter().flat_map(|part| part.live_rows().map(|(row, _)| row)).collect();
         let mut parts: Vec<Part> =
             snapshot.parts().iter().filter(|part| !is_victim(part)).cloned().collect();
         match built {
             None => self.store.replace_segments(old, None)?,
-            Some((number, index, rows)) => {
-                let numbers: Vec<u64> = rows.keys().copied().collect();
-                let new = Some((number, index.digest(), &numbers[..]));
-                self.store.replace_segments(old, new)?;
-                let rows = rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
-                let mut part = Part::segment(number, index, rows);
+            Some(built) => {
+                let (number, digest, numbers) = built.named();
+                self.store.replace_segments(old, Some((number, digest, &numbers)))?;
+                let mut part = built.into_part();
+                for one in present {
+                    for (place, attributes) in one.described().changed() {
+                        part.describe(one.rows()[place as usize], attributes);
+                    }
+                }
                 for row in numbers.into_iter().filter(|row| !alive.contains(row)) {
                     part.kill(row);
                 }
@@ -302,18 +346,18 @@ impl Inner {
         &self,
         number: u64,
         rows: BTreeMap<u64, ExternalId>,
+        describe: impl FnOnce(&[u64]) -> Described,
     ) -> Result<(), CollectionError> {
-        let built = self.build(rows)?;
+        let built = self.build(rows, describe)?;
         let writer = self.writer();
         let snapshot = writer.now();
         let mut parts = snapshot.parts().to_vec();
         match built {
             None => self.store.replace_segments(&[number], None)?,
-            Some((new, index, rows)) => {
-                let numbers: Vec<u64> = rows.keys().copied().collect();
-                self.store.replace_segments(&[number], Some((new, index.digest(), &numbers)))?;
-                let rows = rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
-                parts.push(Part::segment(new, index, rows));
+            Some(built) => {
+                let (new, digest, numbers) = built.named();
+                self.store.replace_segments(&[number], Some((new, digest, &numbers)))?;
+                parts.push(built.into_part());
             }
         }
         writer.publish(snapshot.with_parts(parts));

@@ -13,21 +13,37 @@
 //! |---|---|
 //! | `mod` | [`Collection`]: opening, reading, writing |
 //! | `handover` | how a new state reaches those who search |
+//! | `events` | telling others what maintenance does |
 //! | `maintain` | sealing and compacting, on a thread of its own |
 //! | `store`, `tables` | the transactional file, and what stands in it |
 //! | `record` | its values, each with a checksum |
+//! | `backup`, `salvage` | copies, and what is left of a damaged store |
 //! | `upgrade` | stores of the first format |
+//! | `attributes`, `number`, `time` | what is known of a row besides its vector |
+//! | `expression`, `parse` | filters, and filters as text |
+//! | `columns` | attributes by value: what filters look at |
 //! | `part` | some rows and how to search them: a segment, or a few in memory |
 //! | `snapshot` | searching all parts at one point in time |
+//! | `matches` | answers page by page |
 //! | `types` | ids, batches, options, errors |
 
+mod attributes;
+mod backup;
+mod columns;
+mod events;
+mod expression;
 mod handover;
 mod maintain;
+mod matches;
+mod number;
+mod parse;
 mod part;
 mod record;
+mod salvage;
 mod snapshot;
 mod store;
 mod tables;
+mod time;
 mod types;
 mod upgrade;
 /// What [`handover`] locks with; its test puts loom's in their place.
@@ -35,23 +51,29 @@ mod sync {
     pub(super) use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 }
 
-pub use snapshot::Snapshot;
+pub use attributes::{Attributes, Kind, MAX_ATTRIBUTE_TEXT, MAX_ATTRIBUTES, Schema, Value};
+pub use expression::{Comparison, FilterError, FilterExpr, Literal};
+pub use matches::Matches;
+pub use snapshot::{PartReport, Snapshot, Way};
 pub use types::{
-    Batch, CollectionError, CollectionOptions, ExternalId, Failure, MAX_BATCH, MAX_BATCH_VALUES,
-    MAX_ID, Match, Recovery, Status, Verification, Written,
+    Batch, CollectionError, CollectionOptions, Event, ExternalId, Failure, MAX_BATCH,
+    MAX_BATCH_VALUES, MAX_ID, Match, Recovery, Repair, Row, Status, Verification, Written,
 };
 
 use crate::{
     container::{Container, write::sync_folder},
     index::{Index, SearchOptions},
 };
+use columns::{Columns, Described};
+use handover::Writer;
 use maintain::Inner;
 use part::Part;
+use snapshot::Common;
 use std::{
     collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, mpsc::Receiver},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -135,31 +157,44 @@ impl Collection {
         let known: HashSet<String> = segments.iter().map(|(n, _)| segment_name(*n)).collect();
         recovery.removed = remove_strangers(&folder, &known)?;
 
-        let mut names = store.names()?;
+        let (mut names, attributes) = (store.names()?, store.attributes()?);
+        let describe = |rows: &mut dyn Iterator<Item = u64>| {
+            let mut columns = Columns::default();
+            for (place, row) in (0..).zip(rows) {
+                if let Some(attributes) = attributes.get(&row) {
+                    columns.insert(place, attributes);
+                }
+            }
+            Described::new(columns)
+        };
         let (mut parts, mut broken) = (Vec::new(), Vec::new());
         for (number, segment) in segments {
             let live = segment.rows.iter().map(|row| (*row, names.remove(row))).collect::<Vec<_>>();
             let path = folder.join(segment_name(number));
             match Index::load_to(&path, options.placement()) {
                 Ok(index) if index.digest() == segment.digest && index.len() == live.len() => {
-                    parts.push(Part::segment(number, index, live));
+                    let described = describe(&mut live.iter().map(|(row, _)| *row));
+                    parts.push(Part::segment(number, index, live, described));
                 }
                 // The rows are in the store; the file is only derived from them.
                 _ => broken.push((number, live)),
             }
         }
-        let idle = snapshot::idle();
         if !names.is_empty() {
             let full = store.prepared(&mut names)?;
+            let described = describe(&mut names.keys().copied());
             let rows = names.into_iter().collect();
-            parts.push(Part::memory(rows, full, options.build.metric));
+            parts.push(Part::memory(rows, full, options.build.metric, described));
         }
         recovery.rebuilt = broken.len();
-        let snapshot = Snapshot::new(parts, store.preparation(), idle);
+        let idle = snapshot::idle();
+        let (preparation, schema) = (store.preparation(), options.schema);
+        let common = Common { preparation, schema, idle };
+        let snapshot = Snapshot::new(parts, Arc::new(common));
         let inner = Arc::new(Inner::new(folder, store, snapshot));
         for (number, live) in broken {
             let alive = live.into_iter().filter_map(|(row, id)| Some((row, id?)));
-            inner.rebuild(number, alive.collect())?;
+            inner.rebuild(number, alive.collect(), |rows| describe(&mut rows.iter().copied()))?;
         }
         let served = inner.clone();
         let name = "crinoid-maintenance".to_owned();
@@ -189,21 +224,33 @@ impl Collection {
             inner.wait_for_room(most)?;
             waited = started.elapsed();
         }
-        let writer = inner.writer();
-        let Change { added, killed, written } = inner.store.apply(batch)?;
+        let written = self.write_as(&inner.writer(), batch)?;
+        Ok(Written { waited, ..written })
+    }
+
+    fn write_as(
+        &self,
+        writer: &Writer<'_, Snapshot>,
+        batch: &Batch,
+    ) -> Result<Written, CollectionError> {
+        let (inner, metric) = (&*self.inner, self.inner.options.build.metric);
+        let Change { added, killed, described, written } = inner.store.apply(batch)?;
         let snapshot = writer.now();
         let mut parts = snapshot.parts().to_vec();
         for row in killed {
             let _ = parts.iter_mut().any(|part| part.kill(row));
         }
+        for (row, attributes) in described {
+            let attributes = Arc::new(attributes);
+            let _ = parts.iter_mut().any(|part| part.describe(row, &attributes));
+        }
         if !added.is_empty() {
-            parts.push(Part::from_added(added, options.build.metric));
-            part::merge_small(&mut parts, options.build.metric);
+            parts.push(Part::from_added(added, metric));
+            part::merge_small(&mut parts, metric);
         }
         writer.publish(snapshot.with_parts(parts));
-        drop(writer);
         inner.wake();
-        Ok(Written { waited, ..written })
+        Ok(written)
     }
 
     /// Inserts or replaces one vector; see [`write`](Self::write).
@@ -226,12 +273,71 @@ impl Collection {
         self.write(&batch).map(|written| written.deleted > 0)
     }
 
+    /// Changes some attributes of one row and leaves its vector; says whether there was one. See
+    /// [`Batch::update`] and [`write`](Self::write).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn update(
+        &self,
+        id: impl Into<ExternalId>,
+        changes: impl IntoIterator<Item = (String, Option<Value>)>,
+    ) -> Result<bool, CollectionError> {
+        let mut batch = Batch::new();
+        batch.update(id, changes);
+        self.write(&batch).map(|written| written.updated > 0)
+    }
+
     /// The vector stored under `id`, as it was given. Waits for nobody.
     ///
     /// # Errors
     /// When the store cannot be read, or does not hold what was written.
     pub fn get(&self, id: impl Into<ExternalId>) -> Result<Option<Vec<f32>>, CollectionError> {
-        self.inner.store.get(&id.into())
+        let found = self.inner.store.get(&[id.into()], false)?.pop();
+        Ok(found.flatten().map(|row| row.vector))
+    }
+
+    /// The vector and the attributes stored under `id`. Waits for nobody.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_row(&self, id: impl Into<ExternalId>) -> Result<Option<Row>, CollectionError> {
+        Ok(self.inner.store.get(&[id.into()], true)?.pop().flatten())
+    }
+
+    /// What is stored under each of `ids`, all at one point in time. Waits for nobody.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_many(&self, ids: &[ExternalId]) -> Result<Vec<Option<Row>>, CollectionError> {
+        self.inner.store.get(ids, true)
+    }
+
+    /// Those rows that `filter` admits now, to be searched, counted and listed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "collection")] {
+    /// use crinoid_pipeline::{SearchOptions, collection::{Attributes, Batch, Collection, CollectionOptions}};
+    ///
+    /// let folder = std::env::temp_dir().join(format!("crinoid-filtered-{}", std::process::id()));
+    /// let collection = Collection::create(&folder, 1, &CollectionOptions::default())?;
+    /// let mut batch = Batch::new();
+    /// for at in 0..100u64 {
+    ///     let attributes = Attributes::from([("price".to_owned(), (at as i64 * 7 % 100).into())]);
+    ///     batch.upsert_with(at, &[at as f32], attributes);
+    /// }
+    /// collection.write(&batch)?;
+    /// let cheap = collection.filtered(&"price < 3".parse()?)?;
+    /// assert_eq!(cheap.list(None, 10), [0.into(), 43.into(), 86.into()]);
+    /// assert_eq!(cheap.search(&[50.0], &SearchOptions::for_k(1))?[0].id, 43.into());
+    /// # drop(collection); std::fs::remove_dir_all(&folder)?; }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the collection has a schema, and the filter does not go with it.
+    pub fn filtered(&self, filter: &FilterExpr) -> Result<Arc<Snapshot>, CollectionError> {
+        Ok(Arc::new(self.snapshot().filtered(filter)?))
     }
 
     /// The nearest `options.k` vectors now; see [`Snapshot::search`].
@@ -266,6 +372,21 @@ impl Collection {
         &self.inner.options
     }
 
+    /// Deletes all rows that `filter` admits; says how many. See [`write`](Self::write).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and as [`filtered`](Self::filtered).
+    pub fn delete_where(&self, filter: &FilterExpr) -> Result<usize, CollectionError> {
+        // Nobody writes between the look and the deed.
+        let writer = self.inner.writer();
+        let rows = writer.now().filtered(filter)?;
+        let mut batch = Batch::new();
+        for id in rows.ids() {
+            batch.delete(id.clone());
+        }
+        self.write_as(&writer, &batch).map(|written| written.deleted)
+    }
+
     /// What opening it had to repair.
     pub fn recovery(&self) -> Recovery {
         self.recovery
@@ -286,6 +407,25 @@ impl Collection {
             bytes: files.filter_map(|entry| size(entry).ok()).map(|file| file.len()).sum(),
             failure,
         }
+    }
+
+    /// What maintenance does from now on: each segment that it builds, each failure. Several may listen.
+    ///
+    /// ```
+    /// # #[cfg(feature = "collection")] {
+    /// use crinoid_pipeline::collection::{Collection, CollectionOptions, Event};
+    ///
+    /// let folder = std::env::temp_dir().join(format!("crinoid-events-{}", std::process::id()));
+    /// let collection = Collection::create(&folder, 1, &CollectionOptions::default())?;
+    /// let events = collection.events();
+    /// collection.upsert("a", &[1.0])?;
+    /// collection.seal()?;
+    /// assert!(matches!(events.recv()?, Event::Built { segment: Some(0), rows: 1, .. }));
+    /// # drop(collection); std::fs::remove_dir_all(&folder)?; }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn events(&self) -> Receiver<Event> {
+        self.inner.listeners.add()
     }
 
     /// Waits until all that the options want sealed and compacted is; nothing else is needed for

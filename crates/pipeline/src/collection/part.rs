@@ -1,18 +1,45 @@
 //! Some rows and how to search them.
 
-use super::{store::Added, types::ExternalId};
-use crate::index::Index;
+use super::{
+    attributes::Attributes,
+    columns::{Columns, Described},
+    expression::FilterExpr,
+    store::Added,
+    types::ExternalId,
+};
+use crate::index::{Filter, Index};
 use crinoid_quant::{Codes, Metric, Preparation, Vectors, codec::Float};
-use crinoid_search::Exact;
+use crinoid_search::{Bitmap, Exact};
 use std::sync::Arc;
 
-/// Rows that never change, and which of them are dead by now. Cloning shares the rows.
+/// Rows whose vectors never change, which of them are dead by now, and their attributes now. Cloning shares the
+/// rows.
 #[derive(Clone)]
 pub(super) struct Part {
     body: Arc<Body>,
     dead: Arc<Dead>,
+    described: Described,
     /// Whether it is being rewritten: nothing may be merged with it.
     frozen: bool,
+    /// Those of the live rows that a filter admits; `None` where all count.
+    chosen: Option<Arc<Chosen>>,
+}
+
+/// Some rows of a part, as those who search it want them.
+pub(super) enum Chosen {
+    /// Of a segment.
+    Filter(Filter),
+    /// Of rows in memory.
+    Places(Bitmap),
+}
+
+impl Chosen {
+    pub(super) fn places(&self) -> &Bitmap {
+        match self {
+            Chosen::Filter(filter) => filter.rows(),
+            Chosen::Places(places) => places,
+        }
+    }
 }
 
 struct Body {
@@ -45,27 +72,38 @@ impl Dead {
 }
 
 impl Part {
-    fn new(rows: Vec<(u64, Option<ExternalId>)>, kind: Kind) -> Self {
+    fn new(rows: Vec<(u64, Option<ExternalId>)>, kind: Kind, described: Described) -> Self {
         let mut dead = Dead { bits: vec![0; rows.len().div_ceil(64)], count: 0 };
         for (place, _) in rows.iter().enumerate().filter(|(_, (_, id))| id.is_none()) {
             dead.bits[place / 64] |= 1 << (place % 64);
             dead.count += 1;
         }
         let (rows, ids) = rows.into_iter().unzip();
-        Self { body: Arc::new(Body { rows, ids, kind }), dead: Arc::new(dead), frozen: false }
+        let (body, dead) = (Arc::new(Body { rows, ids, kind }), Arc::new(dead));
+        Self { body, dead, described, frozen: false, chosen: None }
     }
 
     /// A segment over `rows`, in the order of the index's rows; those without an id are dead.
-    pub(super) fn segment(number: u64, index: Index, rows: Vec<(u64, Option<ExternalId>)>) -> Self {
-        Self::new(rows, Kind::Segment { number, index: Box::new(index) })
+    pub(super) fn segment(
+        number: u64,
+        index: Index,
+        rows: Vec<(u64, Option<ExternalId>)>,
+        described: Described,
+    ) -> Self {
+        Self::new(rows, Kind::Segment { number, index: Box::new(index) }, described)
     }
 
     /// Rows in memory. `full` are prepared vectors with all dimensions.
-    pub(super) fn memory(rows: Vec<(u64, ExternalId)>, full: Vectors, metric: Metric) -> Self {
+    pub(super) fn memory(
+        rows: Vec<(u64, ExternalId)>,
+        full: Vectors,
+        metric: Metric,
+        described: Described,
+    ) -> Self {
         let metric = Preparation::new(metric, full.dim()).prepared_metric();
         let scan = Exact::new(Arc::new(Float::train(&full, metric)));
         let rows = rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
-        Self::new(rows, Kind::Memory { full, scan })
+        Self::new(rows, Kind::Memory { full, scan }, described)
     }
 
     /// What a batch added; not empty.
@@ -73,14 +111,16 @@ impl Part {
         let mut values = Vec::new();
         let mut dim = 0;
         let mut rows = Vec::with_capacity(added.len());
-        for (row, (id, full)) in added {
+        let mut columns = Columns::default();
+        for (place, (row, (id, full, attributes))) in (0..).zip(added) {
             dim = full.len();
             values.extend(full);
             rows.push((row, id));
+            columns.insert(place, &attributes);
         }
         // Checked when the batch was prepared: finite, all of one dimension.
         let full = Vectors::new(values.as_slice(), dim).unwrap_or_else(|_| Vectors::empty(dim));
-        Self::memory(rows, full, metric)
+        Self::memory(rows, full, metric, Described::new(columns))
     }
 
     pub(super) fn kind(&self) -> &Kind {
@@ -119,20 +159,66 @@ impl Part {
         self.dead.count
     }
 
-    /// Live rows.
+    /// Live rows; of a part among some of its rows, those of them.
     pub(super) fn live(&self) -> usize {
-        self.len() - self.dead()
+        match self.chosen() {
+            Some(chosen) => chosen.places().count(),
+            None => self.len() - self.dead(),
+        }
     }
 
-    /// The id of the row at `place`, if it is alive.
+    /// The live rows that a filter admits, where one does.
+    pub(super) fn chosen(&self) -> Option<&Chosen> {
+        self.chosen.as_deref()
+    }
+
+    /// This part among those of its rows alone that `filter` admits.
+    pub(super) fn among(&self, filter: &FilterExpr) -> Self {
+        let mut places = Bitmap::new(self.len());
+        for place in self.described.admitted(filter, self.len() as u32) {
+            if self.id(place as usize).is_some() {
+                places.insert(place);
+            }
+        }
+        let chosen = match self.kind() {
+            Kind::Segment { index, .. } => Chosen::Filter(index.filter_rows(places)),
+            Kind::Memory { .. } => Chosen::Places(places),
+        };
+        Self { chosen: Some(Arc::new(chosen)), ..self.clone() }
+    }
+
+    /// The rows, dead or alive, ascending.
+    pub(super) fn rows(&self) -> &[u64] {
+        &self.body.rows
+    }
+
+    /// The rows' attributes, the dead ones' among them.
+    pub(super) fn described(&self) -> &Described {
+        &self.described
+    }
+
+    /// The id of the row at `place`, if it is alive, and admitted where a filter admits rows.
     pub(super) fn id(&self, place: usize) -> Option<&ExternalId> {
-        if self.dead.has(place) { None } else { self.body.ids[place].as_ref() }
+        let out = |chosen: &Chosen| !chosen.places().contains(place as u32);
+        match self.dead.has(place) || self.chosen().is_some_and(out) {
+            true => None,
+            false => self.body.ids[place].as_ref(),
+        }
     }
 
     /// The live rows and their ids.
     pub(super) fn live_rows(&self) -> impl Iterator<Item = (u64, ExternalId)> + '_ {
         let rows = self.body.rows.iter().enumerate();
         rows.filter_map(|(place, &row)| Some((row, self.id(place)?.clone())))
+    }
+
+    /// Gives `row` other attributes; says whether it is one of this part's. While the part is being rewritten,
+    /// changes stay apart, so that what takes its place can take them over.
+    pub(super) fn describe(&mut self, row: u64, attributes: &Arc<Attributes>) -> bool {
+        let Ok(place) = self.body.rows.binary_search(&row) else { return false };
+        let len = self.len();
+        self.described.change(place as u32, attributes.clone(), len, !self.frozen);
+        true
     }
 
     /// Marks `row` dead; says whether it is one of this part's.
@@ -160,20 +246,28 @@ pub(super) fn merge_small(parts: &mut Vec<Part>, metric: Metric) {
             return;
         }
         let (mut rows, mut values) = (Vec::new(), Vec::new());
-        for (part, full) in [(a, first), (b, second)] {
+        let mut moved = [vec![None; a.len()], vec![None; b.len()]];
+        for ((part, full), moved) in [(a, first), (b, second)].into_iter().zip(&mut moved) {
             for (place, vector) in full.rows().enumerate() {
                 if let Some(id) = part.id(place) {
+                    moved[place] = Some(rows.len() as u32);
                     rows.push((part.body.rows[place], id.clone()));
                     values.extend_from_slice(vector);
                 }
             }
         }
         let dim = first.dim();
+        let moved = |at: usize| {
+            let moved = &moved[at];
+            move |place: u32| moved[place as usize]
+        };
+        let parts_moved = [(&a.described, moved(0)), (&b.described, moved(1))];
+        let described = Described::gathered(parts_moved.into_iter());
         parts.truncate(parts.len() - 2);
         if let Ok(full) = Vectors::new(values.as_slice(), dim)
             && !rows.is_empty()
         {
-            parts.push(Part::memory(rows, full, metric));
+            parts.push(Part::memory(rows, full, metric, described));
         }
     }
 }

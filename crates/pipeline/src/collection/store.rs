@@ -9,11 +9,12 @@
 //! store refuses to be used any further.
 
 use super::{
+    attributes::{self, Attributes},
     tables::{
-        DIM, IDS, NAMES, NEXT_ROW, NEXT_SEGMENT, OPTIONS, ROWS, SEGMENTS, STATE, StoreError,
-        counter, damaged, init, of_key, of_row, set_counter, state,
+        ATTRIBUTES, DESCRIBED, DIM, IDS, NAMES, NEXT_ROW, NEXT_SEGMENT, OPTIONS, ROWS, SEGMENTS,
+        STATE, StoreError, complete, counter, damaged, init, of_key, of_row, set_counter, state,
     },
-    types::{Batch, CollectionError, CollectionOptions, ExternalId, Written},
+    types::{Batch, CollectionError, CollectionOptions, Entry, ExternalId, Fitted, Row, Written},
     upgrade,
 };
 use crinoid_quant::{Preparation, Vectors};
@@ -32,14 +33,16 @@ pub(super) struct Segment {
     pub(super) rows: Vec<u64>,
 }
 
-/// A row that a batch added: its id and its vector with all dimensions, prepared.
-pub(super) type Added = BTreeMap<u64, (ExternalId, Vec<f32>)>;
+/// A row that a batch added: its id, its vector with all dimensions, prepared, and its attributes.
+pub(super) type Added = BTreeMap<u64, (ExternalId, Vec<f32>, Attributes)>;
 
 /// What a batch changed.
 pub(super) struct Change {
     pub(super) added: Added,
     /// Rows that died.
     pub(super) killed: Vec<u64>,
+    /// Rows of earlier batches that got other attributes.
+    pub(super) described: BTreeMap<u64, Attributes>,
     pub(super) written: Written,
 }
 
@@ -91,8 +94,14 @@ impl Store {
     pub(super) fn open(path: &Path) -> Result<Self, CollectionError> {
         let file = FileId::of(path).map_err(CollectionError::io(path))?;
         let (db, json, dim) = caught(|| {
-            let mut db = Database::open(path).map_err(StoreError::from)?;
+            let mut db = match Database::open(path) {
+                Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
+                    return Err(CollectionError::InUse { path: path.to_owned() });
+                }
+                db => db.map_err(StoreError::from)?,
+            };
             upgrade::to_format_2(&mut db)?;
+            complete(&db)?;
             let read = db.begin_read().map_err(StoreError::from)?;
             let json = state(&read, OPTIONS)?;
             let dim = counter(&read, DIM)?;
@@ -155,9 +164,9 @@ impl Store {
     pub(super) fn apply(&self, batch: &Batch) -> Result<Change, CollectionError> {
         batch.validate()?;
         let mut prepared = Vec::with_capacity(batch.len());
-        for (place, (_, vector)) in batch.entries.iter().enumerate() {
+        for (place, (_, entry)) in batch.entries.iter().enumerate() {
             let mut full = Vec::new();
-            if let Some(vector) = vector {
+            if let Some(vector) = entry.vector() {
                 self.preparation.apply(place, vector, &mut full)?;
                 // The segment's search sees the leading dimensions: they need a direction, too.
                 if let Some(dim) = self.options.build.truncate {
@@ -167,12 +176,26 @@ impl Store {
             }
             prepared.push(full);
         }
+        let entries = batch.fitted(self.options.schema.as_ref())?;
         self.check_place()?;
-        self.with(|db| {
+        let mut oversized = None;
+        let result = self.with(|db| {
             let write = db.begin_write()?;
-            let change = apply_entries(&write, batch, prepared)?;
-            write.commit()?;
-            Ok(change)
+            match apply_entries(&write, entries, prepared)? {
+                Ok(change) => {
+                    write.commit()?;
+                    Ok(Some(change))
+                }
+                Err((id, why)) => {
+                    oversized = Some((id, why));
+                    write.abort()?;
+                    Ok(None)
+                }
+            }
+        })?;
+        result.ok_or_else(|| {
+            let (id, why) = oversized.unwrap_or((0.into(), String::new()));
+            CollectionError::Attribute { id, name: "*".to_owned(), why }
         })
     }
 
@@ -200,17 +223,7 @@ impl Store {
             for entry in table.iter()? {
                 let (number, value) = entry?;
                 let number = number.value();
-                let bad = || damaged(format!("segment {number}"));
-                let key = number.to_le_bytes();
-                let place = of_row("segments", &key, &[]);
-                let (words, rest) = place.open(value.value()).ok_or_else(bad)?.as_chunks::<8>();
-                let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
-                let digest = words.next().filter(|_| rest.is_empty()).ok_or_else(bad)?;
-                let rows: Vec<u64> = words.collect();
-                if !rows.is_sorted_by(|a, b| a < b) {
-                    return Err(bad());
-                }
-                segments.push((number, Segment { digest, rows }));
+                segments.push((number, segment_of(number, value.value())?));
             }
             Ok(segments)
         })
@@ -252,17 +265,47 @@ impl Store {
         Ok(self.preparation.apply_all(&raw)?)
     }
 
-    /// The vector stored under `id`.
-    pub(super) fn get(&self, id: &ExternalId) -> Result<Option<Vec<f32>>, CollectionError> {
+    /// What is stored under each of `ids` at one time; attributes only `with_attributes`.
+    pub(super) fn get(
+        &self,
+        wanted: &[ExternalId],
+        with_attributes: bool,
+    ) -> Result<Vec<Option<Row>>, CollectionError> {
         let dim = self.preparation.input_dim;
         self.with(|db| {
             let read = db.begin_read()?;
-            let name = id.to_bytes();
-            let Some(value) = read.open_table(IDS)?.get(name.as_slice())? else { return Ok(None) };
-            let row = row_of(&name, value.value())?;
-            match read.open_table(ROWS)?.get(row)? {
-                Some(value) => vector(row, id, value.value(), dim).map(Some),
-                None => Err(damaged(format!("`{id}`: its row {row}"))),
+            let (ids, rows) = (read.open_table(IDS)?, read.open_table(ROWS)?);
+            let described = read.open_table(ATTRIBUTES)?;
+            let one = |id: &ExternalId| {
+                let name = id.to_bytes();
+                let Some(value) = ids.get(name.as_slice())? else { return Ok(None) };
+                let row = row_of(&name, value.value())?;
+                let Some(value) = rows.get(row)? else {
+                    return Err(damaged(format!("`{id}`: its row {row}")));
+                };
+                let vector = vector(row, id, value.value(), dim)?;
+                let value = if with_attributes { described.get(row)? } else { None };
+                let attributes =
+                    value.map(|value| attributes_of(row, value.value())).transpose()?;
+                Ok(Some(Row { vector, attributes: attributes.unwrap_or_default() }))
+            };
+            wanted.iter().map(one).collect()
+        })
+    }
+
+    /// The attributes of all rows that have any.
+    pub(super) fn attributes(&self) -> Result<BTreeMap<u64, Attributes>, CollectionError> {
+        self.with(|db| {
+            let read = db.begin_read()?;
+            let mut all = BTreeMap::new();
+            for entry in read.open_table(ATTRIBUTES)?.iter()? {
+                let (row, value) = entry?;
+                let row = row.value();
+                all.insert(row, attributes_of(row, value.value())?);
+            }
+            match counter(&read, DESCRIBED)? == all.len() as u64 {
+                true => Ok(all),
+                false => Err(damaged("the table of attributes: some are missing")),
             }
         })
     }
@@ -299,6 +342,37 @@ impl Store {
         })
     }
 
+    /// Writes everything, as it is at one time, to a new file, after checking it; the numbers of the segments.
+    pub(super) fn copy_to(&self, path: &Path) -> Result<Vec<u64>, CollectionError> {
+        if let Some(first) = self.problems()?.1.into_iter().next() {
+            return Err(CollectionError::Damaged { what: first });
+        }
+        self.with(|db| {
+            let read = db.begin_read()?;
+            let copy = Database::create(path)?;
+            let write = copy.begin_write()?;
+            let mut segments = Vec::new();
+            macro_rules! copy {
+                ($table:expr $(, $key:ident => $seen:expr)?) => {{
+                    let mut to = write.open_table($table)?;
+                    for entry in read.open_table($table)?.iter()? {
+                        let (key, value) = entry?;
+                        $(let $key = key.value(); $seen;)?
+                        to.insert(key.value(), value.value())?;
+                    }
+                }};
+            }
+            copy!(STATE);
+            copy!(ROWS);
+            copy!(NAMES);
+            copy!(IDS);
+            copy!(ATTRIBUTES);
+            copy!(SEGMENTS, number => segments.push(number));
+            write.commit()?;
+            Ok(segments)
+        })
+    }
+
     /// Reads everything and says what contradicts itself.
     pub(super) fn problems(&self) -> Result<(usize, Vec<String>), CollectionError> {
         let dim = self.preparation.input_dim;
@@ -329,6 +403,22 @@ impl Store {
                     Some(Ok(known)) if known == row => {}
                     _ => problems.push(format!("`{id}` does not lead to its row {row}")),
                 }
+            }
+            let described = read.open_table(ATTRIBUTES)?;
+            let mut known = 0;
+            for entry in described.iter()? {
+                let (row, value) = entry?;
+                let row = row.value();
+                known += 1;
+                if rows.get(row)?.is_none() {
+                    problems.push(format!("there are attributes of row {row}, but no row"));
+                }
+                if let Err(error) = attributes_of(row, value.value()) {
+                    problems.push(error.to_string());
+                }
+            }
+            if counter(&read, DESCRIBED)? != known {
+                problems.push("attributes of some rows are missing".to_owned());
             }
             let mut others = [names.iter()?.count(), ids.iter()?.count()].into_iter();
             if others.any(|other| other != count) {
@@ -361,8 +451,20 @@ pub(super) fn options_json(options: &CollectionOptions) -> Result<Vec<u8>, Colle
     serde_json::to_vec(options).map_err(|_| CollectionError::Damaged { what: OPTIONS.to_owned() })
 }
 
+/// The segment that the value of a number describes.
+pub(super) fn segment_of(number: u64, value: &[u8]) -> Result<Segment, StoreError> {
+    let bad = || damaged(format!("segment {number}"));
+    let key = number.to_le_bytes();
+    let content = of_row("segments", &key, &[]).open(value).ok_or_else(bad)?;
+    let (words, rest) = content.as_chunks::<8>();
+    let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let digest = words.next().filter(|_| rest.is_empty()).ok_or_else(bad)?;
+    let rows: Vec<u64> = words.collect();
+    if rows.is_sorted_by(|a, b| a < b) { Ok(Segment { digest, rows }) } else { Err(bad()) }
+}
+
 /// The row that the value of an id names.
-fn row_of(name: &[u8], value: &[u8]) -> Result<u64, StoreError> {
+pub(super) fn row_of(name: &[u8], value: &[u8]) -> Result<u64, StoreError> {
     let row = of_key("ids", name).open(value).and_then(|row| row.try_into().ok());
     let row = row.ok_or_else(|| {
         let id = ExternalId::from_bytes(name);
@@ -372,52 +474,139 @@ fn row_of(name: &[u8], value: &[u8]) -> Result<u64, StoreError> {
 }
 
 /// The vector that the value of a row holds.
-fn vector(row: u64, id: &ExternalId, value: &[u8], dim: usize) -> Result<Vec<f32>, StoreError> {
+pub(super) fn vector(
+    row: u64,
+    id: &ExternalId,
+    value: &[u8],
+    dim: usize,
+) -> Result<Vec<f32>, StoreError> {
     let content = of_row("rows", &row.to_le_bytes(), &id.to_bytes()).open(value);
     let floats = content.map(|content| content.as_chunks::<4>().0).filter(|f| f.len() == dim);
     let floats = floats.ok_or_else(|| damaged(format!("the vector of `{id}` (row {row})")))?;
     Ok(floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
+/// The attributes that the value of a row holds.
+pub(super) fn attributes_of(row: u64, value: &[u8]) -> Result<Attributes, StoreError> {
+    let content = of_row("attributes", &row.to_le_bytes(), &[]).open(value);
+    let attributes = content.and_then(attributes::from_bytes);
+    attributes.ok_or_else(|| damaged(format!("the attributes of row {row}")))
+}
+
+/// A counter within a transaction that writes.
+fn counter_of(write: &WriteTransaction, name: &str) -> Result<u64, StoreError> {
+    let value = write.open_table(STATE)?.get(name)?.map(|value| value.value().to_vec());
+    let place = of_key("state", name.as_bytes());
+    let bytes = value.as_deref().and_then(|value| place.open(value)?.try_into().ok());
+    Ok(u64::from_le_bytes(bytes.ok_or_else(|| damaged(name))?))
+}
+
+/// What a batch changes, or whose attributes have become too many by it, and how.
+type Applied = Result<Change, (ExternalId, String)>;
+
 fn apply_entries(
     write: &WriteTransaction,
-    batch: &Batch,
+    entries: Vec<(&ExternalId, Fitted<'_>)>,
     prepared: Vec<Vec<f32>>,
-) -> Result<Change, StoreError> {
-    let mut change =
-        Change { added: Added::new(), killed: Vec::new(), written: Written::default() };
+) -> Result<Applied, StoreError> {
+    let mut change = Change {
+        added: Added::new(),
+        killed: Vec::new(),
+        described: BTreeMap::new(),
+        written: Written::default(),
+    };
     let mut rows = write.open_table(ROWS)?;
     let mut names = write.open_table(NAMES)?;
     let mut ids = write.open_table(IDS)?;
-    let next_row = of_key("state", NEXT_ROW.as_bytes());
-    let next = write.open_table(STATE)?.get(NEXT_ROW)?.map(|next| next.value().to_vec());
-    let next = next.as_deref().and_then(|next| next_row.open(next)?.try_into().ok());
-    let mut next = u64::from_le_bytes(next.ok_or_else(|| damaged(NEXT_ROW))?);
-    for ((id, vector), full) in batch.entries.iter().zip(prepared) {
+    let mut described = write.open_table(ATTRIBUTES)?;
+    let mut next = counter_of(write, NEXT_ROW)?;
+    // Rows that have attributes from now on, and rows that have none any more.
+    let (mut more, mut fewer) = (0, 0);
+    for ((id, (entry, changes)), full) in entries.into_iter().zip(prepared) {
         let name = id.to_bytes();
-        let old = ids.remove(name.as_slice())?.map(|old| row_of(&name, old.value())).transpose()?;
+        let old = ids.get(name.as_slice())?.map(|old| row_of(&name, old.value())).transpose()?;
+        let written = &mut change.written;
+        match (entry, old) {
+            (Entry::Put { only_new: true, .. }, Some(_)) => {
+                written.kept += 1;
+                continue;
+            }
+            (Entry::Update(_), None) => {
+                written.missing += 1;
+                continue;
+            }
+            (Entry::Update(_), Some(row)) => {
+                written.updated += 1;
+                let value = described.remove(row)?;
+                fewer += u64::from(value.is_some());
+                let value = value.map(|value| attributes_of(row, value.value())).transpose()?;
+                let mut attributes = value.unwrap_or_default();
+                for (name, value) in changes {
+                    match value {
+                        Some(value) => attributes.insert(name, value),
+                        None => attributes.remove(&name),
+                    };
+                }
+                match attributes::to_bytes(&attributes) {
+                    Ok(_) if attributes.is_empty() => {}
+                    Ok(bytes) => {
+                        let key = row.to_le_bytes();
+                        let value = of_row("attributes", &key, &[]).seal(&bytes);
+                        described.insert(row, value.as_slice())?;
+                        more += 1;
+                    }
+                    Err(why) => return Ok(Err((id.clone(), why))),
+                }
+                match change.added.get_mut(&row) {
+                    Some((_, _, known)) => *known = attributes,
+                    None => drop(change.described.insert(row, attributes)),
+                }
+                continue;
+            }
+            (Entry::Delete, None) => continue,
+            (Entry::Put { .. } | Entry::Delete, _) => {}
+        }
         if let Some(row) = old {
+            ids.remove(name.as_slice())?;
             rows.remove(row)?;
             names.remove(row)?;
+            fewer += u64::from(described.remove(row)?.is_some());
+            change.described.remove(&row);
             if change.added.remove(&row).is_none() {
                 change.killed.push(row);
             }
         }
-        let Written { inserted, updated, deleted, .. } = &mut change.written;
-        match vector {
-            Some(vector) => {
-                let floats: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-                let row = next.to_le_bytes();
-                rows.insert(next, of_row("rows", &row, &name).seal(&floats).as_slice())?;
-                names.insert(next, of_row("names", &row, &[]).seal(&name).as_slice())?;
-                ids.insert(name.as_slice(), of_key("ids", &name).seal(&row).as_slice())?;
-                change.added.insert(next, (id.clone(), full));
-                next += 1;
-                *if old.is_some() { updated } else { inserted } += 1;
+        let Entry::Put { vector, .. } = entry else {
+            written.deleted += 1;
+            continue;
+        };
+        let floats: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let row = next.to_le_bytes();
+        rows.insert(next, of_row("rows", &row, &name).seal(&floats).as_slice())?;
+        names.insert(next, of_row("names", &row, &[]).seal(&name).as_slice())?;
+        ids.insert(name.as_slice(), of_key("ids", &name).seal(&row).as_slice())?;
+        let known: Attributes =
+            changes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        if !known.is_empty() {
+            match attributes::to_bytes(&known) {
+                Ok(bytes) => {
+                    let value = of_row("attributes", &row, &[]).seal(&bytes);
+                    described.insert(next, value.as_slice())?;
+                    more += 1;
+                }
+                Err(why) => return Ok(Err((id.clone(), why))),
             }
-            None => *deleted += usize::from(old.is_some()),
         }
+        change.added.insert(next, (id.clone(), full, known));
+        next += 1;
+        *if old.is_some() { &mut written.updated } else { &mut written.inserted } += 1;
     }
     set_counter(write, NEXT_ROW, next)?;
-    Ok(change)
+    if more + fewer > 0 {
+        let known = (counter_of(write, DESCRIBED)? + more)
+            .checked_sub(fewer)
+            .ok_or_else(|| damaged(DESCRIBED))?;
+        set_counter(write, DESCRIBED, known)?;
+    }
+    Ok(Ok(change))
 }

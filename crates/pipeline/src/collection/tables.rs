@@ -5,7 +5,7 @@ use super::{
     record::Place,
     types::{CollectionError, ExternalId},
 };
-use redb::{Database, ReadTransaction, TableDefinition, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 
 pub(super) type Table<'a, K> = TableDefinition<'a, K, &'static [u8]>;
 
@@ -15,6 +15,9 @@ pub(super) const ROWS: Table<'_, u64> = TableDefinition::new("rows 2");
 pub(super) const NAMES: Table<'_, u64> = TableDefinition::new("names 2");
 /// External id to row.
 pub(super) const IDS: Table<'_, &[u8]> = TableDefinition::new("ids 2");
+/// Row to attributes, as JSON; rows without any are left out. Stores that are older than attributes get the table
+/// when they are opened.
+pub(super) const ATTRIBUTES: Table<'_, u64> = TableDefinition::new("attributes 2");
 /// Segment to its digest and rows, `u64` little-endian, rows ascending.
 pub(super) const SEGMENTS: Table<'_, u64> = TableDefinition::new("segments 2");
 /// Counters, and the options as JSON.
@@ -24,6 +27,8 @@ pub(super) const NEXT_ROW: &str = "next row";
 pub(super) const NEXT_SEGMENT: &str = "next segment";
 pub(super) const DIM: &str = "dimension";
 pub(super) const OPTIONS: &str = "options";
+/// How many rows have attributes: none of them can vanish unnoticed.
+pub(super) const DESCRIBED: &str = "described rows";
 
 /// What is wrong with a stored value.
 #[derive(Debug, thiserror::Error)]
@@ -81,9 +86,10 @@ pub(super) fn init(db: &Database, dim: usize, json: &[u8]) -> Result<(), StoreEr
     write.open_table(ROWS)?;
     write.open_table(NAMES)?;
     write.open_table(IDS)?;
+    write.open_table(ATTRIBUTES)?;
     write.open_table(SEGMENTS)?;
     set_state(&write, OPTIONS, json)?;
-    for (name, value) in [(NEXT_ROW, 0), (NEXT_SEGMENT, 0), (DIM, dim as u64)] {
+    for (name, value) in [(NEXT_ROW, 0), (NEXT_SEGMENT, 0), (DESCRIBED, 0), (DIM, dim as u64)] {
         set_counter(&write, name, value)?;
     }
     write.commit()?;
@@ -125,6 +131,20 @@ pub(super) fn is_current(read: &ReadTransaction) -> Result<bool, StoreError> {
         Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Makes the table of attributes where there is none.
+pub(super) fn complete(db: &Database) -> Result<(), StoreError> {
+    match db.begin_read()?.open_table(ATTRIBUTES) {
+        Ok(_) => return Ok(()),
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let write = db.begin_write()?;
+    write.open_table(ATTRIBUTES)?;
+    set_counter(&write, DESCRIBED, 0)?;
+    write.commit()?;
+    Ok(())
 }
 
 pub(super) fn state(read: &ReadTransaction, name: &str) -> Result<Vec<u8>, StoreError> {

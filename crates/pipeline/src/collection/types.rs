@@ -1,5 +1,9 @@
 //! Ids, batches, options, errors.
 
+use super::{
+    attributes::{Attributes, Schema, Value, fitted},
+    expression::FilterError,
+};
 use crate::{
     container::Placement,
     error::{IndexError, SearchError},
@@ -79,10 +83,39 @@ impl ExternalId {
 }
 
 /// Changes that happen together. Later entries win over earlier ones of the same id.
+///
+/// ```
+/// # #[cfg(feature = "collection")] {
+/// use crinoid_pipeline::collection::{Attributes, Batch};
+///
+/// let tags = Attributes::from([("lang".to_owned(), "rust".into())]);
+/// let mut batch = Batch::new();
+/// batch
+///     .upsert_with(1u64, &[1.0, 0.0], tags) // replaces whatever is there
+///     .insert(2u64, &[0.0, 1.0], Attributes::new()) // only where nothing is there
+///     .update(1u64, [("stars".to_owned(), Some(7.into())), ("lang".to_owned(), None)])
+///     .delete(3u64);
+/// assert_eq!(batch.len(), 4);
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    pub(super) entries: Vec<(ExternalId, Option<Vec<f32>>)>,
+    pub(super) entries: Vec<(ExternalId, Entry)>,
 }
+
+/// What happens to an id.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Entry {
+    /// It gets this vector and these attributes, or does where `only_new` it had none.
+    Put { vector: Vec<f32>, attributes: Attributes, only_new: bool },
+    /// Some of its attributes change, or go.
+    Update(Changes),
+    /// It goes.
+    Delete,
+}
+
+/// Attributes that are set, or removed where there is no value.
+pub(super) type Changes = Vec<(String, Option<Value>)>;
 
 impl Batch {
     /// Nothing to do yet.
@@ -90,15 +123,58 @@ impl Batch {
         Self::default()
     }
 
-    /// Inserts `vector` under `id`, or replaces what is there.
+    /// Inserts `vector` under `id`, or replaces what is there, its attributes as well.
     pub fn upsert(&mut self, id: impl Into<ExternalId>, vector: &[f32]) -> &mut Self {
-        self.entries.push((id.into(), Some(vector.to_vec())));
+        self.upsert_with(id, vector, Attributes::new())
+    }
+
+    /// Inserts `vector` and `attributes` under `id`, or replaces what is there.
+    pub fn upsert_with(
+        &mut self,
+        id: impl Into<ExternalId>,
+        vector: &[f32],
+        attributes: Attributes,
+    ) -> &mut Self {
+        self.put(id.into(), vector, attributes, false)
+    }
+
+    /// Inserts `vector` and `attributes` where nothing is stored under `id`; else leaves what is there
+    /// ([`Written::kept`]).
+    pub fn insert(
+        &mut self,
+        id: impl Into<ExternalId>,
+        vector: &[f32],
+        attributes: Attributes,
+    ) -> &mut Self {
+        self.put(id.into(), vector, attributes, true)
+    }
+
+    fn put(
+        &mut self,
+        id: ExternalId,
+        vector: &[f32],
+        attributes: Attributes,
+        only_new: bool,
+    ) -> &mut Self {
+        let vector = vector.to_vec();
+        self.entries.push((id, Entry::Put { vector, attributes, only_new }));
+        self
+    }
+
+    /// Sets those attributes of `id` that have a value here, removes those that have none, and leaves all
+    /// others; the vector stays. Where nothing is stored under `id`, nothing happens ([`Written::missing`]).
+    pub fn update(
+        &mut self,
+        id: impl Into<ExternalId>,
+        changes: impl IntoIterator<Item = (String, Option<Value>)>,
+    ) -> &mut Self {
+        self.entries.push((id.into(), Entry::Update(changes.into_iter().collect())));
         self
     }
 
     /// Deletes what is stored under `id`, if anything.
     pub fn delete(&mut self, id: impl Into<ExternalId>) -> &mut Self {
-        self.entries.push((id.into(), None));
+        self.entries.push((id.into(), Entry::Delete));
         self
     }
 
@@ -119,10 +195,10 @@ impl Batch {
             ExternalId::Text(text) => text.len(),
         };
         let longest = self.entries.iter().map(|(id, _)| text(id)).max().unwrap_or(0);
-        let values = self.entries.iter().flat_map(|(_, vector)| vector).map(Vec::len).sum();
+        let values = self.entries.iter().filter_map(|(_, entry)| entry.vector()).map(<[f32]>::len);
         for (what, got, most) in [
             ("entries of a batch", self.len(), MAX_BATCH),
-            ("values of a batch", values, MAX_BATCH_VALUES),
+            ("values of a batch", values.sum(), MAX_BATCH_VALUES),
             ("bytes of an id", longest, MAX_ID),
         ] {
             if got > most {
@@ -131,6 +207,42 @@ impl Batch {
         }
         Ok(())
     }
+
+    /// The entries with attributes as they will be stored.
+    pub(super) fn fitted(
+        &self,
+        schema: Option<&Schema>,
+    ) -> Result<Vec<(&ExternalId, Fitted<'_>)>, CollectionError> {
+        let fit = |id: &ExternalId, name: &String, value: Option<&Value>| {
+            let value = value.map(|value| fitted(schema, name, value.clone())).transpose();
+            let refused =
+                |why| CollectionError::Attribute { id: id.clone(), name: name.clone(), why };
+            Ok((name.clone(), value.map_err(refused)?))
+        };
+        let entry = |(id, entry): &'_ (ExternalId, Entry)| match entry {
+            Entry::Put { attributes, .. } => {
+                attributes.iter().map(|(name, value)| fit(id, name, Some(value))).collect()
+            }
+            Entry::Update(changes) => {
+                changes.iter().map(|(name, value)| fit(id, name, value.as_ref())).collect()
+            }
+            Entry::Delete => Ok::<Changes, CollectionError>(Changes::new()),
+        };
+        self.entries.iter().map(|pair| Ok((&pair.0, (&pair.1, entry(pair)?)))).collect()
+    }
+}
+
+/// An entry, and its attributes as they will be stored.
+pub(super) type Fitted<'a> = (&'a Entry, Changes);
+
+impl Entry {
+    /// The vector that it brings.
+    pub(super) fn vector(&self) -> Option<&[f32]> {
+        match self {
+            Entry::Put { vector, .. } => Some(vector),
+            Entry::Update(_) | Entry::Delete => None,
+        }
+    }
 }
 
 /// What a batch did.
@@ -138,13 +250,26 @@ impl Batch {
 pub struct Written {
     /// Ids that were new.
     pub inserted: usize,
-    /// Ids that got another vector.
+    /// Ids that got another vector, or other attributes.
     pub updated: usize,
     /// Ids that are gone.
     pub deleted: usize,
+    /// Ids that were there already, so that nothing was inserted.
+    pub kept: usize,
+    /// Ids that were not there, so that no attributes were changed.
+    pub missing: usize,
     /// How long the batch had to wait, because more rows were unsealed than
     /// [`CollectionOptions::max_unsealed`] allows. Normally zero.
     pub waited: Duration,
+}
+
+/// What is stored under an id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// The vector, as it was given.
+    pub vector: Vec<f32>,
+    /// What is known of it besides.
+    pub attributes: Attributes,
 }
 
 /// Why maintenance does not get on.
@@ -156,6 +281,25 @@ pub struct Failure {
     pub attempts: u32,
     /// How long it was left alone after the last one: each failure doubles it, up to five minutes.
     pub pause: Duration,
+}
+
+/// What maintenance did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A segment took the place of others, or of rows that were in none.
+    Built {
+        /// Its number; `None` where none of the rows was alive any more.
+        segment: Option<u64>,
+        /// The rows in it.
+        rows: usize,
+        /// The segments that are gone.
+        replaced: Vec<u64>,
+        /// How long it took.
+        took: Duration,
+    },
+    /// An attempt failed, and will be made again after a pause.
+    Failed(Failure),
 }
 
 /// What a collection is at.
@@ -194,6 +338,19 @@ impl Verification {
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
+}
+
+/// What [`Collection::repair`](super::Collection::repair) did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repair {
+    /// Rows that the collection has now.
+    pub rows: usize,
+    /// What was restored from elsewhere, a line each.
+    pub restored: Vec<String>,
+    /// What is gone, a line each. Rows whose id is gone as well are not known of.
+    pub lost: Vec<String>,
+    /// The damaged store; `None` where there was no damage.
+    pub kept: Option<PathBuf>,
 }
 
 /// An answer.
@@ -243,6 +400,8 @@ pub struct CollectionOptions {
     /// Whether the float rows of segments stay in their files
     /// ([`Placement::RowsOnDisk`]), instead of in memory.
     pub rows_on_disk: bool,
+    /// Which attributes rows may have; `None` where any may have any.
+    pub schema: Option<Schema>,
 }
 
 impl Default for CollectionOptions {
@@ -254,6 +413,7 @@ impl Default for CollectionOptions {
             max_segments: 8,
             max_unsealed: 131_072,
             rows_on_disk: false,
+            schema: None,
         }
     }
 }
@@ -293,6 +453,12 @@ impl CollectionOptions {
     #[must_use]
     pub fn rows_on_disk(self, rows_on_disk: bool) -> Self {
         Self { rows_on_disk, ..self }
+    }
+
+    /// These options with a schema of attributes.
+    #[must_use]
+    pub fn schema(self, schema: Schema) -> Self {
+        Self { schema: Some(schema), ..self }
     }
 
     /// Where the rows of segments live.
@@ -349,6 +515,12 @@ pub enum CollectionError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Somebody has the collection open, in this process or another.
+    #[error("{}: somebody has the collection open, in this process or another: one at a time can", path.display())]
+    InUse {
+        /// The store's file.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -382,6 +554,27 @@ pub enum CollectionError {
         /// How large it may be.
         most: usize,
     },
+    /// An attribute cannot be stored. Nothing was written.
+    #[error("`{id}`: attribute `{name}`: {why}")]
+    Attribute {
+        /// Whose.
+        id: ExternalId,
+        /// Which; `*` stands for all of them.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A filter speaks of attributes that the schema does not have, or not so.
+    #[error("filter: attribute `{name}`: {why}")]
+    FilterAttribute {
+        /// Which.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A text is no filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// Too many rows wait to be sealed, and sealing does not get on. Nothing was written.
     #[error("{unsealed} rows wait to be sealed, which fails: {why}")]
     Stalled {

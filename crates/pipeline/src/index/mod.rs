@@ -33,12 +33,17 @@ pub use builder::IndexBuilder;
 pub use choice::{BuildReport, Candidate, Ceiling, ProbeKind, Verdict};
 pub use effort::{EffortCurve, Efforts};
 pub use filter::Filter;
+#[cfg(feature = "collection")]
+pub(crate) use pages::Pages;
 pub use pages::SearchIter;
 pub(crate) use session::Working;
 pub use session::{Report, SearchOptions, Session};
 
 use crate::{
-    compose::FirstStage, error::IndexError, fingerprint::Fingerprint, recipe::Recipe,
+    compose::FirstStage,
+    error::{IndexError, RowError},
+    fingerprint::Fingerprint,
+    recipe::Recipe,
     stored::StoredRefiner,
 };
 use crinoid_graph::{Copies, Graph};
@@ -160,7 +165,40 @@ impl Index {
     /// The filter that admits those rows for which `admits` holds, for
     /// [`Session::search_filtered`]. Asks once for every row.
     pub fn filter(&self, admits: impl Fn(u32) -> bool) -> Filter {
-        Filter::new(Bitmap::from_fn(self.len(), admits), self.copies(), self.identity())
+        self.filter_rows(Bitmap::from_fn(self.len(), admits))
+    }
+
+    /// The filter that admits the rows `ids`: a list, a set, or a bitmap of the crate `roaring` by reference.
+    ///
+    /// ```
+    /// use crinoid_pipeline::{Index, SearchOptions};
+    ///
+    /// let rows: Vec<[f32; 1]> = (0..100).map(|i| [i as f32]).collect();
+    /// let index = Index::builder().build(&rows)?;
+    /// let mine = index.filter_ids([7, 70, 77])?;
+    /// let mut answers = Vec::new();
+    /// index.session().search_filtered(&[74.0], &SearchOptions::for_k(2), &mine, &mut answers)?;
+    /// assert_eq!(answers.iter().map(|near| near.id).collect::<Vec<_>>(), [77, 70]);
+    /// assert!(index.filter_ids([100]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn filter_ids(&self, ids: impl IntoIterator<Item = u32>) -> Result<Filter, RowError> {
+        let mut rows = Bitmap::new(self.len());
+        for id in ids {
+            if id as usize >= self.len() {
+                return Err(RowError::OutOfRange { id, len: self.len() });
+            }
+            rows.insert(id);
+        }
+        Ok(self.filter_rows(rows))
+    }
+
+    /// The filter that admits these rows, a bit for every row of the index.
+    pub(crate) fn filter_rows(&self, rows: Bitmap) -> Filter {
+        Filter::new(rows, self.copies(), self.identity())
     }
 
     /// A digest of all bytes of the index's file: equal digests, equal files.

@@ -353,20 +353,63 @@ impl Session<'_> {
         k: usize,
         answers: &mut Vec<Neighbor>,
     ) -> Result<(), SearchError> {
+        self.exact(query, k, None, answers)
+    }
+
+    /// As [`search_exact`](Self::search_exact), among the rows that `filter` admits only.
+    ///
+    /// # Errors
+    /// As [`search_filtered`](Self::search_filtered).
+    pub fn search_exact_filtered(
+        &mut self,
+        query: &[f32],
+        k: usize,
+        filter: &Filter,
+        answers: &mut Vec<Neighbor>,
+    ) -> Result<(), SearchError> {
+        self.exact(query, k, Some(filter), answers)
+    }
+
+    fn exact(
+        &mut self,
+        query: &[f32],
+        k: usize,
+        filter: Option<&Filter>,
+        answers: &mut Vec<Neighbor>,
+    ) -> Result<(), SearchError> {
         let index = &*self.index;
         answers.clear();
         if k == 0 {
             return Err(SearchError::ZeroK);
         }
+        if let Some(filter) = filter {
+            filter.check(index.identity(), index.len())?;
+        }
         let Working { walking, prepared, full, nodes } = &mut self.working;
-        let [scratch, ..] = &mut walking.refine;
-        let prepared = prepare(index.preparation(), 0, query, prepared, full)?;
-        let Some(refiner) = index.finest(&prepared) else {
-            return self.scan_codes(query, k, answers).map(|_| ());
-        };
-        answers.extend((0..index.graph().len() as u32).map(|node| Neighbor::new(node, 0.0)));
-        refiner.try_refine(&prepared, k, scratch, answers)?;
-        index.finish(k, None, answers, nodes);
+        let query = prepare(index.preparation(), 0, query, prepared, full)?;
+        let among = filter.map(Filter::nodes);
+        match index.finest(&query) {
+            Some(refiner) => {
+                let [scratch, ..] = &mut walking.refine;
+                match among {
+                    None => answers
+                        .extend((0..index.graph().len() as u32).map(|n| Neighbor::new(n, 0.0))),
+                    Some(among) => answers.extend(among.ids().map(|n| Neighbor::new(n, 0.0))),
+                }
+                refiner.try_refine(&query, k, scratch, answers)?;
+            }
+            None => {
+                let (scan, params) = (index.stage().scan(), SearchParams::new(k, 0));
+                let search = &mut walking.search;
+                match among {
+                    None => scan.search(query.prepared, &params, search, answers),
+                    Some(among) => {
+                        scan.search_filtered(query.prepared, &params, among, search, answers)
+                    }
+                };
+            }
+        }
+        index.finish(k, filter, answers, nodes);
         all_defined(answers)
     }
 
