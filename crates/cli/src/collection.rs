@@ -1,4 +1,4 @@
-//! `crinoid add`, `delete`, `get`, `compact` and `list`: sets that change.
+//! `crinoid add`, `update`, `delete`, `get`, `compact` and `list`: sets that change.
 
 use crate::{
     bar::Bar,
@@ -7,9 +7,12 @@ use crate::{
 };
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use crinoid::{Batch, Collection, CollectionOptions, ExternalId, Metric, Recipe};
-use crinoid_files::{Ids, text::Lines};
-use serde_json::Value;
+use crinoid::{
+    Batch, Collection, CollectionOptions, ExternalId, Metric, Recipe,
+    attributes::{Attributes, FilterExpr, Kind, Schema, Value as Attribute},
+};
+use crinoid_files::{Column, Ids, Table, Values, text::Lines};
+use serde_json::{Map, Value};
 use std::{
     io::stdin,
     path::{Path, PathBuf},
@@ -19,7 +22,7 @@ use std::{
 /// none.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  crinoid add shop items.parquet --ids sku --vector embedding --metric cosine
+  crinoid add shop items.parquet --ids sku --vector embedding --metric cosine --attributes lang,stars
   echo '{\"id\": \"a\", \"vector\": [0.1, 0.2]}' | crinoid add shop - --ids id")]
 pub(crate) struct Add {
     /// The collection's folder.
@@ -32,6 +35,16 @@ pub(crate) struct Add {
     /// Of a new collection: one version of each module.
     #[arg(long)]
     recipe: Option<Recipe>,
+    /// Of a new collection: the attributes that rows may have, as name=type with the types bool, int, float, text,
+    /// time, list and json [default: any].
+    #[arg(long, value_name = "NAME=TYPE,..", value_delimiter = ',')]
+    schema: Vec<String>,
+    /// Columns to keep as attributes, which filters look at (Parquet, Arrow, JSON lines).
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    attributes: Vec<String>,
+    /// Leaves rows as they are whose ids are there already, instead of replacing them.
+    #[arg(long)]
+    keep: bool,
     #[command(flatten)]
     columns: Columns,
 }
@@ -43,7 +56,23 @@ pub(crate) struct Delete {
     named: Named,
 }
 
-/// Prints vectors of a collection as JSON lines. Exits with 1 where an id is not there.
+/// Changes attributes of rows of a collection; their vectors stay.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  crinoid update shop 42 --set lang=rust --set stars=10 --set 'tags=[\"simd\"]'
+  crinoid update shop 42 --unset stars")]
+pub(crate) struct Update {
+    #[command(flatten)]
+    named: Named,
+    /// Gives an attribute a value: JSON, or else a text.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Removes an attribute.
+    #[arg(long, value_name = "NAME")]
+    unset: Vec<String>,
+}
+
+/// Prints vectors and attributes of a collection as JSON lines. Exits with 1 where an id is not there.
 #[derive(Args)]
 pub(crate) struct Get {
     #[command(flatten)]
@@ -57,11 +86,26 @@ pub(crate) struct Compact {
     folder: PathBuf,
 }
 
-/// Prints the ids of a collection, one a line.
+/// Prints the ids of a collection, one a line, in order.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  crinoid list shop --where 'lang = \"rust\" AND stars > 10 AND tags CONTAINS \"simd\"'
+  crinoid list shop --where 'price IS NULL' --count")]
 pub(crate) struct List {
     /// The collection's folder.
     folder: PathBuf,
+    /// Only rows whose attributes are so.
+    #[arg(long = "where", value_name = "FILTER")]
+    filter: Option<FilterExpr>,
+    /// Begins after this id.
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+    /// Prints no more than so many.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Prints how many there are, instead.
+    #[arg(long, conflicts_with_all = ["after", "limit"])]
+    count: bool,
 }
 
 /// Ids in a collection.
@@ -86,12 +130,33 @@ fn open(folder: &Path) -> anyhow::Result<Collection> {
     Ok(Collection::open(folder)?)
 }
 
+/// Whole numbers are numbers, unless all are texts.
+fn id_of(word: &str, text: bool) -> ExternalId {
+    match word.parse::<u64>() {
+        Ok(number) if !text => ExternalId::Number(number),
+        _ => ExternalId::Text(word.to_owned()),
+    }
+}
+
+/// The columns of a block as attributes of its rows.
+fn attributes_of(columns: &[Column], at: usize) -> Attributes {
+    let value = |values: &Values| -> Option<Attribute> {
+        Some(match values {
+            Values::Integers(values) => Attribute::Int(values[at]?),
+            Values::Floats(values) => Attribute::Float(values[at]?),
+            Values::Texts(values) => Attribute::Text(values[at].clone()?),
+            Values::Flags(values) => Attribute::Bool(values[at]?),
+            Values::Times(values) => Attribute::Time(values[at]?),
+            Values::Lists(values) => Attribute::List(values[at].clone()?),
+        })
+    };
+    let named = columns.iter().filter_map(|c| Some((c.name.clone(), value(&c.values)?)));
+    named.collect()
+}
+
 impl Named {
     fn ids(&self) -> anyhow::Result<Vec<ExternalId>> {
-        let id = |word: &str| match word.parse::<u64>() {
-            Ok(number) if !self.text => ExternalId::Number(number),
-            _ => ExternalId::Text(word.to_owned()),
-        };
+        let id = |word: &str| id_of(word, self.text);
         let mut ids = Vec::new();
         for word in &self.ids {
             if word != "-" {
@@ -111,7 +176,7 @@ impl Named {
 
 impl Add {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
-        let reader = input::open_vectors(&self.input, &self.columns, false)?;
+        let reader = input::open_rows(&self.input, &self.columns, &self.attributes)?;
         let (rows, dim) = (reader.rows(), reader.dim());
         let collection = match self.folder.exists() {
             true => {
@@ -128,32 +193,38 @@ impl Add {
                 if let Some(recipe) = &self.recipe {
                     options.build.recipe = recipe.clone();
                 }
+                options.schema = self.schema()?;
                 Collection::create(&self.folder, dim, &options)?
             }
         };
         let (bar, name) = (Bar::new(global, "adding"), self.input.display());
-        let (mut inserted, mut updated, mut done) = (0, 0, 0usize);
+        let (mut inserted, mut updated, mut kept, mut done) = (0, 0, 0, 0usize);
         let next = |first: Option<u64>, row: usize| first?.checked_add(row as u64);
         let full = || format!("{name}: no numbers are left to count with: give --ids COLUMN");
         // Rows without ids go on counting after the largest number.
         let first = collection.snapshot().next_number();
         for block in reader {
-            let table = block?;
+            let Table { vectors, ids, attributes } = block?;
             let mut batch = Batch::new();
-            for (at, vector) in table.vectors.rows().enumerate() {
-                let id = match &table.ids {
+            for (at, vector) in vectors.rows().enumerate() {
+                let id = match &ids {
                     Some(Ids::Numbers(ids)) => ExternalId::Number(ids[at]),
                     Some(Ids::Texts(ids)) => ExternalId::Text(ids[at].clone()),
                     None => next(first, done + at).with_context(full)?.into(),
                 };
-                batch.upsert(id, vector);
+                let attributes = attributes_of(&attributes, at);
+                match self.keep {
+                    true => batch.insert(id, vector, attributes),
+                    false => batch.upsert_with(id, vector, attributes),
+                };
             }
-            let end = done + table.vectors.len();
+            let end = done + vectors.len();
             let written = collection
                 .write(&batch)
                 .with_context(|| format!("{name}: rows {done} to {end}, exclusive"))?;
             inserted += written.inserted;
             updated += written.updated;
+            kept += written.kept;
             done = end;
             bar.at(done, rows.map_or(done, |rows| rows as usize));
         }
@@ -164,9 +235,24 @@ impl Add {
                 ("collection", self.folder.display().to_string().into()),
                 ("inserted", inserted.into()),
                 ("updated", updated.into()),
+                ("kept", kept.into()),
                 ("rows", collection.len().into()),
             ],
         )
+    }
+
+    fn schema(&self) -> anyhow::Result<Option<Schema>> {
+        let mut schema = Schema::new();
+        for field in &self.schema {
+            let kind =
+                field.rsplit_once('=').and_then(|(name, kind)| Some((name, Kind::named(kind)?)));
+            let Some((name, kind)) = kind else {
+                let kinds = Kind::ALL.map(Kind::name).join(", ");
+                bail!("--schema {field}: write name=type, where the type is one of {kinds}");
+            };
+            schema = schema.field(name, kind);
+        }
+        Ok(Some(schema).filter(|_| !self.schema.is_empty()))
     }
 
     /// Refuses options that are those of another collection.
@@ -184,7 +270,43 @@ impl Add {
                 build.recipe
             );
         }
+        if let Some(schema) =
+            self.schema()?.filter(|s| Some(s) != collection.options().schema.as_ref())
+        {
+            let known = collection.options().schema.as_ref().unwrap_or(&schema);
+            let known = known.fields().iter().map(|(name, kind)| format!("{name}={kind}"));
+            let known = known.collect::<Vec<_>>().join(",");
+            bail!("{folder}: the collection's schema is another ({known}): leave --schema out");
+        }
         Ok(())
+    }
+}
+
+impl Update {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
+        ensure!(self.set.len() + self.unset.len() > 0, "say what to change: --set or --unset");
+        let collection = open(&self.named.folder)?;
+        let mut changes: Vec<_> = self.unset.iter().map(|name| (name.clone(), None)).collect();
+        for change in &self.set {
+            let Some((name, value)) = change.split_once('=') else {
+                bail!("--set {change}: write name=value");
+            };
+            let json = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+            changes.push((name.to_owned(), Attribute::from_json(json)));
+        }
+        let mut batch = Batch::new();
+        for id in self.named.ids()? {
+            batch.update(id, changes.clone());
+        }
+        let written = collection.write(&batch)?;
+        say::facts(
+            global,
+            &[
+                ("collection", self.named.folder.display().to_string().into()),
+                ("updated", written.updated.into()),
+                ("not there", written.missing.into()),
+            ],
+        )
     }
 }
 
@@ -214,10 +336,15 @@ impl Get {
         let collection = open(&self.named.folder)?;
         for id in self.named.ids()? {
             let name = value(&id);
-            let Some(vector) = collection.get(id)? else {
+            let Some(row) = collection.get_row(id)? else {
                 bail!("{}: there is no id {name}", self.named.folder.display());
             };
-            say::vector(&name, &vector)?;
+            let attributes: Map<String, Value> = row
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.clone(), value.to_json()))
+                .collect();
+            say::row(&name, &row.vector, &attributes)?;
         }
         Ok(())
     }
@@ -244,7 +371,15 @@ impl Compact {
 impl List {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let collection = open(&self.folder)?;
-        for id in sorted(&collection) {
+        let snapshot = match &self.filter {
+            Some(filter) => collection.filtered(filter)?,
+            None => collection.snapshot(),
+        };
+        if self.count {
+            return say::line(&snapshot.len().to_string());
+        }
+        let after = self.after.map(|word| id_of(&word, false));
+        for id in snapshot.list(after.as_ref(), self.limit.unwrap_or(snapshot.len())) {
             match (global.json, &id) {
                 (false, ExternalId::Text(text)) => say::line(text)?,
                 _ => say::line(&value(&id).to_string())?,
@@ -255,9 +390,7 @@ impl List {
 }
 
 pub(crate) fn sorted(collection: &Collection) -> Vec<ExternalId> {
-    let mut ids: Vec<ExternalId> = collection.snapshot().ids().cloned().collect();
-    ids.sort_unstable();
-    ids
+    collection.snapshot().list(None, usize::MAX)
 }
 
 pub(crate) fn value(id: &ExternalId) -> Value {

@@ -9,12 +9,17 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use clap::Args;
-use crinoid::{ExternalId, Vectors};
-use crinoid_files::{Format, Ids, write};
-use std::path::PathBuf;
+use crinoid::{Collection, ExternalId, Vectors};
+use crinoid_files::{Format, Ids, write, write_file};
+use serde_json::Value;
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 /// Writes the vectors of an index or a collection, and their ids where the format has a place for
-/// them: jsonl, parquet and arrow have one; npy, fbin, fvecs and safetensors have not.
+/// them: jsonl, parquet and arrow have one; npy, fbin, fvecs and safetensors have not. Attributes of a collection's
+/// rows go to jsonl, a field each.
 ///
 /// An index gives back what it keeps: of unit length under the cosine, and rounded where it keeps codes
 /// alone.
@@ -30,6 +35,13 @@ pub(crate) struct Export {
 impl Export {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let name = self.index.display();
+        let target = Target::open(&self.index)?;
+        let format = Format::by_extension(&self.out);
+        if let (Target::Collection { rows, collection }, Some(Format::JsonLines)) =
+            (&target, format)
+        {
+            return self.lines(global, collection, &rows.list(None, usize::MAX));
+        }
         let bar = Bar::new(global, "exporting");
         let (mut values, mut dim) = (Vec::new(), 0);
         let mut push = |vector: Vec<f32>, at: usize, of: usize| {
@@ -37,7 +49,7 @@ impl Export {
             values.extend(vector);
             bar.at(at, of);
         };
-        let ids = match Target::open(&self.index)? {
+        let ids = match target {
             Target::Index { index, names } => {
                 let rows = index.len();
                 for row in 0..rows as u32 {
@@ -45,7 +57,7 @@ impl Export {
                 }
                 names.map(|names| names.ids().clone())
             }
-            Target::Collection(collection) => {
+            Target::Collection { collection, .. } => {
                 let ids = sorted(&collection);
                 ensure!(!ids.is_empty(), "{name}: the collection is empty");
                 for (at, id) in ids.iter().enumerate() {
@@ -59,7 +71,6 @@ impl Export {
         };
         drop(bar);
         let vectors = Vectors::new(values.as_slice(), dim)?;
-        let format = Format::by_extension(&self.out);
         let kept = matches!(format, Some(Format::JsonLines | Format::Parquet | Format::Arrow));
         write(&self.out, &vectors, ids.as_ref().filter(|_| kept))?;
         let with_ids = ids.is_some() && kept;
@@ -73,6 +84,75 @@ impl Export {
             ],
         )
     }
+}
+
+/// Rows that are read at a time.
+const BLOCK: usize = 1_024;
+
+impl Export {
+    /// Writes a collection's rows, a line each.
+    fn lines(
+        &self,
+        global: &Global,
+        collection: &Collection,
+        ids: &[ExternalId],
+    ) -> anyhow::Result<()> {
+        let (bar, mut done, mut dim) = (Bar::new(global, "exporting"), 0, 0);
+        let mut failed = None;
+        let written = write_file(&self.out, |file| {
+            for block in ids.chunks(BLOCK) {
+                match lines(collection, block) {
+                    Ok((text, width)) => {
+                        file.write_all(&text)?;
+                        dim = width;
+                    }
+                    Err(error) => {
+                        failed = Some(error);
+                        return Err(io::Error::other("a row that cannot be exported"));
+                    }
+                }
+                done += block.len();
+                bar.at(done, ids.len());
+            }
+            Ok(())
+        });
+        drop(bar);
+        if let Some(error) = failed {
+            return Err(error.context(self.index.display().to_string()));
+        }
+        written?;
+        say::facts(
+            global,
+            &[
+                ("file", self.out.display().to_string().into()),
+                ("rows", done.into()),
+                ("dimension", dim.into()),
+                ("ids", true.into()),
+            ],
+        )
+    }
+}
+
+/// Rows as lines of JSON, and their dimension.
+fn lines(collection: &Collection, ids: &[ExternalId]) -> anyhow::Result<(Vec<u8>, usize)> {
+    let (mut text, mut dim) = (Vec::new(), 0);
+    for (id, row) in ids.iter().zip(collection.get_many(ids)?) {
+        let row = row.with_context(|| format!("id {} is gone", value(id)))?;
+        dim = row.vector.len();
+        write!(text, "{{\"id\":{},\"vector\":", value(id))?;
+        serde_json::to_writer(&mut text, &row.vector)?;
+        for (name, attribute) in row.attributes {
+            ensure!(
+                name != "id" && name != "vector",
+                "id {}: the attribute `{name}` has the name of another field: rename it",
+                value(id)
+            );
+            write!(text, ",{}:{}", Value::from(name), attribute.to_json())?;
+        }
+        text.push(b'}');
+        text.push(b'\n');
+    }
+    Ok((text, dim))
 }
 
 /// Numbers, or texts where one of them is a text.

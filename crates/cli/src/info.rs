@@ -1,7 +1,7 @@
 //! `crinoid info` and `crinoid verify`.
 
 use crate::{DAMAGED, global::Global, ids, say};
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::Args;
 use crinoid::{Collection, Index, diagnose};
 use crinoid_files::{Format, Options, hdf5, open};
@@ -196,9 +196,13 @@ fn whole_index(path: &Path) -> anyhow::Result<(usize, Value)> {
 
 fn whole_collection(path: &Path) -> anyhow::Result<(usize, Value)> {
     let collection = Collection::open(path)?;
-    let recovery = collection.recovery();
     let verified = collection.verify()?;
-    ensure!(verified.is_sound(), "{}: {}", path.display(), verified.problems.join("; "));
+    if let [first, rest @ ..] = &verified.problems[..] {
+        let more =
+            if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+        bail!("{}: {first}{more}: crinoid repair saves what can be read", path.display());
+    }
+    let recovery = collection.recovery();
     let note = match (recovery.rebuilt, recovery.removed) {
         (0, 0) => Value::Null,
         (rebuilt, removed) => {

@@ -20,8 +20,26 @@ pub(crate) fn open_vectors(
     columns: &Columns,
     queries: bool,
 ) -> anyhow::Result<Reader> {
+    open_with(path, columns, &[], queries)
+}
+
+/// Opens a file of vectors, or JSON lines on standard input, with further columns.
+pub(crate) fn open_rows(
+    path: &Path,
+    columns: &Columns,
+    attributes: &[String],
+) -> anyhow::Result<Reader> {
+    open_with(path, columns, attributes, false)
+}
+
+fn open_with(
+    path: &Path,
+    columns: &Columns,
+    attributes: &[String],
+    queries: bool,
+) -> anyhow::Result<Reader> {
     let (vectors, ids) = (columns.vector.clone(), columns.ids.clone());
-    let options = Options { vectors, ids, queries, ..Options::default() };
+    let options = Options { vectors, ids, attributes: attributes.to_vec(), queries };
     Ok(match is_pipe(path) {
         true => open_json_lines("standard input", Box::new(stdin()), &options)?,
         false => open(path, &options)?,

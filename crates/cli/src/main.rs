@@ -5,7 +5,7 @@
 //! | `args`, `global` | what can be typed |
 //! | `input`, `output` | vectors in, answers out, files and pipes |
 //! | `ids`, `filter` | the names of an index's rows, in a file beside it; which of them are wanted |
-//! | `build`, `search`, `bench`, `info`, `collection`, `export` | the commands |
+//! | `build`, `search`, `bench`, `info`, `collection`, `keep`, `export` | the commands |
 //! | `ask`, `embed`, `chunks`, `model` | texts in, with a model in a local folder |
 //! | `bar`, `say`, `page` | progress, tables and a page |
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@ mod global;
 mod ids;
 mod info;
 mod input;
+mod keep;
 mod model;
 mod output;
 mod page;
@@ -65,10 +66,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(verify) => return verify.run(&global),
         Command::Bench(bench) => bench.run(&global)?,
         Command::Add(add) => add.run(&global)?,
+        Command::Update(update) => update.run(&global)?,
         Command::Delete(delete) => delete.run(&global)?,
         Command::Get(get) => get.run(&global)?,
         Command::Compact(compact) => compact.run(&global)?,
         Command::List(list) => list.run(&global)?,
+        Command::Backup(backup) => backup.run(&global)?,
+        Command::Repair(repair) => repair.run(&global)?,
         Command::Export(export) => export.run(&global)?,
         Command::Embed(embed) => embed.run(&global)?,
         Command::Ask(ask) => ask.run(&global)?,

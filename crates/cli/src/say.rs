@@ -56,14 +56,21 @@ pub(crate) fn line(words: &str) -> anyhow::Result<()> {
     Ok(out.write_all(b"\n")?)
 }
 
-/// Prints a vector and its name as a line of JSON, numbers in the fewest digits that tell an `f32`.
-pub(crate) fn vector(id: &Value, vector: &[f32]) -> anyhow::Result<()> {
+/// Prints a row and its name as a line of JSON, numbers in the fewest digits that tell an `f32`; attributes
+/// where there are any.
+pub(crate) fn row(
+    id: &Value,
+    vector: &[f32],
+    attributes: &Map<String, Value>,
+) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Row<'a> {
         id: &'a Value,
         vector: &'a [f32],
+        #[serde(skip_serializing_if = "Map::is_empty")]
+        attributes: &'a Map<String, Value>,
     }
-    line(&serde_json::to_string(&Row { id, vector })?)
+    line(&serde_json::to_string(&Row { id, vector, attributes })?)
 }
 
 /// Prints bytes.

@@ -9,12 +9,16 @@ use crate::{
 };
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use crinoid::{Collection, ExternalId, Filter, Index, Metric, Neighbor, SearchOptions, Vectors};
+use crinoid::{
+    Collection, ExternalId, Filter, Index, Metric, Neighbor, SearchOptions, Snapshot, Vectors,
+    attributes::FilterExpr,
+};
 use crinoid_files::Names;
 use rayon::prelude::*;
 use std::{
     num::NonZero,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Searches an index or a collection.
@@ -25,6 +29,7 @@ use std::{
   crinoid search x.crinoid --queries q.npy -k 10 --out answers.npy
   crinoid search x.crinoid --vector 0.1,0.2,0.3,0.4 -k 3
   crinoid search x.crinoid --queries q.npy --filter allowed.txt
+  crinoid search shop --queries q.npy --where 'lang = \"rust\" AND stars > 10'
   embed < questions | crinoid search x.crinoid --queries - --json
 
 Answers: npy and ivecs hold ids, a row a query, the largest value where there are fewer than k; csv and
@@ -56,6 +61,9 @@ pub(crate) struct Search {
     /// Returns only the rows that this file names: an id a line, or row numbers as npy, ivecs or ibin.
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
+    /// Returns only rows of a collection whose attributes are so.
+    #[arg(long = "where", value_name = "FILTER", conflicts_with = "filter")]
+    condition: Option<FilterExpr>,
     /// The file to write: npy, ivecs, jsonl, csv or tsv [default: standard output, tsv].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -67,6 +75,10 @@ pub(crate) struct Search {
 impl Search {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let target = Target::open(&self.index)?;
+        let target = match &self.condition {
+            Some(condition) => target.among(condition)?,
+            None => target,
+        };
         let filter = self.filter.as_deref().map(|path| target.filter(path)).transpose()?;
         let filter = filter.as_ref();
         let k = self.k.get();
@@ -112,15 +124,24 @@ const MAX_K: usize = 10_000;
 
 /// What can be searched.
 pub(crate) enum Target {
-    Index { index: Box<Index>, names: Option<Names> },
-    Collection(Collection),
+    Index {
+        index: Box<Index>,
+        names: Option<Names>,
+    },
+    /// A collection, and those of its rows that are searched.
+    Collection {
+        collection: Collection,
+        rows: Arc<Snapshot>,
+    },
 }
 
 impl Target {
     /// Opens an index with the ids beside it, or a collection.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         if path.is_dir() {
-            return Ok(Self::Collection(Collection::open(path)?));
+            let collection = Collection::open(path)?;
+            let rows = collection.snapshot();
+            return Ok(Self::Collection { collection, rows });
         }
         ensure!(
             path.exists(),
@@ -135,14 +156,27 @@ impl Target {
     fn rows(&self) -> usize {
         match self {
             Self::Index { index, .. } => index.len(),
-            Self::Collection(collection) => collection.len(),
+            Self::Collection { rows, .. } => rows.len(),
         }
     }
 
     fn shape(&self) -> (Option<usize>, Metric) {
         match self {
             Self::Index { index, .. } => (Some(index.dim()), index.options().metric),
-            Self::Collection(collection) => (None, collection.options().build.metric),
+            Self::Collection { collection, .. } => (None, collection.options().build.metric),
+        }
+    }
+
+    /// Those rows of a collection whose attributes are so.
+    fn among(self, filter: &FilterExpr) -> anyhow::Result<Self> {
+        match self {
+            Self::Index { .. } => bail!(
+                "--where: an index has no attributes: search a collection, or name the rows by --filter"
+            ),
+            Self::Collection { collection, rows } => {
+                let rows = Arc::new(rows.filtered(filter)?);
+                Ok(Self::Collection { collection, rows })
+            }
         }
     }
 
@@ -150,9 +184,9 @@ impl Target {
     fn filter(&self, path: &Path) -> anyhow::Result<Filter> {
         match self {
             Self::Index { index, names } => filter::read(path, index, names.as_ref()),
-            Self::Collection(_) => bail!(
-                "--filter {}: collections are searched whole: export the collection, build an index of \
-                 it with --ids id, and search that",
+            Self::Collection { .. } => bail!(
+                "--filter {}: a collection is searched whole, or by --where among rows with the attributes \
+                 that you say",
                 path.display()
             ),
         }
@@ -187,15 +221,14 @@ impl Target {
                 };
                 Ok(found.rows().map(|row| row.iter().map(pair).collect()).collect())
             }
-            Self::Collection(collection) => {
-                let snapshot = collection.snapshot();
-                let rows: Vec<&[f32]> = queries.rows().collect();
+            Self::Collection { rows, .. } => {
+                let queries: Vec<&[f32]> = queries.rows().collect();
                 let answer = |(at, query): (usize, &&[f32])| -> anyhow::Result<Answer> {
-                    let found = snapshot.search(query, options).with_context(context(at))?;
+                    let found = rows.search(query, options).with_context(context(at))?;
                     let pair = |found: crinoid::Match| (Id::from(found.id), found.distance);
                     Ok(found.into_iter().map(pair).collect())
                 };
-                rows.par_iter().enumerate().map(answer).collect()
+                queries.par_iter().enumerate().map(answer).collect()
             }
         }
     }

@@ -25,6 +25,12 @@ fn the_programs_of_the_book_run() {
     let line = |(i, row)| format!("{{\"id\": \"d{i}\", \"embedding\": {row:?}}}\n");
     let lines: String = vectors.rows().enumerate().map(line).collect();
     fs::write(folder.path().join("docs.jsonl"), lines).unwrap();
+    let line = |(i, row)| {
+        let lang = ["rust", "c"][i % 2];
+        format!("{{\"id\": \"d{i}\", \"vector\": {row:?}, \"lang\": \"{lang}\", \"stars\": {i}}}\n")
+    };
+    let lines: String = vectors.rows().enumerate().map(line).collect();
+    fs::write(folder.path().join("parts.jsonl"), lines).unwrap();
 
     let program = Path::new(env!("CARGO_BIN_EXE_crinoid")).parent().unwrap();
     let before = env::var_os("PATH").unwrap_or_default();
@@ -46,7 +52,7 @@ fn the_programs_of_the_book_run() {
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program}\n{err}");
     }
-    for made in ["answers.npy", "back.jsonl", "curve.html", "shop"] {
+    for made in ["answers.npy", "back.jsonl", "curve.html", "shop", "parts-backup"] {
         assert!(folder.path().join(made).exists(), "{made}");
     }
 }

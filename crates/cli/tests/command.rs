@@ -323,6 +323,84 @@ fn a_collection_is_kept() {
 }
 
 #[test]
+fn rows_with_attributes_are_filtered_updated_copied_and_repaired() {
+    let room = Room::new();
+    let vectors = scatter(60, 1);
+    let lines: String = vectors
+        .rows()
+        .enumerate()
+        .map(|(n, row)| {
+            let lang = ["rust", "c", "zig"][n % 3];
+            format!(
+                "{}\n",
+                json!({ "id": n, "vector": row, "n": n, "lang": lang, "half": n as f64 / 2.0 })
+            )
+        })
+        .collect();
+    fs::write(room.at("rows.jsonl"), lines).unwrap();
+    room.ok("add shop rows.jsonl --ids id --attributes n,lang,half --schema n=int,lang=text,half=float,at=time,tags=list");
+    let list = |filter: &str| {
+        let output = command()
+            .current_dir(room.at(""))
+            .args(["list", "shop", "--where", filter])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(list("lang = \"rust\" AND n < 7"), ["0", "3", "6"]);
+    assert_eq!(list("half >= 29.5 OR n IN (1, 2)"), ["1", "2", "59"]);
+    let facts =
+        room.json("update shop 5 nobody --set at=2026-11-30 --set tags=[\"new\"] --unset n --json");
+    assert_eq!((&facts["updated"], &facts["not_there"]), (&json!(1), &json!(1)));
+    assert_eq!(list("tags CONTAINS \"new\" AND at > \"2026-11-29T23:00:00-02:00\""), [""; 0]);
+    assert_eq!(list("tags CONTAINS \"new\" AND at > \"2026-11-29\" AND n IS NULL"), ["5"]);
+    let got: Value = serde_json::from_str(&room.ok("get shop 5")).unwrap();
+    let want = json!({ "lang": "zig", "half": 2.5, "at": "2026-11-30T00:00:00Z", "tags": ["new"] });
+    assert_eq!(got["attributes"], want);
+    let facts = room.json("add shop rows.jsonl --ids id --keep --json");
+    assert_eq!((&facts["inserted"], &facts["kept"]), (&json!(0), &json!(60)));
+    assert_eq!(room.ok("list shop --after 56 --limit 2"), "57\n58\n");
+    assert_eq!(room.ok("list shop --count"), "60\n");
+    let answers = room.ok("search shop --queries q.npy -k 60 --ef 500 --json --where half<2");
+    for line in answers.lines() {
+        let mut ids: Vec<u64> = serde_json::from_str::<Value>(line).unwrap()["ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| id.as_u64().unwrap())
+            .collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [0, 1, 2, 3]);
+    }
+
+    // Out and in again: what is read as a time or a list was one.
+    room.ok("export shop --out out.jsonl");
+    room.ok("add again out.jsonl --ids id --attributes n,lang,half,at --schema n=int,lang=text,half=float,at=time");
+    let again: Value = serde_json::from_str(&room.ok("get again 5")).unwrap();
+    assert_eq!(
+        again["attributes"],
+        json!({ "lang": "zig", "half": 2.5, "at": "2026-11-30T00:00:00Z" })
+    );
+    assert_eq!(again["vector"], got["vector"]);
+
+    room.ok("backup shop copy");
+    assert_eq!(room.json("verify copy --json")["rows"], json!(60));
+    // One value of one vector, wherever it lies.
+    let mut store = fs::read(room.at("copy/rows.redb")).unwrap();
+    let bytes: Vec<u8> = vectors.row(7).iter().flat_map(|x| x.to_le_bytes()).collect();
+    let places: Vec<usize> =
+        (0..store.len() - bytes.len()).filter(|&at| store[at..].starts_with(&bytes)).collect();
+    assert!(!places.is_empty());
+    places.iter().for_each(|&at| store[at] ^= 1);
+    fs::write(room.at("copy/rows.redb"), store).unwrap();
+    assert_eq!(room.run("verify copy").status.code(), Some(3));
+    let repaired = room.json("repair copy --json");
+    assert_eq!((&repaired["rows"], repaired["lost"].as_array().unwrap().len()), (&json!(59), 1));
+    assert_eq!(room.json("verify copy --json")["rows"], json!(59));
+}
+
+#[test]
 fn an_index_is_measured() {
     let room = Room::new();
     room.ok("build x.npy --out x.crinoid");
@@ -463,7 +541,15 @@ const BAD: &[(&str, i32, &[&str])] = &[
         1,
         &["number of ids is 0", "one a line"],
     ),
-    ("search shop --queries narrow.jsonl --filter beyond.txt", 1, &["collections", "export"]),
+    ("search shop --queries narrow.jsonl --filter beyond.txt", 1, &["collection", "--where"]),
+    ("search x.crinoid --queries q.npy --where a=1", 1, &["--where", "search a collection"]),
+    ("search shop --queries narrow.jsonl --where a=", 2, &["--where", "at byte 2", "a number"]),
+    ("update shop 1 --set a", 1, &["--set a", "name=value"]),
+    ("update shop 1", 1, &["--set or --unset"]),
+    ("add new narrow.jsonl --schema a", 1, &["--schema a", "name=type"]),
+    ("add new narrow.jsonl --schema a=number", 1, &["--schema a=number", "bool, int"]),
+    ("backup shop shop", 1, &["shop", "already"]),
+    ("repair absent", 1, &["absent", "no such folder"]),
     ("search x.crinoid --queries q.npy --recall 2", 1, &["recall of 2", "up to 1"]),
     ("search x.crinoid --queries q.npy --recall 0.9 --ef 9", 2, &["--ef"]),
     ("search x.crinoid --queries q.npy -k 0", 2, &["-k"]),

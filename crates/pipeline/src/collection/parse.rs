@@ -24,10 +24,7 @@ impl FromStr for FilterExpr {
     fn from_str(text: &str) -> Result<Self, FilterError> {
         if text.len() > MAX_TEXT {
             let message = format!("{} bytes, while at most {MAX_TEXT} are read", text.len());
-            return Err(FilterError {
-                at: MAX_TEXT.min(text.floor_char_boundary(MAX_TEXT)),
-                message,
-            });
+            return Err(FilterError { at: MAX_TEXT, message });
         }
         check_depth(text)?;
         let whole = delimited(multispace0, disjunction, (multispace0, eof_expected));
