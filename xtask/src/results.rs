@@ -27,7 +27,8 @@ impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let (records, document) = (root().join("records"), root().join("docs/results.md"));
         for file in &self.add {
-            let result = ResultFile::read(file)?;
+            let mut result = ResultFile::read(file)?;
+            result.origin = std::mem::take(&mut result.origin).for_others();
             let words = [
                 ("a command line", result.origin.arguments.is_empty()),
                 ("a commit", result.origin.commit.is_empty()),

@@ -26,6 +26,30 @@ impl Origin {
         };
         self.arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
     }
+
+    /// The same command as others would type it: files by their names, wherever they lay, and nothing of where the
+    /// result went.
+    #[must_use]
+    pub fn for_others(mut self) -> Self {
+        if let Some(at) = self.arguments.iter().position(|word| word == "--out") {
+            self.arguments.drain(at..(at + 2).min(self.arguments.len()));
+        }
+        self.arguments.retain(|word| !word.starts_with("--out="));
+        for word in &mut self.arguments {
+            *word = word.split(' ').map(without_folders).collect::<Vec<_>>().join(" ");
+        }
+        self
+    }
+}
+
+/// A path of this machine by its last name, also behind `NAME=`; other words as they are.
+fn without_folders(word: &str) -> String {
+    let (name, value) = word.split_at(word.rfind('=').map_or(0, |at| at + 1));
+    let of_here = value.starts_with(['/', '~']) || value.starts_with("../");
+    match value.trim_end_matches('/').rsplit_once('/') {
+        Some((_, last)) if of_here => format!("{name}{last}"),
+        _ => word.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -38,5 +62,18 @@ mod tests {
         let origin =
             Origin { arguments: arguments.map(str::to_owned).to_vec(), ..Origin::default() };
         assert_eq!(origin.command(), r"cargo xtask ab --data 'my set' 'it'\''s' ''");
+    }
+
+    #[test]
+    fn others_are_told_names_of_files_and_not_where_they_lay() {
+        let typed = "ab --data ../sets/sift.hdf5 --recipe sq8@2/crinoid@1/pipelined@4/float@1 --out /tmp/here";
+        let mut arguments: Vec<String> = typed.split(' ').map(str::to_owned).collect();
+        arguments.push("--subject=mine=/home/me/bin/mine --data ~/sets/a.fbin".to_owned());
+        let origin = Origin { arguments, ..Origin::default() }.for_others();
+        assert_eq!(
+            origin.arguments[..5].join(" "),
+            "ab --data sift.hdf5 --recipe sq8@2/crinoid@1/pipelined@4/float@1"
+        );
+        assert_eq!(origin.arguments[5..], ["--subject=mine=mine --data a.fbin"]);
     }
 }
