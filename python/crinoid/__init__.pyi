@@ -205,6 +205,14 @@ class Index:
     def recipe(self) -> str: ...
     def __len__(self) -> int: ...
 
+class Matches:
+    """The rows of a collection from the nearest on; made by `Collection.search_iter`."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> tuple[_Id, float]: ...
+    def page(self, n: int) -> tuple[list[_Id], NDArray[np.float32]]:
+        """The next `n` rows; fewer at the end."""
+
 class Collection:
     """A living set of vectors in a folder, by ids that are int or str: updated while it is searched.
 
@@ -223,23 +231,56 @@ class Collection:
         seal_rows: int | None = None,
         max_dead: float | None = None,
         max_segments: int | None = None,
-    ) -> Collection: ...
+        schema: dict[str, str] | None = None,
+    ) -> Collection:
+        """schema: the attributes that rows may have, and their types: bool, int, float, text, time, list, json."""
+
     @staticmethod
     def open(folder: str | PathLike[str]) -> Collection:
         """Opens the collection in `folder`, whatever state a crash left it in."""
 
-    def upsert(self, ids: _Id | Iterable[_Id], vectors: ArrayLike) -> None:
-        """Inserts or replaces vectors: one id and one vector, or as many of both; all or nothing."""
+    def upsert(
+        self,
+        ids: _Id | Iterable[_Id],
+        vectors: ArrayLike,
+        attributes: dict[str, Any] | Iterable[dict[str, Any] | None] | None = None,
+    ) -> None:
+        """Inserts or replaces vectors and attributes: one id, or as many of each; all or nothing. Values are
+        bool, int, float, str, date and datetime (UTC where they have no time zone), lists of str; anything else
+        is kept as JSON, but not to be filtered by."""
+
+    def insert(
+        self,
+        ids: _Id | Iterable[_Id],
+        vectors: ArrayLike,
+        attributes: dict[str, Any] | Iterable[dict[str, Any] | None] | None = None,
+    ) -> int:
+        """As `upsert`, but leaves what is stored under an id; says how many were new."""
+
+    def update(self, ids: _Id | Iterable[_Id], changes: dict[str, Any]) -> int:
+        """Sets attributes, and removes those that are None; other attributes and the vectors stay. Says how
+        many of the ids there were."""
 
     def load_file(
-        self, path: str | PathLike[str], *, vectors: str | None = None, ids: str | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        vectors: str | None = None,
+        ids: str | None = None,
+        attributes: list[str] = ...,
     ) -> int:
         """Inserts or replaces the rows of a file, block by block, each durable when the next is read; says
-        how many. vectors, ids: columns, as for `read`; without ids, rows go on counting after
+        how many. vectors, ids, attributes: columns, as for `read`; without ids, rows go on counting after
         the largest number that is an id. Raises FileError."""
 
-    def ids(self) -> list[_Id]:
-        """The ids of all vectors, in order, numbers first."""
+    def ids(
+        self, filter: str | None = None, *, after: _Id | None = None, limit: int | None = None
+    ) -> list[_Id]:
+        """The ids of all vectors, or of those that a filter admits, in order, numbers first: at most `limit`,
+        beginning after the id `after`."""
+
+    def count(self, filter: str | None = None) -> int:
+        """How many vectors a filter admits: 'lang = "rust" AND stars > 10 AND tags CONTAINS "simd"'."""
 
     def delete(self, ids: _Id | Iterable[_Id]) -> int:
         """Deletes vectors; says how many there were."""
@@ -247,8 +288,56 @@ class Collection:
     def get(self, id: _Id) -> NDArray[np.float32]:
         """The vector stored under `id`. Raises UnknownIdError."""
 
-    def search(self, Q: ArrayLike, k: int = 10, *, ef: int | None = None) -> tuple[list[Any], Any]:
-        """The `k` nearest: a list of ids and an array of distances for one query, lists of these for many."""
+    def attributes(self, id: _Id) -> dict[str, Any]:
+        """The attributes stored under `id`; times are in UTC. Raises UnknownIdError."""
+
+    def get_many(
+        self, ids: _Id | Iterable[_Id]
+    ) -> list[tuple[NDArray[np.float32], dict[str, Any]] | None]:
+        """What is stored under each of `ids`, all at one time; None where there is nothing."""
+
+    def search(
+        self,
+        Q: ArrayLike,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        recall: float | None = None,
+        filter: str | None = None,
+        exact: bool = False,
+    ) -> tuple[list[Any], Any]:
+        """The `k` nearest: a list of ids and an array of distances for one query, lists of these for many.
+
+        recall: the share that is to be found, instead of an effort `ef`. filter: only rows whose attributes are
+        so. exact: measures all rows."""
+
+    def search_range(
+        self, q: ArrayLike, radius: float, *, filter: str | None = None
+    ) -> tuple[list[_Id], NDArray[np.float32]]:
+        """All vectors within `radius` (a distance of the metric, inclusive), nearest first."""
+
+    def search_iter(self, q: ArrayLike, *, filter: str | None = None) -> Matches:
+        """The vectors from the nearest on, as many as the caller takes."""
+
+    def status(self) -> dict[str, Any]:
+        """rows, segments, dead, unsealed, building, bytes, failure (a str, or None)."""
+
+    def flush(self) -> None:
+        """Waits until all is sealed and compacted that should be."""
+
+    def verify(self) -> list[str]:
+        """Compares everything that is stored with its checksums: a line for each problem."""
+
+    def delete_where(self, filter: str) -> int:
+        """Deletes all rows that a filter admits; says how many."""
+
+    def backup(self, folder: str | PathLike[str]) -> None:
+        """Copies the collection to a new folder, while it is used; `Collection.open` opens the copy."""
+
+    @staticmethod
+    def repair(folder: str | PathLike[str]) -> dict[str, Any]:
+        """Makes of a damaged collection one of what can still be read of it: rows, restored, lost (lists of
+        str), kept (the damaged store, or None where there was no damage)."""
 
     def seal(self) -> None: ...
     def compact(self) -> None: ...

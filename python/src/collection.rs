@@ -2,23 +2,25 @@
 
 use crate::{
     arrays::{self, Rows},
+    attributes,
     errors::{OptionValueError, Raise, StoreError, UnknownIdError},
     table,
 };
 use crinoid::{
-    Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Match, SearchOptions,
+    Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Match, Matches, SearchOptions,
+    Snapshot, Written, attributes::Attributes,
 };
-use crinoid_files::Ids;
+use crinoid_files::{Column, Ids, Values};
 use numpy::PyArray1;
 use pyo3::{
     exceptions::PyTypeError,
     intern,
     prelude::*,
-    types::{PyList, PyString},
+    types::{PyDict, PyList, PyString},
 };
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// A living set of vectors in a folder: updated while it is searched, durable, by ids that are
@@ -79,13 +81,102 @@ impl PyCollection {
     fn new(collection: Collection, folder: PathBuf) -> Self {
         Self { collection: Mutex::new(Some(Arc::new(collection))), folder }
     }
+
+    /// All rows, or those that a filter admits.
+    fn among(&self, filter: Option<&str>) -> PyResult<Arc<Snapshot>> {
+        let collection = self.open_one()?;
+        match filter {
+            Some(filter) => collection.filtered(&attributes::filter(filter)?).or_raise(),
+            None => Ok(collection.snapshot()),
+        }
+    }
+
+    /// Rows under their ids: those of ids that are there are replaced, or left where `only_new`.
+    fn put(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        attributes: Option<&Bound<'_, PyAny>>,
+        only_new: bool,
+    ) -> PyResult<Written> {
+        let (names, _) = self::ids(ids)?;
+        if names.is_empty() {
+            return Ok(Written::default());
+        }
+        let Rows { vectors, .. } = arrays::rows(vectors, "vectors")?;
+        if names.len() != vectors.len() {
+            let text = format!("{} ids for {} vectors", names.len(), vectors.len());
+            return Err(OptionValueError::new_err(text));
+        }
+        let attributes = attributes::given(attributes, names.len())?;
+        let mut batch = Batch::new();
+        for ((name, vector), attributes) in names.into_iter().zip(vectors.rows()).zip(attributes) {
+            match only_new {
+                true => batch.insert(name, vector, attributes),
+                false => batch.upsert_with(name, vector, attributes),
+            };
+        }
+        let collection = self.open_one()?;
+        py.detach(|| collection.write(&batch)).or_raise()
+    }
+}
+
+/// The columns of a block as attributes of its rows.
+fn attributes_of(columns: &[Column], at: usize) -> Attributes {
+    use crinoid::attributes::Value;
+    let value = |values: &Values| -> Option<Value> {
+        Some(match values {
+            Values::Integers(values) => Value::Int(values[at]?),
+            Values::Floats(values) => Value::Float(values[at]?),
+            Values::Texts(values) => Value::Text(values[at].clone()?),
+            Values::Flags(values) => Value::Bool(values[at]?),
+            Values::Times(values) => Value::Time(values[at]?),
+            Values::Lists(values) => Value::List(values[at].clone()?),
+        })
+    };
+    columns.iter().filter_map(|c| Some((c.name.clone(), value(&c.values)?))).collect()
+}
+
+/// The rows of a collection from the nearest on; made by `Collection.search_iter`.
+#[pyclass(name = "Matches", module = "crinoid", frozen)]
+pub(crate) struct PyMatches {
+    matches: Mutex<Matches>,
+}
+
+impl PyMatches {
+    fn matches(&self) -> MutexGuard<'_, Matches> {
+        self.matches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl PyMatches {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, f32)>> {
+        let next = py.detach(|| self.matches().next().transpose()).or_raise()?;
+        next.map(|found| Ok((given_back(py, &found.id)?, found.distance))).transpose()
+    }
+
+    /// The next `n` rows: `(ids, distances)`; fewer at the end.
+    fn page<'py>(
+        &self,
+        py: Python<'py>,
+        n: usize,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyArray1<f32>>)> {
+        let found: Result<Vec<Match>, _> = py.detach(|| self.matches().by_ref().take(n).collect());
+        answers(py, &found.or_raise()?)
+    }
 }
 
 #[pymethods]
 impl PyCollection {
     /// Makes an empty collection of `dim`-dimensional vectors in `folder`.
     #[staticmethod]
-    #[pyo3(signature = (folder, dim, metric = "l2", *, m = 16, ef_construction = 200, recipe = None, seal_rows = None, max_dead = None, max_segments = None))]
+    #[pyo3(signature = (folder, dim, metric = "l2", *, m = 16, ef_construction = 200, recipe = None, seal_rows = None, max_dead = None, max_segments = None, schema = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords of a Python function")]
     fn create(
         py: Python<'_>,
@@ -98,6 +189,7 @@ impl PyCollection {
         seal_rows: Option<usize>,
         max_dead: Option<f64>,
         max_segments: Option<usize>,
+        schema: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let mut build = BuildOptions::default().metric(arrays::metric(metric)?);
         (build.graph.m, build.graph.ef_construction) = (m, ef_construction);
@@ -110,6 +202,10 @@ impl PyCollection {
             .seal_rows(seal_rows.unwrap_or(usual.seal_rows))
             .max_dead(max_dead.unwrap_or(usual.max_dead))
             .max_segments(max_segments.unwrap_or(usual.max_segments));
+        let options = match schema {
+            Some(schema) => options.schema(attributes::schema(schema)?),
+            None => options,
+        };
         let made = py.detach(|| Collection::create(&folder, dim, &options)).or_raise()?;
         Ok(Self::new(made, folder))
     }
@@ -121,45 +217,61 @@ impl PyCollection {
         Ok(Self::new(opened, folder))
     }
 
-    /// Inserts or replaces vectors: one id and one vector, or as many of both. All or nothing, and
-    /// durable when it returns.
-    #[pyo3(name = "upsert")]
+    /// Inserts or replaces vectors and their attributes: one id and one vector, or as many of both. All or
+    /// nothing, and durable when it returns.
+    #[pyo3(signature = (ids, vectors, attributes = None))]
     fn upsert(
         &self,
         py: Python<'_>,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
+        attributes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let (names, _) = self::ids(ids)?;
-        if names.is_empty() {
-            return Ok(());
-        }
-        let Rows { vectors, .. } = arrays::rows(vectors, "vectors")?;
-        if names.len() != vectors.len() {
-            let text = format!("{} ids for {} vectors", names.len(), vectors.len());
-            return Err(OptionValueError::new_err(text));
-        }
+        self.put(py, ids, vectors, attributes, false).map(|_| ())
+    }
+
+    /// As `upsert`, but leaves what is stored under an id; says how many were new.
+    #[pyo3(signature = (ids, vectors, attributes = None))]
+    fn insert(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        attributes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        self.put(py, ids, vectors, attributes, true).map(|written| written.inserted)
+    }
+
+    /// Sets attributes of one row or of many, and removes those that are None; the others and the vectors
+    /// stay. Says how many rows there were.
+    fn update(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        changes: &Bound<'_, PyDict>,
+    ) -> PyResult<usize> {
+        let changes = attributes::changes(changes)?;
         let mut batch = Batch::new();
-        for (name, vector) in names.into_iter().zip(vectors.rows()) {
-            batch.upsert(name, vector);
+        for name in self::ids(ids)?.0 {
+            batch.update(name, changes.clone());
         }
         let collection = self.open_one()?;
-        py.detach(|| collection.write(&batch)).or_raise()?;
-        Ok(())
+        Ok(py.detach(|| collection.write(&batch)).or_raise()?.updated)
     }
 
     /// Inserts or replaces the rows of a file of vectors, block by block; says how many. Without a column
     /// of ids, rows go on counting after the largest number that is an id.
-    #[pyo3(signature = (path, *, vectors = None, ids = None))]
+    #[pyo3(signature = (path, *, vectors = None, ids = None, attributes = Vec::new()))]
     fn load_file(
         &self,
         py: Python<'_>,
         path: PathBuf,
         vectors: Option<String>,
         ids: Option<String>,
+        attributes: Vec<String>,
     ) -> PyResult<usize> {
         let collection = self.open_one()?;
-        let options = table::options(vectors, ids, Vec::new(), false);
+        let options = table::options(vectors, ids, attributes, false);
         let mut reader = py.detach(|| crinoid_files::open(&path, &options)).or_raise()?;
         let first = collection.snapshot().next_number();
         let next = |row: usize| first?.checked_add(row as u64);
@@ -176,22 +288,38 @@ impl PyCollection {
                     Some(Ids::Numbers(ids)) => ExternalId::Number(ids[at]),
                     Some(Ids::Texts(ids)) => ExternalId::Text(ids[at].clone()),
                     None => next(done + at).map(ExternalId::Number).ok_or_else(|| {
-                        OptionValueError::new_err("no numbers are left to count with: name a column by ids=")
+                        OptionValueError::new_err(
+                            "no numbers are left to count with: name a column by ids=",
+                        )
                     })?,
                 };
-                batch.upsert(id, vector);
+                batch.upsert_with(id, vector, attributes_of(&block.attributes, at));
             }
             py.detach(|| collection.write(&batch)).or_raise()?;
             done += block.vectors.len();
         }
     }
 
-    /// The ids of all vectors, numbers first, in order.
-    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let snapshot = self.open_one()?.snapshot();
-        let mut ids: Vec<ExternalId> = snapshot.ids().cloned().collect();
-        ids.sort_unstable();
+    /// The ids of all vectors, or of those that a filter admits, in order, numbers first: at most `limit`,
+    /// beginning after the id `after`.
+    #[pyo3(signature = (filter = None, *, after = None, limit = None))]
+    fn ids<'py>(
+        &self,
+        py: Python<'py>,
+        filter: Option<&str>,
+        after: Option<&Bound<'py, PyAny>>,
+        limit: Option<usize>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let snapshot = self.among(filter)?;
+        let after = after.map(id).transpose()?;
+        let ids = py.detach(|| snapshot.list(after.as_ref(), limit.unwrap_or(snapshot.len())));
         PyList::new(py, ids.iter().map(|id| given_back(py, id)).collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// How many vectors a filter admits.
+    #[pyo3(signature = (filter = None))]
+    fn count(&self, filter: Option<&str>) -> PyResult<usize> {
+        Ok(self.among(filter)?.len())
     }
 
     /// Deletes vectors by id; says how many there were.
@@ -217,28 +345,77 @@ impl PyCollection {
         Ok(PyArray1::from_vec(py, vector))
     }
 
+    /// The attributes stored under `id`. `UnknownIdError` where there is nothing.
+    fn attributes<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (name, collection) = (self::id(id)?, self.open_one()?);
+        let stored = py.detach(|| collection.get_row(name.clone())).or_raise()?;
+        let row = stored
+            .ok_or_else(|| UnknownIdError::new_err(format!("no vector has the id {name}")))?;
+        attributes::given_back(py, &row.attributes)
+    }
+
+    /// What is stored under each of `ids`, all at one time: `(vector, attributes)`, None where there is
+    /// nothing.
+    #[expect(clippy::type_complexity, reason = "a pair, as Python has it")]
+    fn get_many<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &Bound<'py, PyAny>,
+    ) -> PyResult<Vec<Option<(Bound<'py, PyArray1<f32>>, Bound<'py, PyDict>)>>> {
+        let (names, collection) = (self::ids(ids)?.0, self.open_one()?);
+        let rows = py.detach(|| collection.get_many(&names)).or_raise()?;
+        let pair = |row: Option<crinoid::Row>| {
+            let pair = |row: crinoid::Row| {
+                let attributes = attributes::given_back(py, &row.attributes)?;
+                Ok((PyArray1::from_vec(py, row.vector), attributes))
+            };
+            row.map(pair).transpose()
+        };
+        rows.into_iter().map(pair).collect()
+    }
+
     fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
         let (name, collection) = (self::id(id)?, self.open_one()?);
         Ok(py.detach(|| collection.get(name)).or_raise()?.is_some())
     }
 
-    /// The `k` nearest vectors: `(ids, distances)` of one query, or a pair of lists of them of many.
-    #[pyo3(signature = (Q, k = 10, *, ef = None))]
+    /// The `k` nearest vectors: `(ids, distances)` of one query, or a pair of lists of them of many; among the
+    /// rows that `filter` admits, where one is given.
+    #[pyo3(signature = (Q, k = 10, *, ef = None, recall = None, filter = None, exact = false))]
     #[expect(non_snake_case, reason = "a matrix, as everybody there calls it")]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python function")]
     fn search<'py>(
         &self,
         py: Python<'py>,
         Q: &Bound<'py, PyAny>,
         k: usize,
         ef: Option<usize>,
+        recall: Option<f32>,
+        filter: Option<&str>,
+        exact: bool,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let Rows { vectors, single } = arrays::rows(Q, "Q")?;
-        let options = ef.map_or_else(|| SearchOptions::for_k(k), |ef| SearchOptions::new(k, ef));
-        let snapshot = self.open_one()?.snapshot();
+        if ef.is_some() && recall.is_some() {
+            return Err(OptionValueError::new_err("ef and recall: name one of them"));
+        }
+        let options = SearchOptions::for_k(k);
+        let options = match (ef, recall) {
+            (Some(ef), _) => options.ef(ef),
+            (None, Some(recall)) => options.recall(recall),
+            (None, None) => options,
+        };
+        let snapshot = self.among(filter)?;
         let ask = |row| {
             py.check_signals()?;
-            let found = py.detach(|| snapshot.search(vectors.row(row), &options)).or_raise()?;
-            answers(py, &found)
+            let found = py.detach(|| match exact {
+                true => snapshot.search_exact(vectors.row(row), k),
+                false => snapshot.search(vectors.row(row), &options),
+            });
+            answers(py, &found.or_raise()?)
         };
         if single {
             let (ids, distances) = ask(0)?;
@@ -247,6 +424,87 @@ impl PyCollection {
         let (ids, distances): (Vec<_>, Vec<_>) =
             (0..vectors.len()).map(ask).collect::<PyResult<Vec<_>>>()?.into_iter().unzip();
         Ok((PyList::new(py, ids)?.into_any(), PyList::new(py, distances)?.into_any()))
+    }
+
+    /// All vectors within `radius` of the query (a distance of the metric, inclusive), nearest first:
+    /// `(ids, distances)`.
+    #[pyo3(signature = (q, radius, *, filter = None))]
+    #[expect(clippy::type_complexity, reason = "a pair, as Python has it")]
+    fn search_range<'py>(
+        &self,
+        py: Python<'py>,
+        q: &Bound<'py, PyAny>,
+        radius: f32,
+        filter: Option<&str>,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyArray1<f32>>)> {
+        let query = arrays::vector(q, "q")?;
+        let snapshot = self.among(filter)?;
+        let found = py.detach(|| snapshot.search_range(&query, radius)).or_raise()?;
+        answers(py, &found)
+    }
+
+    /// The vectors from the nearest on, as many as the caller takes: an iterator of `(id, distance)`.
+    #[pyo3(signature = (q, *, filter = None))]
+    fn search_iter(
+        &self,
+        py: Python<'_>,
+        q: &Bound<'_, PyAny>,
+        filter: Option<&str>,
+    ) -> PyResult<PyMatches> {
+        let query = arrays::vector(q, "q")?;
+        let snapshot = self.among(filter)?;
+        let matches = py.detach(|| snapshot.search_iter(&query)).or_raise()?;
+        Ok(PyMatches { matches: Mutex::new(matches) })
+    }
+
+    /// What it is at: a dictionary of sizes, and how maintenance gets on.
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let status = self.open_one()?.status();
+        let facts = PyDict::new(py);
+        facts.set_item("rows", status.rows)?;
+        facts.set_item("segments", status.segments)?;
+        facts.set_item("dead", status.dead)?;
+        facts.set_item("unsealed", status.unsealed)?;
+        facts.set_item("building", status.building)?;
+        facts.set_item("bytes", status.bytes)?;
+        facts.set_item("failure", status.failure.map(|failure| failure.why))?;
+        Ok(facts)
+    }
+
+    /// Waits until all is sealed and compacted that should be.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        let collection = self.open_one()?;
+        py.detach(|| collection.flush()).or_raise()
+    }
+
+    /// Reads everything that is stored and compares it with its checksums: a line for each problem.
+    fn verify(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let collection = self.open_one()?;
+        Ok(py.detach(|| collection.verify()).or_raise()?.problems)
+    }
+
+    /// Deletes all rows that a filter admits; says how many.
+    fn delete_where(&self, py: Python<'_>, filter: &str) -> PyResult<usize> {
+        let (filter, collection) = (attributes::filter(filter)?, self.open_one()?);
+        py.detach(|| collection.delete_where(&filter)).or_raise()
+    }
+
+    /// Copies the collection to a new folder, while it is used.
+    fn backup(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
+        let collection = self.open_one()?;
+        py.detach(|| collection.backup(folder)).or_raise()
+    }
+
+    /// Makes of a damaged collection one of what can still be read of it.
+    #[staticmethod]
+    fn repair(py: Python<'_>, folder: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+        let repair = py.detach(|| Collection::repair(&folder)).or_raise()?;
+        let facts = PyDict::new(py);
+        facts.set_item("rows", repair.rows)?;
+        facts.set_item("restored", repair.restored)?;
+        facts.set_item("lost", repair.lost)?;
+        facts.set_item("kept", repair.kept)?;
+        Ok(facts)
     }
 
     /// Makes an index file of all rows that are not in one yet.

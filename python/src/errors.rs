@@ -109,7 +109,10 @@ impl Exception for CollectionError {
             CollectionError::Vector(_) => VectorValueError::new_err(text),
             CollectionError::Search(error) => error.exception(),
             CollectionError::Segment(error) => error.exception(),
-            CollectionError::Limit { .. } => OptionValueError::new_err(text),
+            CollectionError::Limit { .. }
+            | CollectionError::Attribute { .. }
+            | CollectionError::FilterAttribute { .. }
+            | CollectionError::Filter(_) => OptionValueError::new_err(text),
             _ => StoreError::new_err(text),
         }
     }

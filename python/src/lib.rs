@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arrays;
+mod attributes;
 mod collection;
 mod errors;
 mod index;
@@ -25,6 +26,7 @@ fn _crinoid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<index::PyFilter>()?;
     module.add_class::<index::PySearchIter>()?;
     module.add_class::<collection::PyCollection>()?;
+    module.add_class::<collection::PyMatches>()?;
     module.add_class::<retriever::PyRetriever>()?;
     module.add_class::<table::PyTable>()?;
     module.add_function(wrap_pyfunction!(table::read, module)?)?;

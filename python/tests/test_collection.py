@@ -1,5 +1,7 @@
 """A collection against a dictionary."""
 
+from datetime import datetime, timedelta, timezone
+
 import crinoid
 import numpy as np
 import pytest
@@ -45,6 +47,50 @@ def test_segments_answer_as_rows_in_memory_do(tmp_path):
         assert len(collection) == 400
 
 
+def test_rows_have_attributes_and_filters_look_at_them(tmp_path):
+    X = clustered(300, 8, 1)
+    noon = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
+    rows = [
+        {"n": n, "half": n / 2, "even": n % 2 == 0, "lang": ["rust", "c"][n % 2], "tags": [str(n % 3)], "at": noon + timedelta(days=n)}
+        for n in range(300)
+    ]
+    with crinoid.Collection.create(tmp_path / "c", dim=8, schema=None) as collection:
+        collection.upsert(range(300), X, rows)
+        collection.seal()
+        assert collection.attributes(7) == rows[7]
+        for text, admits in [
+            ("n >= 290", lambda row: row["n"] >= 290),
+            ('lang = "rust" AND tags CONTAINS "1"', lambda row: row["lang"] == "rust" and "1" in row["tags"]),
+            ("NOT (even = true OR half < 10.5)", lambda row: not (row["even"] or row["half"] < 10.5)),
+            ('at < "2026-12-05T12:00:00Z"', lambda row: row["at"] < noon + timedelta(days=5)),
+            ("nothing IS NOT NULL", lambda row: False),
+        ]:
+            wanted = [row["n"] for row in rows if admits(row)]
+            assert collection.ids(text) == wanted and collection.count(text) == len(wanted)
+            ids, distances = collection.search(X[0], k=5, filter=text, exact=True)
+            far = brute_force(X, X[:1], "l2")[0]
+            nearest = sorted(wanted, key=lambda n: far[n])[:5]
+            assert ids == nearest
+            np.testing.assert_allclose(distances, far[nearest], rtol=1e-4, atol=1e-5)
+            assert [id for id, _ in collection.search_iter(X[0], filter=text)][:5] == nearest or len(wanted) > 100
+            if nearest:
+                inside, _ = collection.search_range(X[0], float(far[nearest[-1]]) * 1.0001, filter=text)
+                assert inside == nearest
+        assert collection.ids(after=290, limit=3) == [291, 292, 293]
+        assert collection.update([1, 2, 999], {"n": None, "more": {"a": [1, None]}}) == 2
+        assert collection.attributes(1)["more"] == {"a": [1, None]} and collection.ids("n IS NULL") == [1, 2]
+        (vector, attributes), missing = collection.get_many([2, 999])
+        np.testing.assert_array_equal(vector, X[2].astype(np.float32))
+        assert attributes["more"] == {"a": [1, None]} and missing is None
+        assert collection.insert([1, 300], X[:2], [None, {"n": np.int64(300)}]) == 1
+        assert collection.delete_where("n IS NULL") == 2
+        assert collection.verify() == [] and collection.status()["rows"] == len(collection) == 299
+        collection.backup(tmp_path / "copy")
+    assert crinoid.Collection.repair(tmp_path / "copy") == {"rows": 299, "restored": [], "lost": [], "kept": None}
+    with crinoid.Collection.open(tmp_path / "copy") as copy:
+        assert copy.ids("n = 300") == [300]
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "text"),
     [
@@ -54,6 +100,12 @@ def test_segments_answer_as_rows_in_memory_do(tmp_path):
         (lambda c, f: c.upsert(-1, [1.0, 2.0]), TypeError, "2\\*\\*64"),
         (lambda c, f: c.upsert(1.5, [1.0, 2.0]), TypeError, "an id is"),
         (lambda c, f: c.search([1.0, 2.0], k=0), ValueError, "k is 0"),
+        (lambda c, f: c.search([1.0, 2.0], filter="n >"), ValueError, "byte 3"),
+        (lambda c, f: c.upsert("a", [1.0, 2.0], {"n": float("nan")}), ValueError, "`a`: attribute `n`: NaN"),
+        (lambda c, f: c.upsert("a", [1.0, 2.0], {"n": 2**70}), ValueError, "64 bits"),
+        (lambda c, f: c.upsert(["a"], [[1.0, 2.0]], []), ValueError, "0 dictionaries for 1 rows"),
+        (lambda c, f: crinoid.Collection.create(f / "x", dim=2, schema={"n": "number"}), ValueError, "none of bool, int"),
+        (lambda c, f: crinoid.Collection.open(f), OSError, "somebody has the collection open"),
         (lambda c, f: crinoid.Collection.create(f, dim=2), OSError, "already"),
         (lambda c, f: crinoid.Collection.create(f / "x", dim=0), ValueError, "dimension"),
         (lambda c, f: crinoid.Collection.create(f / "x", dim=2, seal_rows=0), ValueError, "seal_rows"),
