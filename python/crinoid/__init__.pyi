@@ -1,10 +1,26 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, Self, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Collection",
+    "FileError",
+    "Filter",
+    "Index",
+    "OptionValueError",
+    "Retriever",
+    "SearchIter",
+    "StoreError",
+    "Table",
+    "UnknownIdError",
+    "VectorValueError",
+    "__version__",
+    "read",
+]
 
 __version__: str
 
@@ -23,11 +39,13 @@ class FileError(OSError):
 class StoreError(OSError):
     """A collection's store that refuses, is damaged, or is closed."""
 
+@final
 class Filter:
     """The rows of one index that a search may return; made by `Index.filter`."""
 
     def __len__(self) -> int: ...
 
+@final
 class Table:
     """The rows of a file: what `read` returns."""
 
@@ -66,6 +84,7 @@ def read(
     file, the row, the column and the remedy.
     """
 
+@final
 class SearchIter(Iterator[tuple[int | str, float]]):
     """Rows from the nearest on, as `(id, distance)`."""
 
@@ -77,6 +96,7 @@ class SearchIter(Iterator[tuple[int | str, float]]):
 _Id = int | str
 _Rows = Filter | NDArray[np.bool_] | Iterable[_Id] | Callable[[Any], bool]
 
+@final
 class Index:
     """Vectors, frozen, that answer which of them are nearest to a query.
 
@@ -104,7 +124,7 @@ class Index:
         seed: int = 42,
         provider: str = "",
         model: str = "",
-        progress: bool | Callable[[int, int], object] | None = True,
+        progress: bool | Callable[[int, int], object] | None = ...,
         threads: int | None = None,
     ) -> Index:
         """Builds an index of the rows of `X`, an array of n x d or what `read` returned.
@@ -213,6 +233,7 @@ class Matches:
     def page(self, n: int) -> tuple[list[_Id], NDArray[np.float32]]:
         """The next `n` rows; fewer at the end."""
 
+@final
 class Collection:
     """A living set of vectors in a folder, by ids that are int or str: updated while it is searched.
 
@@ -344,7 +365,7 @@ class Collection:
     def close(self) -> None:
         """Lets go of the folder; a `with` block does it at its end."""
 
-    def __contains__(self, id: _Id) -> bool: ...
+    def __contains__(self, id: _Id, /) -> bool: ...
     def __len__(self) -> int: ...
     def __enter__(self) -> Self: ...
     @overload
@@ -352,6 +373,7 @@ class Collection:
     @overload
     def __exit__(self, kind: type[BaseException], value: BaseException, trace: TracebackType) -> None: ...
 
+@final
 class Retriever:
     """An index whose best candidates are read, as texts, by a reranker.
 
@@ -360,14 +382,14 @@ class Retriever:
     `predict(pairs)`, such as a CrossEncoder of sentence-transformers. pool: how many texts it reads.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         index: Index,
         texts: Sequence[str | None] | dict[Any, str | None],
         reranker: Callable[[str, list[str]], Iterable[float]] | Any,
         *,
         pool: int = 20,
-    ) -> None: ...
+    ) -> Self: ...
     def search(
         self, q: ArrayLike, question: str, k: int = 10, *, ef: int | None = None
     ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:

@@ -118,9 +118,12 @@ def test_a_collection_takes_a_file(parquet, tmp_path):
         ids, _ = collection.search(Q, k=5, ef=300)
         want = np.array(NAMES, object)[nearest(np.arange(600), 5)]
         assert np.mean([len(set(a) & set(b)) / 5 for a, b in zip(ids, want)]) > 0.98
-        # Without ids, rows go on counting.
+        # Without ids, rows are counted, on from the largest number.
         assert collection.load_file(tmp_path / "x.npy") == 600
-        assert collection.ids()[:600] == list(range(600, 1200))
+        assert collection.ids()[:600] == list(range(600))
+        assert collection.delete(3) == 1
+        assert collection.load_file(tmp_path / "x.npy") == 600
+        assert collection.ids()[2:1199] == [2, *range(4, 1200)]
 
 
 def test_missing_values_are_seen(tmp_path):

@@ -108,5 +108,7 @@ def test_shares_and_radii(index, tmp_path, share):
     assert (made is not None) == (0 <= share <= 1)
     vector = X[3].copy()
     vector[2] = share
-    assert (ask(index.search, vector, k=1) is not None) == math.isfinite(share)
-    assert (ask(crinoid.Index.build, vector[None, :], progress=False) is not None) == math.isfinite(share)
+    # What is too large to be measured may be refused; what is no number must be.
+    found = [ask(index.search, vector, k=1), ask(crinoid.Index.build, vector[None, :], progress=False)]
+    assert not abs(share) <= 1e30 or None not in found
+    assert math.isfinite(share) or found == [None, None]
