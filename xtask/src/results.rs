@@ -79,7 +79,9 @@ const MARKS: [&str; 2] = ["<!-- picture -->\n", "<!-- /picture -->\n"];
 /// README with the picture of the newest comparison with a peer, and that picture.
 fn front_page(records: &[ResultFile]) -> Result<(String, Option<String>)> {
     let readme = std::fs::read_to_string(root().join(README)).context("reading README.md")?;
-    let newest = records.iter().filter(|one| one.command == "compare" && one.subjects.len() > 1);
+    let is_peer = |name: &str| !name.starts_with("crinoid ");
+    let newest = records.iter().filter(|one| one.command == "compare");
+    let newest = newest.filter(|one| one.subjects.iter().any(|subject| is_peer(&subject.name)));
     let newest = newest.max_by_key(|one| one.time);
     let Some((newest, drawing)) = newest.and_then(|one| Some((one, picture(one)?))) else {
         return Ok((readme, None));
