@@ -92,8 +92,8 @@ impl Recipe {
         self.quant == AUTO || self.search == AUTO
     }
 
-    /// This recipe with a search where that is left open: the one with the longest reach, or, under the inner
-    /// product, which knows none and whose answers fall apart into clusters that are hardly linked,
+    /// This recipe with a search where that is left open: one that leaves aside only what is
+    /// far out of reach, or, under the inner product, which knows none and whose answers fall apart into clusters that are hardly linked,
     /// one that starts in several places.
     pub(crate) fn searched(&self, metric: Metric) -> Self {
         let mut recipe = self.clone();

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{clustered, options};
+use common::{clustered, distance, options};
 use crinoid_pipeline::{
     SearchError, SearchOptions,
     collection::{Batch, Collection, CollectionError, CollectionOptions, ExternalId},
@@ -29,18 +29,6 @@ fn small(metric: Metric) -> CollectionOptions {
 
 /// What a collection should be.
 type Model = BTreeMap<ExternalId, Vec<f32>>;
-
-fn distance(metric: Metric, q: &[f32], x: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
-    };
-    let distance = match metric {
-        Metric::L2 => dot(q, q) + dot(x, x) - 2.0 * dot(q, x),
-        Metric::InnerProduct => -dot(q, x),
-        Metric::Cosine => 2.0 - 2.0 * dot(q, x) / (dot(q, q) * dot(x, x)).sqrt(),
-    };
-    distance as f32
-}
 
 /// Wide beams find everything in small sets, so answers must be the exact ones.
 fn check(collection: &Collection, model: &Model, metric: Metric) {

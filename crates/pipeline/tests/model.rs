@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::options;
+use common::{distance, options};
 use crinoid_pipeline::{
     SearchOptions,
     collection::{
@@ -193,18 +193,6 @@ fn filter() -> impl Strategy<Value = Filter> {
             _ => a,
         }
     })
-}
-
-fn distance(metric: Metric, q: &[f32], x: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
-    };
-    let distance = match metric {
-        Metric::L2 => dot(q, q) + dot(x, x) - 2.0 * dot(q, x),
-        Metric::InnerProduct => -dot(q, x),
-        Metric::Cosine => 2.0 - 2.0 * dot(q, x) / (dot(q, q) * dot(x, x)).sqrt(),
-    };
-    distance as f32
 }
 
 fn apply(model: &mut Model, steps: &[(ExternalId, Step)]) {

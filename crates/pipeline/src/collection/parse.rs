@@ -86,25 +86,28 @@ fn joined(mut parts: Vec<FilterExpr>, join: fn(Vec<FilterExpr>) -> FilterExpr) -
 }
 
 fn disjunction(input: &mut &str) -> ModalResult<FilterExpr> {
-    let or = delimited(multispace0, word("or"), multispace0);
-    let parts: Vec<FilterExpr> = (conjunction, repeat(0.., preceded(or, cut_err(conjunction))))
-        .map(|(first, mut rest): (FilterExpr, Vec<FilterExpr>)| {
-            rest.insert(0, first);
-            rest
-        })
-        .parse_next(input)?;
-    Ok(joined(parts, FilterExpr::Or))
+    chain(input, "or", conjunction, FilterExpr::Or)
 }
 
 fn conjunction(input: &mut &str) -> ModalResult<FilterExpr> {
-    let and = delimited(multispace0, word("and"), multispace0);
-    let parts: Vec<FilterExpr> = (negation, repeat(0.., preceded(and, cut_err(negation))))
+    chain(input, "and", negation, FilterExpr::And)
+}
+
+/// One part, or several with a word between them.
+fn chain(
+    input: &mut &str,
+    between: &'static str,
+    part: fn(&mut &str) -> ModalResult<FilterExpr>,
+    join: fn(Vec<FilterExpr>) -> FilterExpr,
+) -> ModalResult<FilterExpr> {
+    let between = delimited(multispace0, word(between), multispace0);
+    let parts: Vec<FilterExpr> = (part, repeat(0.., preceded(between, cut_err(part))))
         .map(|(first, mut rest): (FilterExpr, Vec<FilterExpr>)| {
             rest.insert(0, first);
             rest
         })
         .parse_next(input)?;
-    Ok(joined(parts, FilterExpr::And))
+    Ok(joined(parts, join))
 }
 
 fn negation(input: &mut &str) -> ModalResult<FilterExpr> {

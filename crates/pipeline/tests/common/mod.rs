@@ -91,3 +91,16 @@ pub(crate) fn recall(
     }
     hits as f64 / (k * queries.len()) as f64
 }
+
+/// The distance of a prepared answer, counted in f64 from the vectors as they came.
+pub(crate) fn distance(metric: Metric, q: &[f32], x: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    };
+    let distance = match metric {
+        Metric::L2 => dot(q, q) + dot(x, x) - 2.0 * dot(q, x),
+        Metric::InnerProduct => -dot(q, x),
+        Metric::Cosine => 2.0 - 2.0 * dot(q, x) / (dot(q, q) * dot(x, x)).sqrt(),
+    };
+    distance as f32
+}
