@@ -1,10 +1,10 @@
-//! Texts that people type: recipes, metrics, presets, SIMD levels.
+//! Texts that people type: recipes, metrics, presets, SIMD levels, filters.
 
-use crinoid_pipeline::{Preset, Recipe, check_truncation};
+use crinoid_pipeline::{Preset, Recipe, check_truncation, collection::FilterExpr};
 use crinoid_quant::{Level, Metric};
 
 /// Parts of which many texts make sense.
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 31] = [
     "sq8@2",
     "sq8@1",
     "crinoid@1",
@@ -22,6 +22,20 @@ const WORDS: [&str; 17] = [
     "/",
     "+",
     "@",
+    " and ",
+    " or ",
+    "not ",
+    "(",
+    ")",
+    "price",
+    " = ",
+    " != ",
+    " >= ",
+    " in ",
+    "'en'",
+    "2.5",
+    "true",
+    " is null",
 ];
 
 /// A text of words and single characters.
@@ -47,6 +61,10 @@ pub fn run(data: &[u8]) -> bool {
     }
     if let Ok(level) = text.parse::<Level>() {
         assert_eq!(level.name(), text);
+    }
+    match text.parse::<FilterExpr>() {
+        Ok(filter) => assert_eq!(filter.to_string().parse().as_ref(), Ok(&filter), "{filter}"),
+        Err(error) => assert!(!error.to_string().is_empty()),
     }
     if let Err(error) = Preset::find(&text) {
         assert!(!error.to_string().is_empty());

@@ -5,8 +5,8 @@ and hnswlib where they are there.
     python benches/speed.py --rows 100000 --dim 128
     python benches/speed.py --data sift-128-euclidean.hdf5 --json
 
-One thread everywhere. In every round each is measured as `crinoid bench` measures (the fastest of the passes that fit
-into 0.4 seconds, two at least), in an order that turns, and medians of rounds are told: a machine that is busy for a
+One thread everywhere. In every round each is measured as `crinoid bench` measures (the median of the passes that fit
+into 0.4 seconds, three at least), in an order that turns, and medians of rounds are told: a machine that is busy for a
 while is busy for all of them.
 """
 
@@ -77,13 +77,12 @@ def main():
 
     def timed(ask):
         def run():
-            begun, passes, fastest = time.perf_counter(), 0, float("inf")
-            while passes < 2 or time.perf_counter() - begun < 0.4:
+            begun, passes = time.perf_counter(), []
+            while len(passes) < 3 or time.perf_counter() - begun < 0.4:
                 started = time.perf_counter()
                 found = ask()
-                fastest = min(fastest, time.perf_counter() - started)
-                passes += 1
-            return fastest / len(Q), found
+                passes.append(time.perf_counter() - started)
+            return statistics.median(passes) / len(Q), found
 
         return run
 

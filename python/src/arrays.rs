@@ -28,6 +28,13 @@ pub(crate) struct Rows {
     pub(crate) single: bool,
 }
 
+/// A single vector of `float32` values in a row, copied: what most callers ask with, at a third of the cost
+/// of [`rows`]. `None` for anything else.
+pub(crate) fn plain(given: &Bound<'_, PyAny>) -> Option<Vec<f32>> {
+    let array: &Bound<'_, PyArray1<f32>> = given.cast().ok()?;
+    Some(array.try_readonly().ok()?.as_slice().ok()?.to_vec())
+}
+
 /// Reads a vector (`d`) or a matrix (`n x d`) from anything that numpy takes for an array, or that
 /// speaks DLPack. Copied once, before the interpreter is released, so that nobody changes it meanwhile.
 pub(crate) fn rows(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Rows> {
@@ -110,7 +117,7 @@ pub(crate) fn one<'py>(
 ) -> PyResult<Pair<'py>> {
     let ids = names::array(py, names, answers.iter().map(|near| Some(near.id)))?;
     let distances: Vec<f32> = answers.iter().map(|near| near.distance).collect();
-    Ok((ids, PyArray1::from_vec(py, distances).into_any()))
+    Ok((ids, PyArray1::from_slice(py, &distances).into_any()))
 }
 
 pub(crate) fn many<'py, 'a>(

@@ -177,23 +177,25 @@ impl PyIndex {
     ) -> PyResult<Pair<'py>> {
         let options = self.options(k, ef, recall)?;
         let filter = filter.map(|given| self.filter_of(given)).transpose()?;
-        let Rows { vectors, single } = arrays::rows(Q, "Q")?;
         let index = &self.index;
-        if single {
+        let one = |query: &[f32]| {
             let answers = py.detach(|| match &filter {
-                None => index.search_with(vectors.row(0), &options),
+                None => index.search_with(query, &options),
                 Some(filter) => {
                     let mut answers = Vec::new();
-                    let result = index.session().search_filtered(
-                        vectors.row(0),
-                        &options,
-                        filter,
-                        &mut answers,
-                    );
+                    let mut session = index.session();
+                    let result = session.search_filtered(query, &options, filter, &mut answers);
                     result.map(|_| answers)
                 }
             });
-            return arrays::one(py, &answers.or_raise()?, self.names());
+            arrays::one(py, &answers.or_raise()?, self.names())
+        };
+        if let Some(query) = arrays::plain(Q) {
+            return one(&query);
+        }
+        let Rows { vectors, single } = arrays::rows(Q, "Q")?;
+        if single {
+            return one(vectors.row(0));
         }
         let pool = work::pool(threads)?;
         let (n, width, dim) = (vectors.len(), k.min(index.len()), vectors.dim());

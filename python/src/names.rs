@@ -9,6 +9,9 @@ use pyo3::{
     types::{PyList, PyString},
 };
 
+/// So many ids are copied.
+const FEW: usize = 4_096;
+
 /// The names that a caller gives: ints or strs, as many as rows.
 pub(crate) fn given(ids: &Bound<'_, PyAny>, rows: usize) -> PyResult<Names> {
     let py = ids.py();
@@ -86,7 +89,12 @@ pub(crate) fn array<'py>(
         (Some(row), None) => i64::from(row),
         (Some(row), Some(ids)) => ids[row as usize] as i64,
     };
-    Ok(PyArray1::from_vec(py, rows.map(id).collect()).into_any())
+    let ids: Vec<i64> = rows.map(id).collect();
+    // An array that owns a vector of Rust's costs more than copying a few answers.
+    Ok(match ids.len() < FEW {
+        true => PyArray1::from_slice(py, &ids).into_any(),
+        false => PyArray1::from_vec(py, ids).into_any(),
+    })
 }
 
 /// The row that is called so.

@@ -42,6 +42,9 @@ pub enum MetricError {
     },
 }
 
+/// The most that is asked for in advance; lists grow beyond it as they need to.
+const ROOM: usize = 1 << 23;
+
 /// The ids returned for each query, best first; queries may have different numbers of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
@@ -51,10 +54,10 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// No answers yet, with room for `queries` lists of `k`.
+    /// No answers yet, with room for `queries` lists of `k`, or as many as 64 MB hold.
     pub fn with_capacity(queries: usize, k: usize) -> Self {
-        let ids = Vec::with_capacity(queries.saturating_mul(k));
-        Self { ends: Vec::with_capacity(queries), ids }
+        let ids = Vec::with_capacity(queries.saturating_mul(k).min(ROOM));
+        Self { ends: Vec::with_capacity(queries.min(ROOM)), ids }
     }
 
     /// From `queries x k` ids, row-major, where `u32::MAX` (also -1 as `i32`) pads lists that are

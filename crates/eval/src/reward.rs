@@ -77,8 +77,11 @@ impl Curve {
         }
     }
 
-    /// The area over the recalls `low..=high`.
+    /// The area over the recalls `low..=high`; none, and never complete, where that is no range.
     pub fn area(&self, (low, high): (f64, f64)) -> Area {
+        if low.is_nan() || high.is_nan() || low >= high {
+            return Area { value: 0.0, reaches: low, complete: false };
+        }
         let end = self.0.last().map_or(low, |point| point.recall);
         let reaches = end.clamp(low, high);
         let inside = self.0.iter().map(|point| point.recall).filter(|r| (low..reaches).contains(r));

@@ -124,9 +124,9 @@ impl Default for Smoother {
 }
 
 impl Smoother {
-    /// A smoother that clips at `limit` deviations.
+    /// A smoother that clips at `limit` deviations; a limit that is negative or no number is 0.
     pub fn new(limit: f64) -> Self {
-        Self { count: 0, mean: 0.0, squares: 0.0, limit }
+        Self { count: 0, mean: 0.0, squares: 0.0, limit: limit.max(0.0) }
     }
 
     /// Takes in a reward and returns it smoothed; 0 while there is no deviation to speak of.

@@ -11,8 +11,11 @@
 //! All arithmetic is `+`, `-`, `*` and square roots in a fixed order: the same bytes everywhere.
 
 use super::{DataError, Dataset, random::Random};
-use crinoid_quant::{Buffer, Metric, Vectors};
+use crinoid_quant::{Buffer, Metric, Vectors, vectors::MAX_DIM};
 use rayon::prelude::*;
+
+/// The most values that are generated: 32 GiB of them.
+const MOST: u128 = 1 << 33;
 
 /// What to generate. The fields are free; [`PRESETS`] are the ones with names.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -210,6 +213,20 @@ impl Synthetic {
             if size == 0 || size >= u32::MAX as usize {
                 return fail(field, size.to_string(), "known range is 1..2^32 - 1");
             }
+        }
+        if self.dim > MAX_DIM {
+            return fail("dim", self.dim.to_string(), "more than 65,536");
+        }
+        let vectors = [self.rows, self.queries, 2 * self.intrinsic];
+        let vectors = vectors.iter().map(|&count| count as u128).sum::<u128>()
+            + self.clusters as u128 * (2 + self.intrinsic as u128);
+        let values = vectors * self.dim as u128;
+        if values > MOST {
+            return fail(
+                "rows x dim",
+                values.to_string(),
+                "more than 2^33 values with all clusters",
+            );
         }
         for (field, value) in [("spread", self.spread), ("noise", self.noise)] {
             if !(0.0..=1e6).contains(&value) {

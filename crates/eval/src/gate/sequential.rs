@@ -47,7 +47,10 @@ impl Looks {
     /// [`LEAST`](Self::LEAST).
     pub fn of(&self, rounds: usize) -> Vec<Look> {
         let count = self.count.max(1);
-        let moment = |look: usize| (rounds * look / count).max(Self::LEAST).min(rounds);
+        // More looks than rounds are a look after each of them.
+        let count = count.min(rounds.max(1));
+        let share = |look: usize| (rounds as u128 * look as u128 / count as u128) as usize;
+        let moment = |look: usize| share(look).max(Self::LEAST).min(rounds);
         let mut moments: Vec<usize> = (1..=count).map(moment).collect();
         moments.dedup();
         let mut spent = 0.0;

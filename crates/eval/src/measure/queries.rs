@@ -33,7 +33,7 @@ impl QuerySplit {
         let queries = data.queries.len();
         let mut rows: Vec<u32> = (0..queries as u32).collect();
         Random::stream(seed, 0x5b11, 0).shuffle(&mut rows);
-        let practice = (queries as f64 * share).round() as usize;
+        let practice = ((queries as f64 * share).round() as usize).min(queries);
         if practice < 10 || queries - practice < 10 {
             return Err(MeasureError::Queries { queries, need: 20 });
         }

@@ -32,7 +32,7 @@ impl Sweep {
         let Some(&(ef, recall)) = seen.last() else { return Some(self.least.max(1)) };
         let stuck = seen.len() >= 3 && recall - seen[seen.len() - 3].1 < 1e-4 && recall > 0.5;
         if recall < self.up_to && ef < self.most && !stuck {
-            return Some((ef * 2).min(self.most));
+            return Some(ef.saturating_mul(2).min(self.most));
         }
         let (low, high) = REWARD;
         let inside = seen.iter().filter(|(_, recall)| (low..=high).contains(recall)).count();

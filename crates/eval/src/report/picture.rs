@@ -40,7 +40,7 @@ pub fn picture(result: &ResultFile) -> Option<String> {
     }
     let height = 380 + reduced.subjects.len().saturating_sub(1) / 4 * 20;
     let title = escape(&format!(
-        "queries per second of one thread over recall@{}, {} ({} x {}, {})",
+        "QPS of one thread over recall@{}: {} ({} x {}, {})",
         result.settings.k, result.data.name, result.data.rows, result.data.dim, result.data.metric
     ));
     Some(format!(

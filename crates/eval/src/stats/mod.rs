@@ -24,6 +24,9 @@ pub use student::student_mean;
 
 use serde::{Deserialize, Serialize};
 
+/// The most resamples: 80 MB of means.
+const MOST: usize = 10_000_000;
+
 /// An estimate and what bounds it at the chosen level of confidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -51,7 +54,7 @@ impl Interval {
 /// How often to resample, how sure to be, and from which seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resampling {
-    /// Number of resamples, at least 1.
+    /// Number of resamples, from 1 to 10,000,000.
     pub resamples: usize,
     /// Two-sided level of confidence, in (0, 1).
     pub level: f64,
@@ -128,8 +131,9 @@ fn check_values(values: &[f64], need: usize) -> Result<(), StatError> {
 
 fn check(values: &[f64], need: usize, resampling: &Resampling) -> Result<(), StatError> {
     check_values(values, need)?;
-    if resampling.resamples == 0 {
-        return Err(StatError::Parameter { parameter: "resamples", value: 0.0, range: "1.." });
+    if !(1..=MOST).contains(&resampling.resamples) {
+        let (parameter, value) = ("resamples", resampling.resamples as f64);
+        return Err(StatError::Parameter { parameter, value, range: "1..=10,000,000" });
     }
     check_level(resampling.level)
 }

@@ -30,14 +30,12 @@ impl Truth {
     /// How uneven the answers are spread: the share of all `queries x k` answers that the most
     /// popular hundredth of the `rows` base rows make up. 0.01 where all rows are as popular.
     pub fn hubs(&self, rows: usize) -> f64 {
-        let mut popularity = vec![0u32; rows];
-        for &id in &self.ids {
-            if let Some(count) = popularity.get_mut(id as usize) {
-                *count += 1;
-            }
-        }
+        let mut ids: Vec<u32> = self.ids.clone();
+        ids.retain(|&id| (id as usize) < rows);
+        ids.sort_unstable();
+        let mut popularity: Vec<usize> = ids.chunk_by(|a, b| a == b).map(<[u32]>::len).collect();
         popularity.sort_unstable_by_key(|&count| std::cmp::Reverse(count));
-        let top: u64 = popularity[..rows.div_ceil(100)].iter().map(|&count| u64::from(count)).sum();
+        let top: usize = popularity.iter().take(rows.div_ceil(100)).sum();
         top as f64 / self.ids.len().max(1) as f64
     }
 }

@@ -15,6 +15,9 @@ pub fn advantages(rewards: &[f64]) -> Vec<f64> {
     rewards.iter().map(|r| if flat { 0.0 } else { (r - mean) / deviation }).collect()
 }
 
+/// Logits beyond which nothing changes any more.
+const CERTAIN: f64 = 1e6;
+
 /// The settings of the update.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -131,7 +134,9 @@ impl Grpo {
             let gradient = self.gradient(&next, policy, reference, choices, &advantages);
             for (row, slopes) in next.logits.iter_mut().zip(gradient) {
                 for (logit, slope) in row.iter_mut().zip(slopes) {
-                    *logit += scale * slope;
+                    // Beyond these the softmax is 0 or 1 already, and infinities would make it neither.
+                    let moved = (*logit + scale * slope).clamp(-CERTAIN, CERTAIN);
+                    *logit = if moved.is_nan() { *logit } else { moved };
                 }
             }
         }

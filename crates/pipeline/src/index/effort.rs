@@ -52,6 +52,13 @@ const ENOUGH: f64 = 0.9995;
 /// The ladder ends at this `ef` at the latest.
 const WIDEST: usize = 8_192;
 
+/// The ladder ends where so many rungs in a row...
+const STALLED: usize = 4;
+
+/// ...added less than this together: what is still missing cannot be reached, or not by an effort that
+/// anybody would make, and the widest rungs cost more than all others.
+const A_STEP: f64 = 0.001;
+
 /// What recall searches reached when the index was built, by `k` and `ef`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -306,7 +313,10 @@ impl Trial<'_> {
             let recall = self.recall(k, ef, questions);
             let reached = points.last().map_or(0.0, |&(_, recall)| recall);
             points.push((ef, recall.max(reached)));
-            if recall >= ENOUGH {
+            let stalled = points.iter().nth_back(STALLED).is_some_and(|&(_, before)| {
+                points.last().is_some_and(|&(_, now)| now < before + A_STEP)
+            });
+            if recall >= ENOUGH || stalled {
                 break;
             }
         }
