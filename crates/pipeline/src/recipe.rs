@@ -11,6 +11,12 @@ pub const MAX_REFINERS: usize = 3;
 /// Stands for a part of a recipe that is left to a trial.
 pub(crate) const AUTO: &str = "auto";
 
+/// The graph for vectors without shape.
+const HNSW: &str = "hnsw@1";
+
+/// Intrinsic dimension from which on vectors have none: descriptors and embeddings have 10 to 35.
+const SHAPELESS: f64 = 45.0;
+
 /// One version of each module, written `quant/graph/search/refine`.
 ///
 /// The refine part may be a chain, coarse to fine: `sign@1/hnsw@1/heap@1/int8@1+float@1`. The quant
@@ -21,8 +27,8 @@ pub(crate) const AUTO: &str = "auto";
 /// `pipelined@2`. A search that has left the tree is refused in a text with the name of its successor,
 /// which it becomes in a file.
 ///
-/// The quant part, the search part, or both may be `auto`: then [`Index::build`](crate::Index::build)
-/// tries what there is on the data and keeps the fastest. `auto` alone is `auto/crinoid@1/auto/float@1`.
+/// The quant part, the graph part and the search part may be `auto`: then [`Index::build`](crate::Index::build)
+/// chooses by what it counts on the data. `auto` alone is `auto/auto/auto/float@1`.
 ///
 /// ```
 /// use crinoid_pipeline::Recipe;
@@ -81,15 +87,29 @@ impl Recipe {
         self.space.as_deref().unwrap_or(&self.quant)
     }
 
-    /// Leaves the codec and the search to what the data ask for.
+    /// Leaves the codec, the graph and the search to what the data ask for.
     pub fn auto() -> Self {
-        let champions = Self::default();
-        Self { space: None, quant: AUTO.to_owned(), search: AUTO.to_owned(), ..champions }
+        let [quant, graph, search] = [(); 3].map(|()| AUTO.to_owned());
+        Self { space: None, quant, graph, search, ..Self::default() }
     }
 
     /// Whether something is left to what the data ask for.
     pub fn is_auto(&self) -> bool {
-        self.quant == AUTO || self.search == AUTO
+        [&self.quant, &self.graph, &self.search].into_iter().any(|part| part == AUTO)
+    }
+
+    /// This recipe with a graph where that is left open. Our own wins where rows lie in some order; where
+    /// they fill a space of so many dimensions that all of them are about as far from each other, the
+    /// graph of HNSW finds more at equal work, and is built in half the time.
+    pub(crate) fn linked(&self, dimension: Option<f64>) -> Self {
+        let mut recipe = self.clone();
+        if recipe.graph == AUTO {
+            recipe.graph = match dimension {
+                Some(dimension) if dimension >= SHAPELESS => HNSW.to_owned(),
+                _ => crinoid_graph::versions::CHAMPION.to_owned(),
+            };
+        }
+        recipe
     }
 
     /// This recipe with a search where that is left open: one that leaves aside only what is
@@ -120,7 +140,7 @@ impl Recipe {
         self.space.iter().chain([&self.quant]).cloned().collect::<Vec<_>>().join("+")
     }
 
-    /// The graph builder, `name@number`.
+    /// The graph builder, `name@number`, or `auto`.
     pub fn graph(&self) -> &str {
         &self.graph
     }
@@ -206,7 +226,10 @@ impl FromStr for Recipe {
         let recipe = Self {
             space: space.map(codec).transpose()?,
             quant: codec(quant)?,
-            graph: known("graph", crinoid_graph::versions::VERSIONS, graph)?,
+            graph: match graph {
+                AUTO => AUTO.to_owned(),
+                graph => known("graph", crinoid_graph::versions::VERSIONS, graph)?,
+            },
             search: match search {
                 AUTO => AUTO.to_owned(),
                 search => crinoid_search::versions::find(search)
@@ -265,13 +288,14 @@ mod tests {
             "sign@1/hnsw-closest@1/heap@1/int8@1+float@1",
             "sq8@1+int4@1/crinoid@1/pipelined@2/float@1",
             "auto/crinoid@1/pipelined@2/float@1",
+            "sq8@2/auto/pipelined@2/float@1",
             "int4@1/crinoid@1/auto/float@1",
         ] {
             let recipe: Recipe = text.parse().unwrap();
             assert_eq!(recipe.to_string(), text);
         }
         assert_eq!(Recipe::default().to_string().parse(), Ok(Recipe::default()));
-        assert_eq!("auto".parse::<Recipe>().unwrap().to_string(), "auto/crinoid@1/auto/float@1");
+        assert_eq!("auto".parse::<Recipe>().unwrap().to_string(), "auto/auto/auto/float@1");
         let heap = Recipe::default().with("search", "heap@1").unwrap();
         assert_eq!(heap.to_string(), "sq8@2/crinoid@1/heap@1/float@1");
     }

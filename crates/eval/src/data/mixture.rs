@@ -9,7 +9,7 @@
 
 use super::{DataError, Dataset, random::Random};
 use crinoid_quant::{Buffer, Metric, Vectors};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// The distribution of single values before anything else is done to them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -300,8 +300,10 @@ impl Mixture {
                 }
             }
             Outliers::Rows(count, factor) => {
-                for _ in 0..count {
-                    let at = random.below(self.rows as u64) as usize * self.dim;
+                let rows: BTreeSet<u64> =
+                    (0..count).map(|_| random.below(self.rows as u64)).collect();
+                for row in rows {
+                    let at = row as usize * self.dim;
                     values[at..at + self.dim].iter_mut().for_each(|value| *value *= factor);
                 }
             }

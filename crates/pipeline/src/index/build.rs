@@ -11,7 +11,7 @@ use crate::{
     container::FORMAT,
     error::{IndexError, SearchError},
     fingerprint::{EmbeddingSpace, Fingerprint},
-    recipe::Recipe,
+    recipe::{AUTO, Recipe},
     truncation::check_truncation,
 };
 use crinoid_graph::{BuildError, Copies, Params, Progress};
@@ -38,7 +38,7 @@ const HELD_OUT: u64 = 0x0CA1_1B8A;
 #[serde(default)]
 #[non_exhaustive]
 pub struct BuildOptions {
-    /// One version of each module; `auto` in the place of the codec or the search leaves it to what
+    /// One version of each module; `auto` in the place of the codec, the graph or the search leaves it to what
     /// the data ask for.
     pub recipe: Recipe,
     /// Takes the recipe's codec without asking whether it can tell these vectors apart. For
@@ -358,7 +358,7 @@ impl Material {
             asked,
         };
         let recipe = options.recipe.searched(*metric);
-        let mut choice = match recipe.is_auto() {
+        let mut choice = match recipe.quant() == AUTO {
             true => Choice::open(&recipe, &data)?,
             false => Choice::named(&recipe, &data, options.unchecked)?,
         };

@@ -127,14 +127,21 @@ impl Choice {
     /// The codes for a recipe that leaves them open.
     pub(super) fn open(recipe: &Recipe, data: &Data<'_>) -> Result<Self, IndexError> {
         let probes = data.probes()?;
+        let intrinsic = probes::dimension(&probes, data.metric);
+        let mut choice = Self::among(&recipe.linked(intrinsic), data, &probes)?;
+        choice.report.intrinsic = intrinsic;
+        Ok(choice)
+    }
+
+    fn among(recipe: &Recipe, data: &Data<'_>, probes: &[Probes]) -> Result<Self, IndexError> {
         if U8Exact::check(data.prepared, data.metric).is_ok() {
-            let bytes = data.measure(U8Exact::VERSION, &probes)?;
+            let bytes = data.measure(U8Exact::VERSION, probes)?;
             // They lose nothing of the rows, but much of queries between integers that lie close together.
             if bytes.ceilings.widening() == Some(WIDER[0]) {
-                return Self::of_integers(recipe, data, &probes, bytes);
+                return Self::of_integers(recipe, data, probes, bytes);
             }
         }
-        Self::of_floats(recipe, data, &probes)
+        Self::of_floats(recipe, data, probes)
     }
 
     /// Bytes that lose nothing, or, where rows are long, codes of half a byte before them.
@@ -217,9 +224,11 @@ impl Choice {
         };
         let mut report = BuildReport::new(data.prepared);
         if unchecked || data.prepared.is_empty() {
-            return Ok(Self { recipe: recipe.clone(), space, codes, report });
+            return Ok(Self { recipe: recipe.linked(None), space, codes, report });
         }
         let probes = data.probes()?;
+        report.intrinsic = probes::dimension(&probes, data.metric);
+        let recipe = &recipe.linked(report.intrinsic);
         let searched = codes.as_ref().unwrap_or(&space);
         let ceilings = Self::ceilings(recipe, data, &probes, &**searched)?;
         let near = |one: &&Ceiling| {

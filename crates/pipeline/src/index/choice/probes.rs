@@ -78,6 +78,24 @@ impl Probes {
     }
 }
 
+/// The intrinsic dimension of the rows: how fast the number of neighbours grows with the distance, from the
+/// ninth to the ninety-ninth. `None` where there are too few rows, or products are no distances.
+pub(super) fn dimension(probes: &[Probes], metric: Metric) -> Option<f64> {
+    let rows = probes.iter().find(|set| set.kind == ProbeKind::Rows)?;
+    if metric == Metric::InnerProduct {
+        return None;
+    }
+    let grows = |[near, far]: &[f32; KS.len()]| {
+        let (near, far) = (f64::from(*near), f64::from(*far));
+        (near > 0.0 && far.is_finite()).then(|| 0.5 * libm::log(far / near))
+    };
+    let growth: Vec<f64> = rows.kth.iter().filter_map(grows).collect();
+    // Rows are their own nearest: the tenth is the ninth other.
+    let others = libm::log((KS[1] - 1) as f64 / (KS[0] - 1) as f64);
+    let sum: f64 = growth.iter().sum();
+    (sum > 0.0 && 2 * growth.len() > rows.kth.len()).then(|| others * growth.len() as f64 / sum)
+}
+
 /// All questions to prepared vectors: up to 256 rows, 64 points between rows, 32 from far outside, 32
 /// from the other side, and up to 256 of the caller's. They cost a scan of the data each, so that all of
 /// them together are a few percent of what building a graph takes.

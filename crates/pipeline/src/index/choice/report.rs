@@ -51,6 +51,9 @@ pub struct BuildReport {
     pub rows: usize,
     /// Dimensions that are searched.
     pub dim: usize,
+    /// Dimensions that the rows fill, estimated by how fast neighbours become more with the distance (in distances, not
+    /// squared). `None` where there are too few rows, under the inner product, or where nothing was checked.
+    pub intrinsic: Option<f64>,
     /// The candidates, the chosen one first. Empty where nothing was checked.
     pub candidates: Vec<Candidate>,
     /// How many times its default size the first refiner's pool has.
@@ -73,6 +76,7 @@ impl Default for BuildReport {
         Self {
             rows: 0,
             dim: 0,
+            intrinsic: None,
             candidates,
             widened: 1.0,
             efforts: Efforts::default(),
@@ -113,7 +117,11 @@ impl BuildReport {
 impl fmt::Display for BuildReport {
     /// A table: a line per candidate, the chosen one first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} distinct vectors x {}", self.rows, self.dim)?;
+        write!(f, "{} distinct vectors x {}", self.rows, self.dim)?;
+        match self.intrinsic {
+            Some(intrinsic) => writeln!(f, ", intrinsic dimension {intrinsic:.1}")?,
+            None => writeln!(f)?,
+        }
         if self.exponent != 0 {
             writeln!(f, "all values divided by 2^{}", self.exponent)?;
         }
