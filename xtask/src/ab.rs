@@ -4,6 +4,7 @@ use crate::{
     against,
     bar::Bar,
     bench::{Bench, EMBEDDED, cores, deliver, named_command, positive, root, target},
+    load::Load,
     self_test::{Candidate, SelfTest},
     versions::{Module, Published as _},
 };
@@ -97,6 +98,10 @@ pub(crate) struct Args {
     /// Effort of the graph's construction.
     #[arg(long, default_value_t = 200)]
     ef_construction: usize,
+    /// Loads the memory while both are measured: a process on the other cores streams and reads a gigabyte, as
+    /// the other queries of a busy server do.
+    #[arg(long)]
+    memory_load: bool,
     /// Threads of the builds [default: all].
     #[arg(long)]
     threads: Option<usize>,
@@ -329,6 +334,7 @@ impl Args {
         let Opponents { labels, launches, preparations, .. } = opponents;
         let mut a = start(&labels.a, &launches.a, &preparations.a)?;
         let mut b = start(&labels.b, &launches.b, &preparations.b)?;
+        let load = self.memory_load.then(Load::start).transpose()?;
         let bar = Bar::new("sweeping");
         let mut watch = |stage: Stage| match stage {
             Stage::Swept { side, ef, .. } => {
@@ -347,12 +353,14 @@ impl Args {
         let conclusion = trial.run(Pair { a: &mut a, b: &mut b }, &mut watch);
         drop(bar);
         let conclusion = conclusion?;
+        let loaded = load.map(Load::stop).transpose()?;
         let title = opponents.title.clone();
         let mut result = alone("ab", title, &bench.data, trial.held_out.len());
         result.settings.threads = preparations.b.threads;
         result.settings.build = preparations.b.build.clone();
         let running = Pair { a: &a, b: &b };
-        let result = result.conclude(trial, running, &conclusion);
+        let mut result = result.conclude(trial, running, &conclusion);
+        result.notes.extend(loaded);
         let out = self.out.clone().unwrap_or_else(|| target().join("crinoid-ab"));
         deliver(&result, &out)?;
         a.stop()?;

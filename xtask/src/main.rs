@@ -19,6 +19,7 @@ mod evolve;
 mod fuzz;
 mod graph;
 mod index;
+mod load;
 mod new_version;
 mod profile;
 mod progress;
@@ -53,6 +54,8 @@ enum Command {
     Fuzz(fuzz::Args),
     Graph(graph::Args),
     Index(index::Args),
+    #[command(hide = true)]
+    MemoryLoad(load::Args),
     NewVersion(new_version::Args),
     Profile(profile::Args),
     Progress(progress::Args),
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Data(args) => args.run(),
         Command::Evolve(args) => args.run(),
         Command::Index(args) => args.run(),
+        Command::MemoryLoad(args) => args.run(),
         Command::NewVersion(args) => args.run(),
         Command::Profile(args) => args.run(),
         Command::Progress(args) => args.run(),

@@ -8,6 +8,7 @@ use crate::{
         Bench, EMBEDDED, absolute, cores, deliver, named_command, positive, root,
         subject_arguments, target,
     },
+    load::Load,
 };
 use anyhow::{Context, Result, bail};
 use crinoid_eval::{
@@ -41,6 +42,7 @@ const OURS: &str = "crinoid";
   cargo xtask compare
   cargo xtask compare --data sift.hdf5 --python ~/.peers/bin/python
   cargo xtask compare --peer hnswlib --peer faiss --first
+  cargo xtask compare --data sift.hdf5 --memory-load
   cargo xtask compare --recipe sq8@2/crinoid@1/pipelined@2/float@1:m=16 --subject mine='./mine --fast'
 A configuration is NAME=VALUE,NAME=VALUE: build parameters of the subject.")]
 pub(crate) struct Args {
@@ -72,6 +74,10 @@ pub(crate) struct Args {
     /// Timed passes over every effort; the median counts.
     #[arg(long, default_value_t = 8)]
     rounds: usize,
+    /// Loads the memory during the rounds: a process on the other cores streams and reads a gigabyte, as the
+    /// other queries of a busy server do.
+    #[arg(long)]
+    memory_load: bool,
     /// Threads of the builds [default: all].
     #[arg(long)]
     threads: Option<usize>,
@@ -141,18 +147,20 @@ impl Args {
                 drop(bar);
             }
         }
+        let load = self.memory_load.then(Load::start).transpose()?;
         let bar = Bar::new("rounds, all in turns");
         bar.at(0, self.rounds);
         for number in 0..self.rounds {
             round_robin(&mut participants, &mut fresh, self.k, number)?;
             bar.step();
         }
+        let loaded = load.map(Load::stop).transpose()?;
         bar.label("looking for kept answers");
         participants.iter_mut().for_each(|one| one.check(&split, self.k));
         drop(bar);
         let faults = participants.iter().filter_map(Participant::fault);
         left_out.extend(faults.map(ToString::to_string));
-        self.report(&bench, &split, &participants, left_out)?;
+        self.report(&bench, &split, &participants, left_out, loaded)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -162,6 +170,7 @@ impl Args {
         split: &QuerySplit,
         participants: &[Participant<'_>],
         left_out: Vec<String>,
+        loaded: Option<String>,
     ) -> Result<()> {
         let others = participants.iter().filter(|one| one.system() != OURS).count();
         let title = match others {
@@ -178,7 +187,8 @@ impl Args {
         result.settings.pinned = participants.iter().all(|one| one.running().pinned());
         let of = |one: &Participant<'_>| subject(one.running(), split, self.k, one.speeds());
         result.subjects = participants.iter().map(of).collect();
-        result.notes = left_out.into_iter().map(|reason| format!("left out: {reason}")).collect();
+        let left_out = left_out.into_iter().map(|reason| format!("left out: {reason}"));
+        result.notes = loaded.into_iter().chain(left_out).collect();
 
         let rows = standings(participants, None);
         let rounds: Vec<_> =

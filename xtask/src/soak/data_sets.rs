@@ -108,8 +108,7 @@ impl Args {
         bar.at(0, self.sets as usize);
         let last = self.seed.checked_add(self.sets).context("the seeds exceed 64 bits")?;
         let outcomes: Result<Vec<Outcome>> = pool.install(|| {
-            let seeds: Vec<u64> = (self.seed..last).collect();
-            let one = |&seed: &u64| {
+            let one = |seed: u64| {
                 let outcome = self.outcome(seed);
                 if self.verbose || self.lost(&outcome) {
                     bar.say(|| println!("{}", line(&outcome)));
@@ -122,7 +121,7 @@ impl Args {
                 Ok(outcome)
             };
             // One by one from a common store: sets differ a thousandfold in size.
-            seeds.par_iter().with_max_len(1).map(one).collect()
+            (self.seed..last).into_par_iter().map(one).collect()
         });
         drop(bar);
         let outcomes = outcomes?;

@@ -57,7 +57,10 @@ impl Shape {
             most > 30.0 * least,
             format!("one dimension varies {:.0} times as much as another", most / least),
         );
-        say(self.constant > 0, format!("{} dimensions are the same in all rows", self.constant));
+        say(
+            self.constant > 0,
+            format!("{} dimensions are the same in all rows, or as good as", self.constant),
+        );
         say(self.norms > 0.1, format!("lengths are spread: e to the power of +-{:.2}", self.norms));
         say(
             self.nearest_row.is_some_and(|share| share < 0.01),
@@ -110,7 +113,9 @@ impl Dataset {
             .iter()
             .zip(&squares)
             .map(|(sum, square)| (square / rows - (sum / rows).powi(2)).max(0.0).sqrt());
-        let varying: Vec<f64> = deviations.filter(|&deviation| deviation > 0.0).collect();
+        // What a model never uses leaves crumbs of rounding behind: that is no dimension either.
+        let crumb = 1e-9 * usual;
+        let varying: Vec<f64> = deviations.filter(|&deviation| deviation > crumb).collect();
         shape.constant = dim - varying.len();
         let least = varying.iter().copied().fold(f64::INFINITY, f64::min);
         let largest = varying.iter().copied().fold(0.0, f64::max);

@@ -29,6 +29,7 @@ pub use driver::{Answers, Driver, Launch, Limits, Timed};
 pub use fault::Fault;
 #[cfg(feature = "ours")]
 pub use ours::{Ours, Sabotage};
+pub use pin::keep_off;
 pub use protocol::{
     Built, Hello, Loaded, MAX_LINE, NO_ANSWER, PROTOCOL, Parameters, Refusal, RefusalKind, Reply,
     Request, Searched, Work, effort,

@@ -25,6 +25,22 @@ pub(super) fn pin(pid: u32, core: Option<usize>) -> bool {
     pinned
 }
 
+/// Keeps this process on the other cores than `core`, which stays for what is measured; `false` where that
+/// cannot be done.
+#[cfg(target_os = "linux")]
+pub fn keep_off(core: usize) -> bool {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let Ok(mut cores) = sched_getaffinity(None) else { return false };
+    cores.unset(core.min(CpuSet::MAX_CPU - 1));
+    sched_setaffinity(None, &cores).is_ok()
+}
+
+/// Only Linux lets a process choose where it runs.
+#[cfg(not(target_os = "linux"))]
+pub fn keep_off(_core: usize) -> bool {
+    false
+}
+
 /// Only Linux lets a process choose where others run.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn pin(_pid: u32, _core: Option<usize>) -> bool {
