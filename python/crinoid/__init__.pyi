@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self, final, overload
+from typing import Any, Literal, Self, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -265,16 +265,18 @@ class Collection:
         ids: _Id | Iterable[_Id],
         vectors: ArrayLike,
         attributes: dict[str, Any] | Iterable[dict[str, Any] | None] | None = None,
+        texts: str | Iterable[str | None] | None = None,
     ) -> None:
         """Inserts or replaces vectors and attributes: one id, or as many of each; all or nothing. Values are
         bool, int, float, str, date and datetime (UTC where they have no time zone), lists of str; anything else
-        is kept as JSON, but not to be filtered by."""
+        is kept as JSON, but not to be filtered by. Texts are found by `search_text`."""
 
     def insert(
         self,
         ids: _Id | Iterable[_Id],
         vectors: ArrayLike,
         attributes: dict[str, Any] | Iterable[dict[str, Any] | None] | None = None,
+        texts: str | Iterable[str | None] | None = None,
     ) -> int:
         """As `upsert`, but leaves what is stored under an id; says how many were new."""
 
@@ -289,9 +291,10 @@ class Collection:
         vectors: str | None = None,
         ids: str | None = None,
         attributes: list[str] = ...,
+        text: str | None = None,
     ) -> int:
         """Inserts or replaces the rows of a file, block by block, each durable when the next is read; says
-        how many. vectors, ids, attributes: columns, as for `read`; without ids, rows go on counting after
+        how many. vectors, ids, attributes, text: columns, as for `read`; without ids, rows go on counting after
         the largest number that is an id. Raises FileError."""
 
     def ids(
@@ -316,6 +319,32 @@ class Collection:
         self, ids: _Id | Iterable[_Id]
     ) -> list[tuple[NDArray[np.float32], dict[str, Any]] | None]:
         """What is stored under each of `ids`, all at one time; None where there is nothing."""
+
+    @overload
+    def texts(self, ids: _Id) -> str | None: ...
+    @overload
+    def texts(self, ids: Iterable[_Id]) -> list[str | None]:
+        """The texts stored under `ids`, all at one time; None where there is none."""
+
+    def search_text(
+        self, text: str, k: int = 10, *, filter: str | None = None
+    ) -> tuple[list[_Id], NDArray[np.float64]]:
+        """The `k` rows whose texts fit the words best by BM25, and their scores; higher is better."""
+
+    def search_hybrid(
+        self,
+        q: ArrayLike,
+        text: str,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        filter: str | None = None,
+        fuse: Literal["rrf"] | float | None = None,
+        pool: int | None = None,
+    ) -> tuple[list[_Id], NDArray[np.float64]]:
+        """The `k` rows that are best by vector and by words together, and what they are worth; higher is better.
+        fuse: 'rrf', reciprocal rank fusion with the constant 60 (the default), or the weight of the vectors in a
+        sum of both scores, each scaled to 0..1; pool: how many answers of each are fused [10 k, at least 100]."""
 
     def search(
         self,

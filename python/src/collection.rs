@@ -7,8 +7,8 @@ use crate::{
     table,
 };
 use crinoid::{
-    Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Match, Matches, SearchOptions,
-    Snapshot, Written, attributes::Attributes,
+    Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Fusion, HybridOptions, Match,
+    Matches, Row, SearchOptions, Snapshot, Written, attributes::Attributes,
 };
 use crinoid_files::{Column, Ids, Values};
 use numpy::PyArray1;
@@ -70,6 +70,17 @@ fn answers<'py>(
     Ok((PyList::new(py, ids)?, PyArray1::from_vec(py, distances)))
 }
 
+/// Ids and scores.
+#[expect(clippy::type_complexity, reason = "a pair, as Python has it")]
+fn scored<'py, 'a>(
+    py: Python<'py>,
+    found: impl Iterator<Item = (&'a ExternalId, f64)>,
+) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyArray1<f64>>)> {
+    let (ids, scores): (Vec<_>, Vec<f64>) = found.unzip();
+    let ids = ids.into_iter().map(|id| given_back(py, id)).collect::<PyResult<Vec<_>>>()?;
+    Ok((PyList::new(py, ids)?, PyArray1::from_vec(py, scores)))
+}
+
 impl PyCollection {
     fn open_one(&self) -> PyResult<Arc<Collection>> {
         let collection = self.collection.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -98,6 +109,7 @@ impl PyCollection {
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         attributes: Option<&Bound<'_, PyAny>>,
+        texts: Option<&Bound<'_, PyAny>>,
         only_new: bool,
     ) -> PyResult<Written> {
         let (names, _) = self::ids(ids)?;
@@ -110,15 +122,41 @@ impl PyCollection {
             return Err(OptionValueError::new_err(text));
         }
         let attributes = attributes::given(attributes, names.len())?;
+        let texts = given_texts(texts, names.len())?;
         let mut batch = Batch::new();
-        for ((name, vector), attributes) in names.into_iter().zip(vectors.rows()).zip(attributes) {
+        let rows = names.into_iter().zip(vectors.rows()).zip(attributes).zip(texts);
+        for (((name, vector), attributes), text) in rows {
+            let row = Row { vector: vector.to_vec(), attributes, text };
             match only_new {
-                true => batch.insert(name, vector, attributes),
-                false => batch.upsert_with(name, vector, attributes),
+                true => batch.insert_row(name, row),
+                false => batch.upsert_row(name, row),
             };
         }
         let collection = self.open_one()?;
         py.detach(|| collection.write(&batch)).or_raise()
+    }
+}
+
+/// One text, or one for each of `rows`, `None` among them.
+fn given_texts(given: Option<&Bound<'_, PyAny>>, rows: usize) -> PyResult<Vec<Option<String>>> {
+    let Some(given) = given else { return Ok(vec![None; rows]) };
+    let texts: Vec<Option<String>> = match given.is_instance_of::<PyString>() {
+        true => vec![Some(given.extract()?)],
+        false => given.try_iter()?.map(|text| text?.extract()).collect::<PyResult<_>>()?,
+    };
+    if texts.len() != rows {
+        return Err(OptionValueError::new_err(format!("{} texts for {rows} ids", texts.len())));
+    }
+    Ok(texts)
+}
+
+/// "rrf", or the weight of the vectors.
+fn fusion(given: &Bound<'_, PyAny>) -> PyResult<Fusion> {
+    let wrong = "fuse: 'rrf', or the weight of the vectors, 0 to 1";
+    match given.extract::<f64>() {
+        Ok(weight) if (0.0..=1.0).contains(&weight) => Ok(Fusion::Weighted(weight)),
+        Err(_) if given.extract::<&str>().is_ok_and(|word| word == "rrf") => Ok(Fusion::default()),
+        _ => Err(OptionValueError::new_err(wrong)),
     }
 }
 
@@ -217,29 +255,31 @@ impl PyCollection {
         Ok(Self::new(opened, folder))
     }
 
-    /// Inserts or replaces vectors and their attributes: one id and one vector, or as many of both. All or
-    /// nothing, and durable when it returns.
-    #[pyo3(signature = (ids, vectors, attributes = None))]
+    /// Inserts or replaces vectors, their attributes and their texts: one id and one vector, or as many of both.
+    /// All or nothing, and durable when it returns.
+    #[pyo3(signature = (ids, vectors, attributes = None, texts = None))]
     fn upsert(
         &self,
         py: Python<'_>,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         attributes: Option<&Bound<'_, PyAny>>,
+        texts: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.put(py, ids, vectors, attributes, false).map(|_| ())
+        self.put(py, ids, vectors, attributes, texts, false).map(|_| ())
     }
 
     /// As `upsert`, but leaves what is stored under an id; says how many were new.
-    #[pyo3(signature = (ids, vectors, attributes = None))]
+    #[pyo3(signature = (ids, vectors, attributes = None, texts = None))]
     fn insert(
         &self,
         py: Python<'_>,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         attributes: Option<&Bound<'_, PyAny>>,
+        texts: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
-        self.put(py, ids, vectors, attributes, true).map(|written| written.inserted)
+        self.put(py, ids, vectors, attributes, texts, true).map(|written| written.inserted)
     }
 
     /// Sets attributes of one row or of many, and removes those that are None; the others and the vectors
@@ -261,16 +301,24 @@ impl PyCollection {
 
     /// Inserts or replaces the rows of a file of vectors, block by block; says how many. Without a column
     /// of ids, rows go on counting after the largest number that is an id.
-    #[pyo3(signature = (path, *, vectors = None, ids = None, attributes = Vec::new()))]
+    #[pyo3(signature = (path, *, vectors = None, ids = None, attributes = Vec::new(), text = None))]
     fn load_file(
         &self,
         py: Python<'_>,
         path: PathBuf,
         vectors: Option<String>,
         ids: Option<String>,
-        attributes: Vec<String>,
+        mut attributes: Vec<String>,
+        text: Option<String>,
     ) -> PyResult<usize> {
         let collection = self.open_one()?;
+        let has_text = text.is_some();
+        if let Some(text) = text.as_ref().filter(|text| attributes.contains(text)) {
+            let why = format!("text: the column `{text}` is among the attributes");
+            return Err(OptionValueError::new_err(why));
+        }
+        // One more column, the last.
+        attributes.extend(text);
         let options = table::options(vectors, ids, attributes, false);
         let mut reader = py.detach(|| crinoid_files::open(&path, &options)).or_raise()?;
         let first = collection.snapshot().next_number();
@@ -279,8 +327,16 @@ impl PyCollection {
         loop {
             // A block is durable when the next one is read.
             py.check_signals()?;
-            let Some(block) = py.detach(|| reader.next().transpose()).or_raise()? else {
+            let Some(mut block) = py.detach(|| reader.next().transpose()).or_raise()? else {
                 return Ok(done);
+            };
+            let texts = match has_text.then(|| block.attributes.pop()).flatten() {
+                Some(Column { values: Values::Texts(texts), .. }) => Some(texts),
+                Some(Column { name, values }) => {
+                    let why = format!("text: the column `{name}` holds {}", values.kind());
+                    return Err(OptionValueError::new_err(why));
+                }
+                None => None,
             };
             let mut batch = Batch::new();
             for (at, vector) in block.vectors.rows().enumerate() {
@@ -293,7 +349,9 @@ impl PyCollection {
                         )
                     })?,
                 };
-                batch.upsert_with(id, vector, attributes_of(&block.attributes, at));
+                let text = texts.as_ref().and_then(|texts| texts[at].clone());
+                let attributes = attributes_of(&block.attributes, at);
+                batch.upsert_row(id, Row { vector: vector.to_vec(), attributes, text });
             }
             py.detach(|| collection.write(&batch)).or_raise()?;
             done += block.vectors.len();
@@ -376,6 +434,67 @@ impl PyCollection {
             row.map(pair).transpose()
         };
         rows.into_iter().map(pair).collect()
+    }
+
+    /// The texts stored under `ids`, all at one time; None where there is none. One id, one text.
+    fn texts<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let ((names, single), collection) = (self::ids(ids)?, self.open_one()?);
+        let mut texts = py.detach(|| collection.texts(&names)).or_raise()?;
+        match single {
+            true => Ok(texts.pop().flatten().into_pyobject(py)?.into_any()),
+            false => Ok(texts.into_pyobject(py)?.into_any()),
+        }
+    }
+
+    /// The `k` rows whose texts fit the words best by BM25: `(ids, scores)`, higher is better.
+    #[pyo3(signature = (text, k = 10, *, filter = None))]
+    #[expect(clippy::type_complexity, reason = "a pair, as Python has it")]
+    fn search_text<'py>(
+        &self,
+        py: Python<'py>,
+        text: &str,
+        k: usize,
+        filter: Option<&str>,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyArray1<f64>>)> {
+        let snapshot = self.among(filter)?;
+        let found = py.detach(|| snapshot.search_text(text, k)).or_raise()?;
+        scored(py, found.iter().map(|found| (&found.id, found.score)))
+    }
+
+    /// The `k` rows that are best by vector and by words together: `(ids, scores)`, higher is better. `fuse`:
+    /// 'rrf' (reciprocal rank fusion), or the weight of the vectors, 0 to 1.
+    #[pyo3(signature = (q, text, k = 10, *, ef = None, filter = None, fuse = None, pool = None))]
+    #[expect(clippy::type_complexity, reason = "a pair, as Python has it")]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python function")]
+    fn search_hybrid<'py>(
+        &self,
+        py: Python<'py>,
+        q: &Bound<'py, PyAny>,
+        text: &str,
+        k: usize,
+        ef: Option<usize>,
+        filter: Option<&str>,
+        fuse: Option<&Bound<'py, PyAny>>,
+        pool: Option<usize>,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyArray1<f64>>)> {
+        let query = arrays::vector(q, "q")?;
+        let mut options = HybridOptions::for_k(k);
+        if let Some(ef) = ef {
+            options = options.search(SearchOptions::for_k(k).ef(ef));
+        }
+        if let Some(fuse) = fuse {
+            options = options.fusion(fusion(fuse)?);
+        }
+        if let Some(pool) = pool {
+            options = options.pool(pool);
+        }
+        let snapshot = self.among(filter)?;
+        let found = py.detach(|| snapshot.search_hybrid(&query, text, &options)).or_raise()?;
+        scored(py, found.iter().map(|found| (&found.id, found.score)))
     }
 
     fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {

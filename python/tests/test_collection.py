@@ -47,6 +47,33 @@ def test_segments_answer_as_rows_in_memory_do(tmp_path):
         assert len(collection) == 400
 
 
+def test_rows_have_texts_that_are_found_by_their_words(tmp_path):
+    X = np.eye(3, dtype=np.float32)
+    with crinoid.Collection.create(tmp_path / "c", dim=3) as papers:
+        papers.upsert([1, 2, 3], X, [{"n": 1}, None, {"n": 3}], ["open a file", None, "Close the file"])
+        papers.upsert("one", X[0], texts="a file by itself")
+        assert papers.texts([1, 2, 3, "nobody"]) == ["open a file", None, "Close the file", None]
+        assert papers.texts("one") == "a file by itself"
+        ids, scores = papers.search_text("CLOSE file", k=2)
+        assert ids[0] == 3 and scores.dtype == np.float64 and scores[0] > scores[1] > 0
+        assert papers.search_text("close file", filter="n = 1")[0] == [1]
+        assert papers.search_hybrid(X[2], "open", k=1, fuse=0.9)[0] == [3]
+        assert papers.search_hybrid(X[2], "open", k=1, fuse=0.1)[0] == [1]
+        assert set(papers.search_hybrid(X[2], "open", k=2, pool=2)[0]) == {1, 3}
+        for wrong in [{"fuse": "other"}, {"fuse": 1.5}]:
+            with pytest.raises(crinoid.OptionValueError, match="fuse"):
+                papers.search_hybrid(X[2], "open", **wrong)
+        with pytest.raises(crinoid.OptionValueError, match="1 texts for 2 ids"):
+            papers.upsert([7, 8], X[:2], texts=["one"])
+        papers.seal()
+        assert papers.search_text("close")[0] == [3]
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text('{"id": 1, "vector": [1, 2], "said": "a word"}\n{"id": 2, "vector": [1, 2], "said": null}\n')
+    with crinoid.Collection.create(tmp_path / "file", dim=2) as said:
+        assert said.load_file(lines, ids="id", text="said") == 2
+        assert said.texts([1, 2]) == ["a word", None]
+
+
 def test_rows_have_attributes_and_filters_look_at_them(tmp_path):
     X = clustered(300, 8, 1)
     noon = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)

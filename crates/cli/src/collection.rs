@@ -8,7 +8,7 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use crinoid::{
-    Batch, Collection, CollectionOptions, ExternalId, Metric, Recipe,
+    Batch, Collection, CollectionOptions, ExternalId, Metric, Recipe, Row,
     attributes::{Attributes, FilterExpr, Kind, Schema, Value as Attribute},
 };
 use crinoid_files::{Column, Ids, Table, Values, text::Lines};
@@ -23,6 +23,7 @@ use std::{
 #[derive(Args)]
 #[command(after_help = "Examples:
   crinoid add shop items.parquet --ids sku --vector embedding --metric cosine --attributes lang,stars
+  crinoid add papers papers.parquet --ids doi --vector embedding --metric cosine --text abstract
   echo '{\"id\": \"a\", \"vector\": [0.1, 0.2]}' | crinoid add shop - --ids id")]
 pub(crate) struct Add {
     /// The collection's folder.
@@ -42,6 +43,9 @@ pub(crate) struct Add {
     /// Columns to keep as attributes, which filters look at (Parquet, Arrow, JSON lines).
     #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
     attributes: Vec<String>,
+    /// The column of texts to keep beside the vectors: `search --text` finds rows by their words.
+    #[arg(long, value_name = "COLUMN")]
+    text: Option<String>,
     /// Leaves rows as they are whose ids are there already, instead of replacing them.
     #[arg(long)]
     keep: bool,
@@ -72,7 +76,7 @@ pub(crate) struct Update {
     unset: Vec<String>,
 }
 
-/// Prints vectors and attributes of a collection as JSON lines. Exits with 1 where an id is not there.
+/// Prints vectors, attributes and texts of a collection as JSON lines. Exits with 1 where an id is not there.
 #[derive(Args)]
 pub(crate) struct Get {
     #[command(flatten)]
@@ -154,6 +158,15 @@ fn attributes_of(columns: &[Column], at: usize) -> Attributes {
     named.collect()
 }
 
+/// A column of texts; one without any value has no type.
+fn texts_of(column: Column) -> anyhow::Result<Vec<Option<String>>> {
+    let Column { name, values } = column;
+    match values {
+        Values::Texts(texts) => Ok(texts),
+        other => bail!("--text {name}: the column holds {}, not texts", other.kind()),
+    }
+}
+
 impl Named {
     fn ids(&self) -> anyhow::Result<Vec<ExternalId>> {
         let id = |word: &str| id_of(word, self.text);
@@ -176,7 +189,12 @@ impl Named {
 
 impl Add {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
-        let reader = input::open_rows(&self.input, &self.columns, &self.attributes)?;
+        if let Some(text) = self.text.as_ref().filter(|text| self.attributes.contains(text)) {
+            bail!("--text {text}: the column is among --attributes: keep it as one or the other");
+        }
+        // The text is read as one more column, the last.
+        let columns: Vec<String> = self.attributes.iter().chain(&self.text).cloned().collect();
+        let reader = input::open_rows(&self.input, &self.columns, &columns)?;
         let (rows, dim) = (reader.rows(), reader.dim());
         let collection = match self.folder.exists() {
             true => {
@@ -204,7 +222,9 @@ impl Add {
         // Rows without ids go on counting after the largest number.
         let first = collection.snapshot().next_number();
         for block in reader {
-            let Table { vectors, ids, attributes } = block?;
+            let Table { vectors, ids, mut attributes } = block?;
+            let texts = self.text.as_ref().and_then(|_| attributes.pop());
+            let texts = texts.map(texts_of).transpose().with_context(|| name.to_string())?;
             let mut batch = Batch::new();
             for (at, vector) in vectors.rows().enumerate() {
                 let id = match &ids {
@@ -212,10 +232,12 @@ impl Add {
                     Some(Ids::Texts(ids)) => ExternalId::Text(ids[at].clone()),
                     None => next(first, done + at).with_context(full)?.into(),
                 };
+                let text = texts.as_ref().and_then(|texts| texts[at].clone());
                 let attributes = attributes_of(&attributes, at);
+                let row = Row { vector: vector.to_vec(), attributes, text };
                 match self.keep {
-                    true => batch.insert(id, vector, attributes),
-                    false => batch.upsert_with(id, vector, attributes),
+                    true => batch.insert_row(id, row),
+                    false => batch.upsert_row(id, row),
                 };
             }
             let end = done + vectors.len();
@@ -344,7 +366,7 @@ impl Get {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.to_json()))
                 .collect();
-            say::row(&name, &row.vector, &attributes)?;
+            say::row(&name, &row.vector, &attributes, row.text.as_deref())?;
         }
         Ok(())
     }

@@ -135,7 +135,7 @@ impl Embed {
 fn print(vectors: &Vectors, names: &[Value]) -> anyhow::Result<()> {
     for (at, vector) in vectors.rows().enumerate() {
         match names.get(at) {
-            Some(id) => say::row(id, vector, &serde_json::Map::new())?,
+            Some(id) => say::row(id, vector, &serde_json::Map::new(), None)?,
             None => say::line(&serde_json::to_string(vector)?)?,
         }
     }

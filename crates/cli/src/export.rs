@@ -18,8 +18,8 @@ use std::{
 };
 
 /// Writes the vectors of an index or a collection, and their ids where the format has a place for
-/// them: jsonl, parquet and arrow have one; npy, fbin, fvecs and safetensors have not. Attributes of a collection's
-/// rows go to jsonl, a field each.
+/// them: jsonl, parquet and arrow have one; npy, fbin, fvecs and safetensors have not. Attributes and texts of a
+/// collection's rows go to jsonl, a field each.
 ///
 /// An index gives back what it keeps: of unit length under the cosine, and rounded where it keeps codes
 /// alone.
@@ -143,11 +143,14 @@ fn lines(collection: &Collection, ids: &[ExternalId]) -> anyhow::Result<(Vec<u8>
         serde_json::to_writer(&mut text, &row.vector)?;
         for (name, attribute) in row.attributes {
             ensure!(
-                name != "id" && name != "vector",
+                !["id", "vector", "text"].contains(&name.as_str()),
                 "id {}: the attribute `{name}` has the name of another field: rename it",
                 value(id)
             );
             write!(text, ",{}:{}", Value::from(name), attribute.to_json())?;
+        }
+        if let Some(words) = row.text {
+            write!(text, ",\"text\":{}", Value::from(words))?;
         }
         text.push(b'}');
         text.push(b'\n');

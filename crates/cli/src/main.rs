@@ -30,6 +30,7 @@ mod output;
 mod page;
 mod say;
 mod search;
+mod words;
 
 use anyhow::Context;
 use args::{Cli, Command};

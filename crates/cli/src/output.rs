@@ -35,9 +35,27 @@ pub(crate) type Answer = Vec<(Id, f32)>;
 /// Where answers go, block by block.
 pub(crate) enum Output {
     /// Lines, as they come.
-    Lines { out: Box<dyn Write>, form: Form, next: usize },
+    Lines { out: Box<dyn Write>, form: Form, measure: Measure, next: usize },
     /// One array, at the end.
     Array { path: PathBuf, distances: Option<PathBuf>, k: usize, all: Vec<Answer> },
+}
+
+/// What the numbers beside the ids are.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Measure {
+    /// Lower is closer.
+    Distance,
+    /// Higher is better.
+    Score,
+}
+
+impl Measure {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Distance => "distance",
+            Self::Score => "score",
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -54,6 +72,7 @@ impl Output {
         path: Option<&Path>,
         distances: Option<PathBuf>,
         k: usize,
+        measure: Measure,
     ) -> anyhow::Result<Self> {
         let path = path.filter(|path| path.as_os_str() != "-");
         let array = |path: &Path| matches!(extension(path).as_str(), "npy" | "ivecs");
@@ -65,7 +84,7 @@ impl Output {
         }
         let Some(path) = path else {
             let form = if global.json { Form::Json } else { Form::Tabs };
-            return Self::lines(Box::new(io::stdout()), form);
+            return Self::lines(Box::new(io::stdout()), form, measure);
         };
         let form = match extension(path).as_str() {
             "npy" | "ivecs" => {
@@ -80,27 +99,28 @@ impl Output {
             ),
         };
         let file = File::create(path).with_context(|| path.display().to_string())?;
-        Self::lines(Box::new(BufWriter::new(file)), form)
+        Self::lines(Box::new(BufWriter::new(file)), form, measure)
     }
 
-    fn lines(mut out: Box<dyn Write>, form: Form) -> anyhow::Result<Self> {
+    fn lines(mut out: Box<dyn Write>, form: Form, measure: Measure) -> anyhow::Result<Self> {
+        let name = measure.name();
         match form {
             Form::Json => {}
-            Form::Tabs => out.write_all(b"query\trank\tid\tdistance\n")?,
-            Form::Commas => out.write_all(b"query,rank,id,distance\n")?,
+            Form::Tabs => writeln!(out, "query\trank\tid\t{name}")?,
+            Form::Commas => writeln!(out, "query,rank,id,{name}")?,
         }
-        Ok(Self::Lines { out, form, next: 0 })
+        Ok(Self::Lines { out, form, measure, next: 0 })
     }
 
     /// Takes the answers to the next queries.
     pub(crate) fn add(&mut self, answers: Vec<Answer>) -> anyhow::Result<()> {
         match self {
             Self::Array { all, .. } => all.extend(answers),
-            Self::Lines { out, form, next } => {
+            Self::Lines { out, form, measure, next } => {
                 // One write a block: standard output flushes at every line.
                 let mut text = Vec::new();
                 for answer in answers {
-                    write_answer(&mut text, *form, *next, &answer)?;
+                    write_answer(&mut text, *form, *measure, *next, &answer)?;
                     *next += 1;
                 }
                 out.write_all(&text)?;
@@ -161,7 +181,10 @@ impl Output {
 struct Line<'a> {
     query: usize,
     ids: Vec<&'a Id>,
-    distances: Vec<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distances: Option<Vec<f32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Vec<f32>>,
 }
 
 /// The extension in small letters.
@@ -169,12 +192,21 @@ fn extension(path: &Path) -> String {
     path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase()
 }
 
-fn write_answer(out: &mut Vec<u8>, form: Form, query: usize, answer: &Answer) -> io::Result<()> {
+fn write_answer(
+    out: &mut Vec<u8>,
+    form: Form,
+    measure: Measure,
+    query: usize,
+    answer: &Answer,
+) -> io::Result<()> {
     if form == Form::Json {
+        let values =
+            |of: Measure| (of == measure).then(|| answer.iter().map(|pair| pair.1).collect());
         let line = Line {
             query,
             ids: answer.iter().map(|pair| &pair.0).collect(),
-            distances: answer.iter().map(|pair| pair.1).collect(),
+            distances: values(Measure::Distance),
+            scores: values(Measure::Score),
         };
         serde_json::to_writer(&mut *out, &line)?;
         return writeln!(out);
@@ -208,7 +240,7 @@ mod tests {
         let answer = vec![(Id::Text("a,\"b\"".into()), 0.1), (Id::Number(7), 2.0)];
         let said = |form| {
             let mut out = Vec::new();
-            write_answer(&mut out, form, 3, &answer).unwrap_or_default();
+            write_answer(&mut out, form, Measure::Distance, 3, &answer).unwrap_or_default();
             String::from_utf8_lossy(&out).into_owned()
         };
         assert_eq!(said(Form::Commas), "3,0,\"a,\"\"b\"\"\",0.1\n3,1,7,2\n");

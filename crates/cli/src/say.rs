@@ -57,11 +57,12 @@ pub(crate) fn line(words: &str) -> anyhow::Result<()> {
 }
 
 /// Prints a row and its name as a line of JSON, numbers in the fewest digits that tell an `f32`; attributes
-/// where there are any.
+/// and a text where there are any.
 pub(crate) fn row(
     id: &Value,
     vector: &[f32],
     attributes: &Map<String, Value>,
+    text: Option<&str>,
 ) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Row<'a> {
@@ -69,8 +70,10 @@ pub(crate) fn row(
         vector: &'a [f32],
         #[serde(skip_serializing_if = "Map::is_empty")]
         attributes: &'a Map<String, Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<&'a str>,
     }
-    line(&serde_json::to_string(&Row { id, vector, attributes })?)
+    line(&serde_json::to_string(&Row { id, vector, attributes, text })?)
 }
 
 /// Prints bytes.

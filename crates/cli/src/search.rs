@@ -5,7 +5,8 @@ use crate::{
     filter,
     global::{Columns, Global},
     ids, input,
-    output::{Answer, Id, Output},
+    output::{Answer, Id, Measure, Output},
+    words::{self, Fuse},
 };
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -30,21 +31,31 @@ use std::{
   crinoid search x.crinoid --vector 0.1,0.2,0.3,0.4 -k 3
   crinoid search x.crinoid --queries q.npy --filter allowed.txt
   crinoid search shop --queries q.npy --where 'lang = \"rust\" AND stars > 10'
+  crinoid search papers --text 'graph search' --where 'year > 2020'
+  crinoid search papers --text 'graph search' --vector 0.1,0.2,0.3 --fuse 0.7
   embed < questions | crinoid search x.crinoid --queries - --json
 
 Answers: npy and ivecs hold ids, a row a query, the largest value where there are fewer than k; csv and
 tsv have the columns query, rank, id, distance; jsonl has an object a query with `query`, `ids` and
-`distances`.")]
+`distances`. With --text it is score and `scores`, and higher is better.")]
 pub(crate) struct Search {
     /// An index file, or a collection's folder.
     index: PathBuf,
     /// Queries, in any format that `build` reads; `-` reads JSON lines and answers each when it
     /// comes.
-    #[arg(long, value_name = "FILE", required_unless_present = "vector")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["vector", "text"])]
     queries: Option<PathBuf>,
     /// A query as numbers: 0.1,0.2,0.3. May be given several times.
     #[arg(long, value_name = "NUMBERS", conflicts_with = "queries", allow_hyphen_values = true)]
     vector: Vec<String>,
+    /// Words to look for in the texts of a collection (BM25), alone or, a text a --vector, with vectors. May be given
+    /// several times.
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["queries", "filter"])]
+    text: Vec<String>,
+    /// How the answers by vector and by words make one order: by their ranks (rrf), or by both scores with this
+    /// weight of the vectors.
+    #[arg(long, value_name = "rrf|WEIGHT", default_value = "rrf")]
+    fuse: Fuse,
     /// The column of the queries' file that holds the vectors, where several could.
     #[arg(long, value_name = "COLUMN", requires = "queries")]
     column: Option<String>,
@@ -90,7 +101,23 @@ impl Search {
             (None, Some(recall)) => SearchOptions::for_k(k).recall(recall),
             (None, None) => SearchOptions::for_k(k),
         };
-        let mut output = Output::open(global, self.out.as_deref(), self.distances.clone(), k)?;
+        let measure = if self.text.is_empty() { Measure::Distance } else { Measure::Score };
+        let (out, distances) = (self.out.as_deref(), self.distances.clone());
+        let mut output = Output::open(global, out, distances, k, measure)?;
+        if !self.text.is_empty() {
+            let vectors = match self.vector.is_empty() {
+                true => None,
+                false => Some(input::typed(&self.vector)?),
+            };
+            output.add(words::answers(
+                &target,
+                &self.text,
+                vectors.as_ref(),
+                &options,
+                self.fuse,
+            )?)?;
+            return output.finish();
+        }
         let Some(path) = &self.queries else {
             let queries = input::typed(&self.vector)?;
             target.fits(&queries, "--vector")?;

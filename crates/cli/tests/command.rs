@@ -449,6 +449,60 @@ fn damage_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn texts_are_kept_and_found_by_their_words() {
+    let room = Room::new();
+    let vectors = scatter(60, 1);
+    let line = |(n, row): (usize, &[f32])| {
+        // Every fourth row has no text.
+        let said = (n % 4 > 0).then(|| format!("row {n} is {}", ["red", "green"][n % 2]));
+        format!("{}\n", json!({ "id": n, "vector": row, "n": n, "said": said }))
+    };
+    let lines: String = vectors.rows().enumerate().map(line).collect();
+    fs::write(room.at("rows.jsonl"), lines).unwrap();
+    room.ok("add shop rows.jsonl --ids id --attributes n --text said");
+    let got: Value = serde_json::from_str(&room.ok("get shop 7")).unwrap();
+    assert_eq!((&got["text"], &got["attributes"]), (&json!("row 7 is green"), &json!({ "n": 7 })));
+    assert!(!room.ok("get shop 8").contains("text"));
+
+    let answers = |words: &[&str]| {
+        let output = command().current_dir(room.at("")).args(["search", "shop"]).args(words);
+        let output = output.args(["--json"]).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let lines = text(&output.stdout);
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let found = answers(&["--text", "RED 42", "--text", "nothing of it", "-k", "3"]);
+    // 42 has both words; the others are equals, in the order of their ids.
+    assert_eq!((&found[0]["ids"], &found[1]["ids"]), (&json!([42, 2, 6]), &json!([])));
+    assert!(found[0]["scores"][0].as_f64() > found[0]["scores"][1].as_f64());
+    let found = answers(&["--text", "red", "--where", "n > 50", "-k", "9"]);
+    assert_eq!(found[0]["ids"], json!([54, 58]));
+    let near: Vec<String> = vectors.row(9).iter().map(f32::to_string).collect();
+    let near = near.join(",");
+    for fuse in ["rrf", "0.6"] {
+        let asked = ["--text", "green 9", "--vector", &near, "--fuse", fuse, "-k", "1"];
+        assert_eq!(answers(&asked)[0]["ids"], json!([9]), "{fuse}");
+    }
+    let table = room.ok("search shop --text 42 -k 1");
+    assert!(table.starts_with("query\trank\tid\tscore\n0\t0\t42\t"), "{table}");
+    let words = text(&room.run("search x.npy --text red").stderr);
+    assert!(!words.is_empty());
+    for refused in
+        ["add shop rows.jsonl --ids id --text n", "add shop rows.jsonl --text n --attributes n"]
+    {
+        let output = room.run(refused);
+        assert!(!output.status.success() && text(&output.stderr).contains("--text n"), "{refused}");
+    }
+
+    room.ok("export shop --out out.jsonl");
+    room.ok("add again out.jsonl --ids id --text text");
+    assert_eq!(
+        room.ok("search again --text green -k 60"),
+        room.ok("search shop --text green -k 60")
+    );
+}
+
+#[test]
 fn a_damaged_collection_is_found_out() {
     let room = Room::new();
     room.ok("add shop x.npy");

@@ -11,6 +11,7 @@
 //! | an index and a rule about rows | answers that keep to it | [`Filter`] |
 //! | texts behind the vectors | a reranker on top | [`Retriever`], [`rerank`] |
 //! | vectors that come and go | all of it, durable, under your own ids | `Collection`, feature `collection` |
+//! | rows with texts | those that have some words, alone and beside vectors | `Snapshot::search_hybrid`, feature `text` |
 //! | rows with attributes | those that a filter admits | `attributes::FilterExpr`, feature `collection` |
 //! | vectors in files | them in memory | `files::read_vectors`, feature `files` (with `hdf5`, `arrow`) |
 //! | a file | what it is and whether it is whole | [`Container`] |
@@ -21,9 +22,11 @@
 pub use crinoid_graph::{BuildError, Diagnosis, Graph, Params, Progress, diagnose};
 #[cfg(feature = "collection")]
 pub use crinoid_pipeline::collection::{
-    Batch, Collection, CollectionError, CollectionOptions, Event, ExternalId, Match, Matches,
-    Recovery, Repair, Row, Snapshot, Status, Verification, Written,
+    Batch, Collection, CollectionError, CollectionOptions, CollectionRetriever, Event, ExternalId,
+    Match, Matches, Recovery, Repair, Retrieved, Row, Snapshot, Status, Verification, Written,
 };
+#[cfg(feature = "text")]
+pub use crinoid_pipeline::collection::{Fusion, HybridMatch, HybridOptions, TextMatch};
 pub use crinoid_pipeline::{
     Answer, Blend, BuildOptions, BuildReport, Candidate, Ceiling, ContainerError, EffortCurve,
     Efforts, EmbeddingSpace, Filter, Fingerprint, Hit, Index, IndexBuilder, IndexBytes, IndexError,

@@ -86,6 +86,10 @@ pub enum RetrieverError {
     /// The reranker failed.
     #[error(transparent)]
     Rerank(#[from] RerankError),
+    /// The collection refused the query or cannot be read.
+    #[cfg(feature = "collection")]
+    #[error(transparent)]
+    Collection(#[from] Box<crate::collection::CollectionError>),
 }
 
 /// An index with an optional third stage: compressed graph search, rescoring, reranker.
@@ -197,14 +201,8 @@ impl<'a> Retriever<'a> {
         let hit = |n: &Neighbor| Hit { id: n.id, distance: n.distance, score: None };
         let mut hits: Vec<Hit> = candidates.iter().map(hit).collect();
         if let Some(((reranker, texts, pool), question)) = stage3 {
-            let keep = if let Pool::Adaptive { min, .. } = pool { min.max(2) } else { 1 };
-            let (size, reason) = match stands_out(&candidates, pool) {
-                true => (0, Reason::TopGap),
-                false => pool.choose(keep, &candidates, false),
-            };
             let stage = Rerank { reranker, texts, question, blend: self.blend };
-            let report_of_stage = stage.run(&mut hits[..size])?;
-            report.stages.push(StageReport { reason, ..report_of_stage });
+            report.stages.push(stage.best(pool, &candidates, &mut hits)?);
         }
         hits.truncate(self.options.k);
         Ok(Answer { hits, report })
@@ -225,14 +223,29 @@ fn stands_out(candidates: &[Neighbor], pool: Pool) -> bool {
 }
 
 /// Stage 3.
-struct Rerank<'a> {
-    reranker: &'a dyn Reranker,
-    texts: &'a dyn Texts,
-    question: &'a str,
-    blend: Blend,
+pub(crate) struct Rerank<'a> {
+    pub(crate) reranker: &'a dyn Reranker,
+    pub(crate) texts: &'a dyn Texts,
+    pub(crate) question: &'a str,
+    pub(crate) blend: Blend,
 }
 
 impl Rerank<'_> {
+    /// Reads the texts of as many of the first hits as `pool` says, which are `candidates`, and puts them in order.
+    pub(crate) fn best(
+        &self,
+        pool: Pool,
+        candidates: &[Neighbor],
+        hits: &mut [Hit],
+    ) -> Result<StageReport, RerankError> {
+        let keep = if let Pool::Adaptive { min, .. } = pool { min.max(2) } else { 1 };
+        let (size, reason) = match stands_out(candidates, pool) {
+            true => (0, Reason::TopGap),
+            false => pool.choose(keep, candidates, false),
+        };
+        Ok(StageReport { reason, ..self.run(&mut hits[..size])? })
+    }
+
     /// Scores the texts of `hits` and puts the scored ones first, in order of what they are worth.
     fn run(&self, hits: &mut [Hit]) -> Result<StageReport, RerankError> {
         let started = Instant::now();

@@ -40,8 +40,9 @@ fn filled(folder: &Path) -> Model {
             };
             let attributes = Attributes::from([("n".to_owned(), (at as i64).into())]);
             let vector = vectors.row(at).to_vec();
-            batch.upsert_with(id.clone(), &vector, attributes.clone());
-            model.insert(id, Row { vector, attributes });
+            let row = Row::new(vector).attributes(attributes).text(format!("row {at}"));
+            batch.upsert_row(id.clone(), row.clone());
+            model.insert(id, row);
         }
         collection.write(&batch).unwrap();
         if first == 0 {
@@ -130,7 +131,7 @@ fn only_one_at_a_time_has_it_open() {
     {
         let error = refused.unwrap_err();
         assert!(
-            matches!(&error, CollectionError::InUse { path } if path.starts_with(folder.path())),
+            matches!(&error, CollectionError::InUse { path, .. } if path.starts_with(folder.path())),
             "{error}"
         );
     }

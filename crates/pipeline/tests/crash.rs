@@ -1,6 +1,6 @@
-//! A child process is killed over and over while it inserts, changes attributes, seals, compacts and publishes;
-//! what it acknowledged must be there, what it did not must be there whole or not at all, and filters agree with
-//! what is stored.
+//! A child process is killed over and over while it inserts rows with attributes and texts, changes attributes, seals, compacts and publishes;
+//! what it acknowledged must be there, what it did not must be there whole or not at all, and filters and words agree
+//! with what is stored.
 //!
 //! `CRINOID_CRASH_KILLS` says how often.
 
@@ -53,13 +53,16 @@ type Model = BTreeMap<ExternalId, Row>;
 
 /// What happens to an id.
 enum Entry {
-    Put(Vec<f32>, Attributes),
+    Put(Row),
     Update(i64),
     Delete,
 }
 
 /// How many values the attribute `n` has.
 const VALUES: u64 = 5;
+
+/// How many different words the texts say.
+const WORDS: u64 = 4;
 
 fn described(n: u64) -> Attributes {
     let tags = (0..n % 3).map(|tag| tag.to_string()).collect();
@@ -78,8 +81,12 @@ fn entries(at: u64) -> Vec<(ExternalId, Entry)> {
         let entry = match roll / 70 % 8 {
             0 | 1 => Entry::Delete,
             2 | 3 => Entry::Update((roll / 1_000 % VALUES) as i64),
-            4 => Entry::Put((0..DIM as u64).map(value).collect(), Attributes::new()),
-            _ => Entry::Put((0..DIM as u64).map(value).collect(), described(roll / 1_000)),
+            4 => Entry::Put(Row::new((0..DIM as u64).map(value).collect::<Vec<_>>())),
+            _ => {
+                let vector: Vec<f32> = (0..DIM as u64).map(value).collect();
+                let text = format!("text {roll} says word{}", roll / 10_000 % WORDS);
+                Entry::Put(Row::new(vector).attributes(described(roll / 1_000)).text(text))
+            }
         };
         (id, entry)
     };
@@ -89,9 +96,7 @@ fn entries(at: u64) -> Vec<(ExternalId, Entry)> {
 fn apply(model: &mut Model, at: u64) {
     for (id, entry) in entries(at) {
         match entry {
-            Entry::Put(vector, attributes) => {
-                model.insert(id, Row { vector, attributes });
-            }
+            Entry::Put(row) => drop(model.insert(id, row)),
             Entry::Update(n) => {
                 if let Some(row) = model.get_mut(&id) {
                     row.attributes.insert("n".to_owned(), Value::Int(n));
@@ -112,7 +117,7 @@ fn child() {
         let mut batch = Batch::new();
         for (id, entry) in entries(at) {
             match entry {
-                Entry::Put(vector, attributes) => batch.upsert_with(id, &vector, attributes),
+                Entry::Put(row) => batch.upsert_row(id, row),
                 Entry::Update(n) => batch.update(id, [("n".to_owned(), Some(Value::Int(n)))]),
                 Entry::Delete => batch.delete(id),
             };
@@ -171,6 +176,16 @@ fn check_answers(collection: &Collection, model: &Model) {
         });
         let admitted: Vec<ExternalId> = admitted.map(|(id, _)| id.clone()).collect();
         assert_eq!(collection.filtered(&filter).unwrap().list(None, 100), admitted, "{filter}");
+    }
+    for n in 0..WORDS {
+        let word = format!("word{n}");
+        let says = |text: &String| text.ends_with(&word);
+        let saying = model.iter().filter(|(_, row)| row.text.as_ref().is_some_and(says));
+        let saying: Vec<_> = saying.map(|(id, _)| id.clone()).collect();
+        let found = collection.snapshot().search_text(&word, 100).unwrap();
+        let mut found: Vec<_> = found.into_iter().map(|found| found.id).collect();
+        found.sort();
+        assert_eq!(found, saying, "{word}");
     }
     let rows: Vec<_> = model.values().map(|row| &row.vector).collect();
     if rows.is_empty() {

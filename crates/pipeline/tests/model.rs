@@ -199,10 +199,11 @@ fn apply(model: &mut Model, steps: &[(ExternalId, Step)]) {
     for (id, step) in steps {
         match step.clone() {
             Step::Upsert(vector, attributes) => {
-                model.insert(id.clone(), Row { vector, attributes });
+                model.insert(id.clone(), Row::new(vector).attributes(attributes));
             }
             Step::Insert(vector, attributes) => {
-                model.entry(id.clone()).or_insert(Row { vector, attributes });
+                let row = Row::new(vector).attributes(attributes);
+                model.entry(id.clone()).or_insert(row);
             }
             Step::Update(changes) => {
                 let Some(row) = model.get_mut(id) else { continue };

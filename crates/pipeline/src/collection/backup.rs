@@ -6,6 +6,7 @@ use super::{
     segment_name,
     store::Store,
     types::{Batch, CollectionError, Repair},
+    words_name,
 };
 use crate::container::write::sync_folder;
 use std::{
@@ -53,8 +54,10 @@ impl Collection {
 
     fn copy_to(&self, folder: &Path) -> Result<(), CollectionError> {
         let _alone = self.inner.no_rewrites();
-        for number in self.inner.store.copy_to(&folder.join(STORE))? {
-            let name = segment_name(number);
+        let numbers = self.inner.store.copy_to(&folder.join(STORE))?;
+        let names =
+            numbers.into_iter().flat_map(|number| [segment_name(number), words_name(number)]);
+        for name in names {
             let (from, to) = (self.inner.folder.join(&name), folder.join(&name));
             match fs::copy(&from, &to) {
                 // It is built again of the rows when the copy is opened.
@@ -100,12 +103,12 @@ impl Collection {
         let new = folder.join("rows.redb.new");
         remove(&new)?;
         Store::create(&new, dim, &options)?;
-        let (store, count) = (Store::open(&new)?, rows.len());
+        let (store, count) = (Store::open(&new, false)?, rows.len());
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let mut batch = Batch::new();
-            for (id, vector, attributes) in rows.by_ref().take(BLOCK) {
-                batch.upsert_with(id, &vector, attributes);
+            for (id, row) in rows.by_ref().take(BLOCK) {
+                batch.upsert_row(id, row);
             }
             store.apply(&batch)?;
         }

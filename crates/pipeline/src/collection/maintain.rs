@@ -16,7 +16,9 @@ use super::{
     segment_name,
     snapshot::Snapshot,
     store::Store,
+    texts::PartTexts,
     types::{CollectionError, CollectionOptions, Event, ExternalId, Failure},
+    words_name,
 };
 use crate::index::Index;
 use crinoid_graph::Progress;
@@ -64,12 +66,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A new segment: its number, its index, its rows and their attributes.
+/// A new segment: its number, its index, its rows, their attributes and their texts.
 struct Built {
     number: u64,
     index: Index,
     rows: BTreeMap<u64, ExternalId>,
     described: Described,
+    texts: PartTexts,
 }
 
 impl Built {
@@ -80,7 +83,8 @@ impl Built {
 
     fn into_part(self) -> Part {
         let rows = self.rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
-        Part::segment(self.number, self.index, rows, self.described)
+        let (index, texts) = (Arc::new(self.index), Arc::new(self.texts));
+        Part::segment(self.number, index, rows, self.described, texts)
     }
 }
 
@@ -266,14 +270,11 @@ impl Inner {
             Described::gathered(victims.iter().map(|part| (part.described(), moved(part))))
         })?;
         let (segment, rows) = built.as_ref().map_or((None, 0), |b| (Some(b.number), b.rows.len()));
-        let file = built.as_ref().map(|built| self.folder.join(segment_name(built.number)));
+        let new = built.as_ref().map(|built| built.number);
         let committed = self.commit(victims, &old, built);
-        match (&committed, file) {
-            (Err(_), Some(file)) => drop(fs::remove_file(file)),
-            // What cannot be removed now goes at the next opening.
-            (Ok(()), _) => old.iter().for_each(|number| {
-                let _ = fs::remove_file(self.folder.join(segment_name(*number)));
-            }),
+        match (&committed, new) {
+            (Err(_), Some(new)) => self.remove(new),
+            (Ok(()), _) => old.iter().for_each(|number| self.remove(*number)),
             _ => {}
         }
         if committed.is_ok() {
@@ -281,6 +282,13 @@ impl Inner {
             self.listeners.tell(&Event::Built { segment, rows, replaced: old, took });
         }
         committed
+    }
+
+    /// Removes the files of a segment that no longer counts. What cannot be removed now goes at the next opening.
+    fn remove(&self, number: u64) {
+        for name in [segment_name(number), words_name(number)] {
+            let _ = fs::remove_file(self.folder.join(name));
+        }
     }
 
     /// Builds a segment of those of `rows` that are alive, and writes its file; `describe` is told which, and
@@ -302,7 +310,8 @@ impl Inner {
         // From the file, so that what will be read after a crash is what is read now.
         let index = Index::load_to(&path, self.options.placement())?;
         let numbers: Vec<u64> = rows.keys().copied().collect();
-        Ok(Some(Built { number, index, rows, described: describe(&numbers) }))
+        let texts = self.make_words(number, index.digest(), &numbers)?;
+        Ok(Some(Built { number, index, rows, described: describe(&numbers), texts }))
     }
 
     fn commit(
@@ -361,7 +370,7 @@ impl Inner {
             }
         }
         writer.publish(snapshot.with_parts(parts));
-        let _ = fs::remove_file(self.folder.join(segment_name(number)));
+        self.remove(number);
         Ok(())
     }
 }

@@ -15,12 +15,15 @@
 //! | `handover` | how a new state reaches those who search |
 //! | `events` | telling others what maintenance does |
 //! | `maintain` | sealing and compacting, on a thread of its own |
+//! | `load`, `follow` | what a store says, as parts to search; reading beside a writer in another process |
 //! | `store`, `tables` | the transactional file, and what stands in it |
 //! | `record` | its values, each with a checksum |
 //! | `backup`, `salvage` | copies, and what is left of a damaged store |
 //! | `upgrade` | stores of the first format |
 //! | `attributes`, `number`, `time` | what is known of a row besides its vector |
 //! | `expression`, `parse` | filters, and filters as text |
+//! | `texts`, `words` | the texts of rows, and BM25 over their words (feature `text`) |
+//! | `lexical`, `retrieve` | searching texts, alone and beside vectors; a retriever over a collection |
 //! | `columns` | attributes by value: what filters look at |
 //! | `part` | some rows and how to search them: a segment, or a few in memory |
 //! | `snapshot` | searching all parts at one point in time |
@@ -32,20 +35,28 @@ mod backup;
 mod columns;
 mod events;
 mod expression;
+mod follow;
 mod handover;
+#[cfg(feature = "text")]
+mod lexical;
+mod load;
 mod maintain;
 mod matches;
 mod number;
 mod parse;
 mod part;
 mod record;
+mod retrieve;
 mod salvage;
 mod snapshot;
 mod store;
 mod tables;
+mod texts;
 mod time;
 mod types;
 mod upgrade;
+#[cfg(feature = "text")]
+mod words;
 /// What [`handover`] locks with; its test puts loom's in their place.
 mod sync {
     pub(super) use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -53,19 +64,24 @@ mod sync {
 
 pub use attributes::{Attributes, Kind, MAX_ATTRIBUTE_TEXT, MAX_ATTRIBUTES, Schema, Value};
 pub use expression::{Comparison, FilterError, FilterExpr, Literal};
+pub use follow::Follower;
+#[cfg(feature = "text")]
+pub use lexical::{Fusion, HybridMatch, HybridOptions, TextMatch};
 pub use matches::Matches;
+pub use retrieve::{CollectionRetriever, Retrieved};
 pub use snapshot::{PartReport, Snapshot, Way};
 pub use types::{
     Batch, CollectionError, CollectionOptions, Event, ExternalId, Failure, MAX_BATCH,
-    MAX_BATCH_VALUES, MAX_ID, Match, Recovery, Repair, Row, Status, Verification, Written,
+    MAX_BATCH_VALUES, MAX_ID, MAX_TEXT, Match, Recovery, Repair, Row, Status, Verification,
+    Written,
 };
 
 use crate::{
     container::{Container, write::sync_folder},
-    index::{Index, SearchOptions},
+    index::SearchOptions,
 };
-use columns::{Columns, Described};
 use handover::Writer;
+use load::Loaded;
 use maintain::Inner;
 use part::Part;
 use snapshot::Common;
@@ -85,7 +101,8 @@ const STORE: &str = "rows.redb";
 /// A mutable, durable set of vectors with external ids.
 ///
 /// Shared between threads by reference: one batch is written at a time, any number of searches
-/// run meanwhile. Only one process can have a collection open.
+/// run meanwhile. Only one process can write a collection; others can read it with a [`Follower`] where the
+/// writer [shares it](Self::open_shared).
 ///
 /// ```
 /// # #[cfg(feature = "collection")] {
@@ -143,58 +160,44 @@ impl Collection {
     /// segments that are missing or damaged are built again.
     ///
     /// # Errors
-    /// When there is no collection, another process has it open, the store is damaged, or the
+    /// When there is no collection, somebody else has it open, the store is damaged, or the
     /// system refuses.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, CollectionError> {
-        let folder = folder.as_ref().to_owned();
+        Self::open_as(folder.as_ref(), false)
+    }
+
+    /// As [`open`](Self::open), but other processes may read meanwhile, each with a [`Follower`]. Every write
+    /// syncs twice then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_shared(folder: impl AsRef<Path>) -> Result<Self, CollectionError> {
+        Self::open_as(folder.as_ref(), true)
+    }
+
+    fn open_as(folder: &Path, shared: bool) -> Result<Self, CollectionError> {
+        let folder = folder.to_owned();
         if !folder.join(STORE).exists() {
             return Err(CollectionError::NoCollection { folder });
         }
-        let store = Store::open(&folder.join(STORE))?;
+        let store = Store::open(&folder.join(STORE), shared)?;
         let options = store.options().clone();
         let mut recovery = Recovery::default();
         let segments = store.segments()?;
-        let known: HashSet<String> = segments.iter().map(|(n, _)| segment_name(*n)).collect();
+        let known = segments.iter().flat_map(|(n, _)| [segment_name(*n), words_name(*n)]).collect();
         recovery.removed = remove_strangers(&folder, &known)?;
-
-        let (mut names, attributes) = (store.names()?, store.attributes()?);
-        let describe = |rows: &mut dyn Iterator<Item = u64>| {
-            let mut columns = Columns::default();
-            for (place, row) in (0..).zip(rows) {
-                if let Some(attributes) = attributes.get(&row) {
-                    columns.insert(place, attributes);
-                }
-            }
-            Described::new(columns)
-        };
-        let (mut parts, mut broken) = (Vec::new(), Vec::new());
-        for (number, segment) in segments {
-            let live = segment.rows.iter().map(|row| (*row, names.remove(row))).collect::<Vec<_>>();
-            let path = folder.join(segment_name(number));
-            match Index::load_to(&path, options.placement()) {
-                Ok(index) if index.digest() == segment.digest && index.len() == live.len() => {
-                    let described = describe(&mut live.iter().map(|(row, _)| *row));
-                    parts.push(Part::segment(number, index, live, described));
-                }
-                // The rows are in the store; the file is only derived from them.
-                _ => broken.push((number, live)),
-            }
-        }
-        if !names.is_empty() {
-            let full = store.prepared(&mut names)?;
-            let described = describe(&mut names.keys().copied());
-            let rows = names.into_iter().collect();
-            parts.push(Part::memory(rows, full, options.build.metric, described));
-        }
+        let preparation = store.preparation();
+        let loaded =
+            store.view(|view| load::load(view, &folder, (&options, &preparation), &[], true))?;
+        let Loaded { parts, broken, attributes } = loaded;
         recovery.rebuilt = broken.len();
-        let idle = snapshot::idle();
-        let (preparation, schema) = (store.preparation(), options.schema);
-        let common = Common { preparation, schema, idle };
+        let common = Common { preparation, schema: options.schema, idle: snapshot::idle() };
         let snapshot = Snapshot::new(parts, Arc::new(common));
         let inner = Arc::new(Inner::new(folder, store, snapshot));
         for (number, live) in broken {
             let alive = live.into_iter().filter_map(|(row, id)| Some((row, id?)));
-            inner.rebuild(number, alive.collect(), |rows| describe(&mut rows.iter().copied()))?;
+            let describe = |rows: &[u64]| load::described(&attributes, rows.iter().copied());
+            inner.rebuild(number, alive.collect(), describe)?;
         }
         let served = inner.clone();
         let name = "crinoid-maintenance".to_owned();
@@ -297,12 +300,20 @@ impl Collection {
         Ok(found.flatten().map(|row| row.vector))
     }
 
-    /// The vector and the attributes stored under `id`. Waits for nobody.
+    /// The vector, the attributes and the text stored under `id`. Waits for nobody.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn get_row(&self, id: impl Into<ExternalId>) -> Result<Option<Row>, CollectionError> {
         Ok(self.inner.store.get(&[id.into()], true)?.pop().flatten())
+    }
+
+    /// The texts stored under `ids`, all at one point in time. Waits for nobody.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn texts(&self, ids: &[ExternalId]) -> Result<Vec<Option<String>>, CollectionError> {
+        self.inner.store.texts_of(ids)
     }
 
     /// What is stored under each of `ids`, all at one point in time. Waits for nobody.
@@ -468,6 +479,12 @@ impl Collection {
         let (rows, mut problems) = self.inner.store.problems()?;
         let segments = self.inner.store.segments()?;
         for (number, segment) in &segments {
+            let words = self.inner.folder.join(words_name(*number));
+            if words.exists()
+                && let Err(error) = Container::open_partly(&words, |_| false)
+            {
+                problems.push(error.to_string());
+            }
             let path = self.inner.folder.join(segment_name(*number));
             match Container::open_partly(&path, |_| false) {
                 Ok(file) if file.digest() == segment.digest => {}
@@ -493,6 +510,11 @@ fn segment_name(number: u64) -> String {
     format!("segment-{number:08}.cri")
 }
 
+/// The file of the words of a segment's texts.
+fn words_name(number: u64) -> String {
+    format!("words-{number:08}.cri")
+}
+
 /// Removes segment files that the store does not name, and temporary ones; says how many.
 fn remove_strangers(folder: &Path, known: &HashSet<String>) -> Result<usize, CollectionError> {
     let mut removed = 0;
@@ -505,8 +527,13 @@ fn remove_strangers(folder: &Path, known: &HashSet<String>) -> Result<usize, Col
     for entry in fs::read_dir(folder).map_err(CollectionError::io(folder))? {
         let entry = entry.map_err(CollectionError::io(folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let segment = name.starts_with("segment-") && name.ends_with(".cri");
-        let temporary = name.starts_with(".segment-") && name.ends_with(".tmp");
+        let starts = |with: &str| {
+            ["segment-", "words-"]
+                .iter()
+                .any(|kind| name.strip_prefix(with).is_some_and(|name| name.starts_with(kind)))
+        };
+        let segment = starts("") && name.ends_with(".cri");
+        let temporary = starts(".") && name.ends_with(".tmp");
         if temporary || (segment && !known.contains(&name)) {
             remove(entry.path())?;
             removed += 1;

@@ -4,7 +4,8 @@ use super::{
     attributes::Attributes,
     columns::{Columns, Described},
     expression::FilterExpr,
-    store::Added,
+    store::{Added, NewRow},
+    texts::PartTexts,
     types::ExternalId,
 };
 use crate::index::{Filter, Index};
@@ -48,12 +49,13 @@ struct Body {
     /// `None` for rows that were dead already when the part was opened.
     ids: Vec<Option<ExternalId>>,
     kind: Kind,
+    texts: Arc<PartTexts>,
 }
 
 /// How the rows are searched.
 pub(super) enum Kind {
     /// A segment file.
-    Segment { number: u64, index: Box<Index> },
+    Segment { number: u64, index: Arc<Index> },
     /// A scan over a few rows, prepared, with all dimensions.
     Memory { full: Vectors, scan: Exact },
 }
@@ -72,25 +74,31 @@ impl Dead {
 }
 
 impl Part {
-    fn new(rows: Vec<(u64, Option<ExternalId>)>, kind: Kind, described: Described) -> Self {
+    fn new(
+        rows: Vec<(u64, Option<ExternalId>)>,
+        kind: Kind,
+        described: Described,
+        texts: Arc<PartTexts>,
+    ) -> Self {
         let mut dead = Dead { bits: vec![0; rows.len().div_ceil(64)], count: 0 };
         for (place, _) in rows.iter().enumerate().filter(|(_, (_, id))| id.is_none()) {
             dead.bits[place / 64] |= 1 << (place % 64);
             dead.count += 1;
         }
         let (rows, ids) = rows.into_iter().unzip();
-        let (body, dead) = (Arc::new(Body { rows, ids, kind }), Arc::new(dead));
+        let (body, dead) = (Arc::new(Body { rows, ids, kind, texts }), Arc::new(dead));
         Self { body, dead, described, frozen: false, chosen: None }
     }
 
     /// A segment over `rows`, in the order of the index's rows; those without an id are dead.
     pub(super) fn segment(
         number: u64,
-        index: Index,
+        index: Arc<Index>,
         rows: Vec<(u64, Option<ExternalId>)>,
         described: Described,
+        texts: Arc<PartTexts>,
     ) -> Self {
-        Self::new(rows, Kind::Segment { number, index: Box::new(index) }, described)
+        Self::new(rows, Kind::Segment { number, index }, described, texts)
     }
 
     /// Rows in memory. `full` are prepared vectors with all dimensions.
@@ -99,11 +107,12 @@ impl Part {
         full: Vectors,
         metric: Metric,
         described: Described,
+        texts: PartTexts,
     ) -> Self {
         let metric = Preparation::new(metric, full.dim()).prepared_metric();
         let scan = Exact::new(Arc::new(Float::train(&full, metric)));
         let rows = rows.into_iter().map(|(row, id)| (row, Some(id))).collect();
-        Self::new(rows, Kind::Memory { full, scan }, described)
+        Self::new(rows, Kind::Memory { full, scan }, described, Arc::new(texts))
     }
 
     /// What a batch added; not empty.
@@ -112,15 +121,18 @@ impl Part {
         let mut dim = 0;
         let mut rows = Vec::with_capacity(added.len());
         let mut columns = Columns::default();
-        for (place, (row, (id, full, attributes))) in (0..).zip(added) {
+        let mut texts = Vec::with_capacity(added.len());
+        for (place, (row, NewRow { id, full, attributes, text })) in (0..).zip(added) {
             dim = full.len();
             values.extend(full);
             rows.push((row, id));
             columns.insert(place, &attributes);
+            texts.push(text);
         }
         // Checked when the batch was prepared: finite, all of one dimension.
         let full = Vectors::new(values.as_slice(), dim).unwrap_or_else(|_| Vectors::empty(dim));
-        Self::memory(rows, full, metric, Described::new(columns))
+        let texts = PartTexts::in_memory(texts);
+        Self::memory(rows, full, metric, Described::new(columns), texts)
     }
 
     pub(super) fn kind(&self) -> &Kind {
@@ -192,6 +204,32 @@ impl Part {
         &self.body.rows
     }
 
+    /// The words of the rows' texts, the dead ones' among them; `None` where no row has a text.
+    #[cfg(feature = "text")]
+    pub(super) fn words(
+        &self,
+    ) -> Result<Option<&super::words::Words>, super::types::CollectionError> {
+        self.body.texts.words()
+    }
+
+    /// Whether the row at `place` is dead.
+    #[cfg(feature = "text")]
+    pub(super) fn is_dead(&self, place: usize) -> bool {
+        self.dead.has(place)
+    }
+
+    /// The places of the dead rows.
+    #[cfg(feature = "text")]
+    pub(super) fn dead_places(&self) -> impl Iterator<Item = usize> + '_ {
+        let dead = (0..self.len()).filter(|place| self.dead.has(*place));
+        dead.take(self.dead.count)
+    }
+
+    /// The rows' texts, the dead ones' among them.
+    pub(super) fn texts(&self) -> Arc<PartTexts> {
+        self.body.texts.clone()
+    }
+
     /// The rows' attributes, the dead ones' among them.
     pub(super) fn described(&self) -> &Described {
         &self.described
@@ -245,7 +283,7 @@ pub(super) fn merge_small(parts: &mut Vec<Part>, metric: Metric) {
         if a.live() > b.live() || a.frozen || b.frozen {
             return;
         }
-        let (mut rows, mut values) = (Vec::new(), Vec::new());
+        let (mut rows, mut values, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         let mut moved = [vec![None; a.len()], vec![None; b.len()]];
         for ((part, full), moved) in [(a, first), (b, second)].into_iter().zip(&mut moved) {
             for (place, vector) in full.rows().enumerate() {
@@ -253,6 +291,7 @@ pub(super) fn merge_small(parts: &mut Vec<Part>, metric: Metric) {
                     moved[place] = Some(rows.len() as u32);
                     rows.push((part.body.rows[place], id.clone()));
                     values.extend_from_slice(vector);
+                    texts.push(part.body.texts.get(place));
                 }
             }
         }
@@ -267,7 +306,8 @@ pub(super) fn merge_small(parts: &mut Vec<Part>, metric: Metric) {
         if let Ok(full) = Vectors::new(values.as_slice(), dim)
             && !rows.is_empty()
         {
-            parts.push(Part::memory(rows, full, metric, described));
+            let texts = PartTexts::in_memory(texts);
+            parts.push(Part::memory(rows, full, metric, described, texts));
         }
     }
 }

@@ -6,12 +6,12 @@
 use super::{
     attributes::Attributes,
     segment_name,
-    store::{attributes_of, caught, row_of, segment_of, vector},
+    store::{attributes_of, caught, row_of, segment_of, text_of, vector},
     tables::{
         ATTRIBUTES, DESCRIBED, DIM, IDS, NAMES, NEXT_ROW, OPTIONS, ROWS, SEGMENTS, StoreError,
-        counter, damaged, is_current, of_row, state,
+        TEXTS, WORDED, counter, damaged, is_current, of_row, state,
     },
-    types::{CollectionError, CollectionOptions, ExternalId},
+    types::{CollectionError, CollectionOptions, ExternalId, Row},
 };
 use crate::index::Index;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
@@ -26,7 +26,7 @@ pub(super) struct Salvage {
     pub(super) options: CollectionOptions,
     pub(super) dim: usize,
     /// In the order in which they were written.
-    pub(super) rows: Vec<(ExternalId, Vec<f32>, Attributes)>,
+    pub(super) rows: Vec<(ExternalId, Row)>,
     /// What was restored from elsewhere, and what is gone, a line each.
     pub(super) restored: Vec<String>,
     pub(super) lost: Vec<String>,
@@ -124,16 +124,32 @@ pub(super) fn salvage(folder: &Path, path: &Path) -> Result<Salvage, CollectionE
             salvage.lost.push(format!("`{id}`: its attributes (row {row})"));
             Attributes::new()
         });
-        salvage.rows.push((id, vector, attributes));
+        let text = store.with(|read| match read.open_table(TEXTS) {
+            Ok(table) => match table.get(row)? {
+                Some(value) => Ok(Some(text_of(row, value.value())?.to_owned())),
+                None => Ok(None),
+            },
+            // Older than texts.
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        });
+        let text = text.unwrap_or_else(|_| {
+            salvage.lost.push(format!("`{id}`: its text (row {row})"));
+            None
+        });
+        salvage.rows.push((id, Row { vector, attributes, text }));
     }
-    let described = salvage.rows.iter().filter(|row| !row.2.is_empty()).count() as u64;
+    let described = salvage.rows.iter().filter(|(_, row)| !row.attributes.is_empty()).count();
+    let worded = salvage.rows.iter().filter(|(_, row)| row.text.is_some()).count();
     let known = salvage.lost.len() as u64;
-    if let Ok(all) = store.with(|read| counter(read, DESCRIBED))
-        && all > described + known
-    {
-        let line =
-            format!("the attributes of up to {} rows, without a trace", all - described - known);
-        salvage.lost.push(line);
+    for (name, what, found) in [(DESCRIBED, "attributes", described), (WORDED, "texts", worded)] {
+        let found = found as u64 + known;
+        if let Ok(all) = store.with(|read| counter(read, name))
+            && all > found
+        {
+            let line = format!("the {what} of up to {} rows, without a trace", all - found);
+            salvage.lost.push(line);
+        }
     }
     Ok(salvage)
 }

@@ -11,20 +11,27 @@
 use super::{
     attributes::{self, Attributes},
     tables::{
-        ATTRIBUTES, DESCRIBED, DIM, IDS, NAMES, NEXT_ROW, NEXT_SEGMENT, OPTIONS, ROWS, SEGMENTS,
-        STATE, StoreError, complete, counter, damaged, init, of_key, of_row, set_counter, state,
+        ATTRIBUTES, CHANGES, DESCRIBED, DIM, IDS, NAMES, NEXT_ROW, NEXT_SEGMENT, OPTIONS, ROWS,
+        SEGMENTS, STATE, StoreError, TEXTS, WORDED, complete, counter, damaged, init, is_current,
+        of_key, of_row, set_counter, state,
     },
     types::{Batch, CollectionError, CollectionOptions, Entry, ExternalId, Fitted, Row, Written},
     upgrade,
 };
 use crinoid_quant::{Preparation, Vectors};
-use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{
+    Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
+    ReadableTable, WriteTransaction,
+};
 use std::{
     collections::BTreeMap,
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// What the store knows of a segment.
@@ -33,8 +40,20 @@ pub(super) struct Segment {
     pub(super) rows: Vec<u64>,
 }
 
-/// A row that a batch added: its id, its vector with all dimensions, prepared, and its attributes.
-pub(super) type Added = BTreeMap<u64, (ExternalId, Vec<f32>, Attributes)>;
+/// A row that a batch added.
+pub(super) struct NewRow {
+    pub(super) id: ExternalId,
+    /// Its vector with all dimensions, prepared.
+    pub(super) full: Vec<f32>,
+    pub(super) attributes: Attributes,
+    pub(super) text: Option<Arc<str>>,
+}
+
+/// The rows that a batch added.
+pub(super) type Added = BTreeMap<u64, NewRow>;
+
+/// The texts of rows, those that have one.
+pub(super) type Texts = BTreeMap<u64, Arc<str>>;
 
 /// What a batch changed.
 pub(super) struct Change {
@@ -57,10 +76,134 @@ pub(super) fn caught<T>(
     })
 }
 
+/// The store at one time.
+pub(super) struct View {
+    read: ReadTransaction,
+    dim: usize,
+}
+
+impl View {
+    /// Every live row and its id, ascending.
+    pub(super) fn names(&self) -> Result<BTreeMap<u64, ExternalId>, StoreError> {
+        let mut names = BTreeMap::new();
+        for entry in self.read.open_table(NAMES)?.iter()? {
+            let (row, value) = entry?;
+            let row = row.value();
+            let name = of_row("names", &row.to_le_bytes(), &[]).open(value.value());
+            let name = name.and_then(ExternalId::from_bytes);
+            names.insert(row, name.ok_or_else(|| damaged(format!("the id of row {row}")))?);
+        }
+        Ok(names)
+    }
+
+    /// The segments, oldest first.
+    pub(super) fn segments(&self) -> Result<Vec<(u64, Segment)>, StoreError> {
+        let mut segments = Vec::new();
+        for entry in self.read.open_table(SEGMENTS)?.iter()? {
+            let (number, value) = entry?;
+            let number = number.value();
+            segments.push((number, segment_of(number, value.value())?));
+        }
+        Ok(segments)
+    }
+
+    /// The vectors of `rows` as they were given; rows that are not alive any more are left out, and
+    /// from `rows` as well.
+    fn raw(&self, rows: &mut BTreeMap<u64, ExternalId>) -> Result<Vec<f32>, StoreError> {
+        let table = self.read.open_table(ROWS)?;
+        let (mut values, mut gone) = (Vec::new(), Vec::new());
+        for (&row, id) in rows.iter() {
+            match table.get(row)? {
+                Some(value) => values.extend(vector(row, id, value.value(), self.dim)?),
+                None => gone.push(row),
+            }
+        }
+        gone.iter().for_each(|row| drop(rows.remove(row)));
+        Ok(values)
+    }
+
+    /// The vectors of `rows`, all of which are alive, with all dimensions, prepared.
+    pub(super) fn prepared(
+        &self,
+        rows: &BTreeMap<u64, ExternalId>,
+        preparation: &Preparation,
+    ) -> Result<Vectors, CollectionError> {
+        let mut found = rows.clone();
+        let raw = self.raw(&mut found)?;
+        if rows.len() != found.len() {
+            return Err(CollectionError::Damaged { what: "an id without a vector".to_owned() });
+        }
+        Ok(preparation.apply_all(&Vectors::new(raw.as_slice(), self.dim)?)?)
+    }
+
+    /// The texts of those of `rows` that have one.
+    pub(super) fn texts(&self, rows: impl Iterator<Item = u64>) -> Result<Texts, StoreError> {
+        let mut all = Texts::new();
+        if counter(&self.read, WORDED)? == 0 {
+            return Ok(all);
+        }
+        let table = self.read.open_table(TEXTS)?;
+        for row in rows {
+            if let Some(value) = table.get(row)? {
+                all.insert(row, text_of(row, value.value())?.into());
+            }
+        }
+        Ok(all)
+    }
+
+    /// The attributes of all rows that have any.
+    pub(super) fn attributes(&self) -> Result<BTreeMap<u64, Attributes>, StoreError> {
+        let mut all = BTreeMap::new();
+        for entry in self.read.open_table(ATTRIBUTES)?.iter()? {
+            let (row, value) = entry?;
+            let row = row.value();
+            all.insert(row, attributes_of(row, value.value())?);
+        }
+        match counter(&self.read, DESCRIBED)? == all.len() as u64 {
+            true => Ok(all),
+            false => Err(damaged("the table of attributes: some are missing")),
+        }
+    }
+
+    /// How many rows have a text.
+    pub(super) fn worded(&self) -> Result<u64, StoreError> {
+        counter(&self.read, WORDED)
+    }
+
+    /// How many batches and rewrites there have been; `None` in a store that is older than this count.
+    pub(super) fn changes(&self) -> Option<u64> {
+        counter(&self.read, CHANGES).ok()
+    }
+}
+
+/// The file, open for whom.
+enum Db {
+    /// For the one who writes.
+    Writer(Database),
+    /// For one who reads, beside the writer and other readers.
+    Reader(ReadOnlyDatabase),
+}
+
+impl Db {
+    fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        Ok(match self {
+            Db::Writer(db) => db.begin_read()?,
+            Db::Reader(db) => db.begin_read()?,
+        })
+    }
+
+    fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
+        match self {
+            Db::Writer(db) => Ok(db.begin_write()?),
+            Db::Reader(_) => Err(damaged("nobody writes through what is open for reading")),
+        }
+    }
+}
+
 /// The open store. Reading takes `&self`, any number of times at once, also while somebody writes.
 pub(super) struct Store {
     /// `None` only while it is dropped.
-    db: Option<Database>,
+    db: Option<Db>,
     path: PathBuf,
     file: FileId,
     /// Whether it panicked.
@@ -91,20 +234,45 @@ impl Store {
         })
     }
 
-    pub(super) fn open(path: &Path) -> Result<Self, CollectionError> {
-        let file = FileId::of(path).map_err(CollectionError::io(path))?;
-        let (db, json, dim) = caught(|| {
-            let mut db = match Database::open(path) {
-                Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
-                    return Err(CollectionError::InUse { path: path.to_owned() });
-                }
-                db => db.map_err(StoreError::from)?,
-            };
+    /// Opens it for writing: for this process alone, or `shared` with others that follow, which costs every commit
+    /// a second sync.
+    pub(super) fn open(path: &Path, shared: bool) -> Result<Self, CollectionError> {
+        Self::open_as(path, || {
+            let mut builder = Builder::new();
+            if shared {
+                builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+            }
+            let mut db = builder.open(path).map_err(|error| refused(path, error))?;
             upgrade::to_format_2(&mut db)?;
             complete(&db)?;
-            let read = db.begin_read().map_err(StoreError::from)?;
-            let json = state(&read, OPTIONS)?;
-            let dim = counter(&read, DIM)?;
+            Ok(Db::Writer(db))
+        })
+    }
+
+    /// Opens it for reading, beside others that do and one that writes and shares it.
+    pub(super) fn follow(path: &Path) -> Result<Self, CollectionError> {
+        Self::open_as(path, || {
+            let mut builder = Builder::new();
+            builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+            let db = builder.open_read_only(path).map_err(|error| refused(path, error))?;
+            let db = Db::Reader(db);
+            // What an older version wrote is brought up to date by whoever writes.
+            match is_current(&db.begin_read()?)? {
+                true => Ok(db),
+                false => Err(CollectionError::Unclosed { path: path.to_owned() }),
+            }
+        })
+    }
+
+    fn open_as(
+        path: &Path,
+        open: impl FnOnce() -> Result<Db, CollectionError>,
+    ) -> Result<Self, CollectionError> {
+        let file = FileId::of(path).map_err(CollectionError::io(path))?;
+        let (db, json, dim) = caught(|| {
+            let db = open()?;
+            let read = db.begin_read()?;
+            let (json, dim) = (state(&read, OPTIONS)?, counter(&read, DIM)?);
             drop(read);
             Ok((db, json, dim))
         })?;
@@ -129,7 +297,23 @@ impl Store {
 
     fn with<T>(
         &self,
-        work: impl FnOnce(&Database) -> Result<T, StoreError>,
+        work: impl FnOnce(&Db) -> Result<T, StoreError>,
+    ) -> Result<T, CollectionError> {
+        self.with_db(|db| Ok(work(db)?))
+    }
+
+    /// Looks at the store at one time.
+    pub(super) fn view<T>(
+        &self,
+        work: impl FnOnce(&View) -> Result<T, CollectionError>,
+    ) -> Result<T, CollectionError> {
+        let dim = self.preparation.input_dim;
+        self.with_db(|db| work(&View { read: db.begin_read()?, dim }))
+    }
+
+    fn with_db<T>(
+        &self,
+        work: impl FnOnce(&Db) -> Result<T, CollectionError>,
     ) -> Result<T, CollectionError> {
         let db = self.db.as_ref().filter(|_| !self.broken.load(Ordering::Relaxed));
         let Some(db) = db else {
@@ -140,7 +324,7 @@ impl Store {
         let result = caught(|| {
             let result = work(db);
             finished = true;
-            Ok(result?)
+            result
         });
         if !finished {
             self.broken.store(true, Ordering::Relaxed);
@@ -199,83 +383,32 @@ impl Store {
         })
     }
 
-    /// Every live row and its id, ascending.
-    pub(super) fn names(&self) -> Result<BTreeMap<u64, ExternalId>, CollectionError> {
-        self.with(|db| {
-            let table = db.begin_read()?.open_table(NAMES)?;
-            let mut names = BTreeMap::new();
-            for entry in table.iter()? {
-                let (row, value) = entry?;
-                let row = row.value();
-                let name = of_row("names", &row.to_le_bytes(), &[]).open(value.value());
-                let name = name.and_then(ExternalId::from_bytes);
-                names.insert(row, name.ok_or_else(|| damaged(format!("the id of row {row}")))?);
-            }
-            Ok(names)
-        })
-    }
-
-    /// The segments, oldest first.
-    pub(super) fn segments(&self) -> Result<Vec<(u64, Segment)>, CollectionError> {
-        self.with(|db| {
-            let table = db.begin_read()?.open_table(SEGMENTS)?;
-            let mut segments = Vec::new();
-            for entry in table.iter()? {
-                let (number, value) = entry?;
-                let number = number.value();
-                segments.push((number, segment_of(number, value.value())?));
-            }
-            Ok(segments)
-        })
-    }
-
     /// The vectors of `rows` as they were given; rows that are not alive any more are left out, and
     /// from `rows` as well.
     pub(super) fn raw(
         &self,
         rows: &mut BTreeMap<u64, ExternalId>,
     ) -> Result<Vectors, CollectionError> {
-        let dim = self.preparation.input_dim;
-        let mut values = Vec::new();
-        self.with(|db| {
-            let table = db.begin_read()?.open_table(ROWS)?;
-            let mut gone = Vec::new();
-            for (&row, id) in rows.iter() {
-                match table.get(row)? {
-                    Some(value) => values.extend(vector(row, id, value.value(), dim)?),
-                    None => gone.push(row),
-                }
-            }
-            gone.iter().for_each(|row| drop(rows.remove(row)));
-            Ok(())
-        })?;
-        Ok(Vectors::new(values.as_slice(), dim)?)
+        let values = self.view(|view| Ok(view.raw(rows)?))?;
+        Ok(Vectors::new(values.as_slice(), self.preparation.input_dim)?)
     }
 
-    /// The vectors of `rows`, all of which are alive, with all dimensions, prepared.
-    pub(super) fn prepared(
-        &self,
-        rows: &mut BTreeMap<u64, ExternalId>,
-    ) -> Result<Vectors, CollectionError> {
-        let wanted = rows.len();
-        let raw = self.raw(rows)?;
-        if rows.len() != wanted {
-            return Err(CollectionError::Damaged { what: "an id without a vector".to_owned() });
-        }
-        Ok(self.preparation.apply_all(&raw)?)
+    /// The segments, oldest first.
+    pub(super) fn segments(&self) -> Result<Vec<(u64, Segment)>, CollectionError> {
+        self.view(|view| Ok(view.segments()?))
     }
 
-    /// What is stored under each of `ids` at one time; attributes only `with_attributes`.
+    /// What is stored under each of `ids` at one time; the vector alone unless `whole`.
     pub(super) fn get(
         &self,
         wanted: &[ExternalId],
-        with_attributes: bool,
+        whole: bool,
     ) -> Result<Vec<Option<Row>>, CollectionError> {
         let dim = self.preparation.input_dim;
         self.with(|db| {
             let read = db.begin_read()?;
             let (ids, rows) = (read.open_table(IDS)?, read.open_table(ROWS)?);
-            let described = read.open_table(ATTRIBUTES)?;
+            let (described, texts) = (read.open_table(ATTRIBUTES)?, read.open_table(TEXTS)?);
             let one = |id: &ExternalId| {
                 let name = id.to_bytes();
                 let Some(value) = ids.get(name.as_slice())? else { return Ok(None) };
@@ -284,30 +417,44 @@ impl Store {
                     return Err(damaged(format!("`{id}`: its row {row}")));
                 };
                 let vector = vector(row, id, value.value(), dim)?;
-                let value = if with_attributes { described.get(row)? } else { None };
-                let attributes =
-                    value.map(|value| attributes_of(row, value.value())).transpose()?;
-                Ok(Some(Row { vector, attributes: attributes.unwrap_or_default() }))
+                let mut found = Row { vector, ..Row::default() };
+                if whole {
+                    if let Some(value) = described.get(row)? {
+                        found.attributes = attributes_of(row, value.value())?;
+                    }
+                    if let Some(value) = texts.get(row)? {
+                        found.text = Some(text_of(row, value.value())?.to_owned());
+                    }
+                }
+                Ok(Some(found))
             };
             wanted.iter().map(one).collect()
         })
     }
 
-    /// The attributes of all rows that have any.
-    pub(super) fn attributes(&self) -> Result<BTreeMap<u64, Attributes>, CollectionError> {
+    /// The texts stored under `ids` at one time.
+    pub(super) fn texts_of(
+        &self,
+        wanted: &[ExternalId],
+    ) -> Result<Vec<Option<String>>, CollectionError> {
         self.with(|db| {
             let read = db.begin_read()?;
-            let mut all = BTreeMap::new();
-            for entry in read.open_table(ATTRIBUTES)?.iter()? {
-                let (row, value) = entry?;
-                let row = row.value();
-                all.insert(row, attributes_of(row, value.value())?);
-            }
-            match counter(&read, DESCRIBED)? == all.len() as u64 {
-                true => Ok(all),
-                false => Err(damaged("the table of attributes: some are missing")),
-            }
+            let (ids, texts) = (read.open_table(IDS)?, read.open_table(TEXTS)?);
+            let one = |id: &ExternalId| {
+                let name = id.to_bytes();
+                let Some(value) = ids.get(name.as_slice())? else { return Ok(None) };
+                let row = row_of(&name, value.value())?;
+                let value = texts.get(row)?;
+                let text = value.map(|value| text_of(row, value.value()).map(str::to_owned));
+                text.transpose()
+            };
+            wanted.iter().map(one).collect()
         })
+    }
+
+    /// The texts of those of `rows` that have one.
+    pub(super) fn texts(&self, rows: impl Iterator<Item = u64>) -> Result<Texts, CollectionError> {
+        self.view(|view| Ok(view.texts(rows)?))
     }
 
     /// The least number that no segment had.
@@ -337,6 +484,7 @@ impl Store {
                     set_counter(&write, NEXT_SEGMENT, number + 1)?;
                 }
             }
+            changed(&write)?;
             write.commit()?;
             Ok(())
         })
@@ -367,6 +515,7 @@ impl Store {
             copy!(NAMES);
             copy!(IDS);
             copy!(ATTRIBUTES);
+            copy!(TEXTS);
             copy!(SEGMENTS, number => segments.push(number));
             write.commit()?;
             Ok(segments)
@@ -420,6 +569,21 @@ impl Store {
             if counter(&read, DESCRIBED)? != known {
                 problems.push("attributes of some rows are missing".to_owned());
             }
+            let mut known = 0;
+            for entry in read.open_table(TEXTS)?.iter()? {
+                let (row, value) = entry?;
+                let row = row.value();
+                known += 1;
+                if rows.get(row)?.is_none() {
+                    problems.push(format!("there is a text of row {row}, but no row"));
+                }
+                if let Err(error) = text_of(row, value.value()) {
+                    problems.push(error.to_string());
+                }
+            }
+            if counter(&read, WORDED)? != known {
+                problems.push("texts of some rows are missing".to_owned());
+            }
             let mut others = [names.iter()?.count(), ids.iter()?.count()].into_iter();
             if others.any(|other| other != count) {
                 problems.push(format!("{count} rows, but another number of ids"));
@@ -445,6 +609,39 @@ impl FileId {
     fn of(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|_| Self((0, 0)))
     }
+}
+
+/// Why the store does not open.
+fn refused(path: &Path, error: redb::DatabaseError) -> CollectionError {
+    match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => {
+            CollectionError::InUse { path: path.to_owned(), holders: holders(path) }
+        }
+        redb::DatabaseError::RepairAborted => CollectionError::Unclosed { path: path.to_owned() },
+        error => StoreError::from(error).into(),
+    }
+}
+
+/// The processes that have locked the file, where the system tells (Linux).
+fn holders(path: &Path) -> Vec<u32> {
+    #[cfg(target_os = "linux")]
+    if let (Ok(file), Ok(locks)) = (fs::metadata(path), fs::read_to_string("/proc/locks")) {
+        use std::os::unix::fs::MetadataExt;
+        let inode = file.ino().to_string();
+        // 1: FLOCK  ADVISORY  WRITE 1234 fe:00:567 0 EOF
+        let holder = |line: &str| {
+            let mut words = line.split_whitespace().skip(4);
+            let pid = words.next()?.parse().ok();
+            let locked = words.next()?.rsplit(':').next()?;
+            pid.filter(|_| locked == inode)
+        };
+        let mut all: Vec<u32> = locks.lines().filter_map(holder).collect();
+        all.sort_unstable();
+        all.dedup();
+        return all;
+    }
+    let _ = path;
+    Vec::new()
 }
 
 pub(super) fn options_json(options: &CollectionOptions) -> Result<Vec<u8>, CollectionError> {
@@ -493,12 +690,26 @@ pub(super) fn attributes_of(row: u64, value: &[u8]) -> Result<Attributes, StoreE
     attributes.ok_or_else(|| damaged(format!("the attributes of row {row}")))
 }
 
+/// The text that the value of a row holds.
+pub(super) fn text_of(row: u64, value: &[u8]) -> Result<&str, StoreError> {
+    let content = of_row("texts", &row.to_le_bytes(), &[]).open(value);
+    let text = content.and_then(|content| str::from_utf8(content).ok());
+    text.ok_or_else(|| damaged(format!("the text of row {row}")))
+}
+
 /// A counter within a transaction that writes.
 fn counter_of(write: &WriteTransaction, name: &str) -> Result<u64, StoreError> {
     let value = write.open_table(STATE)?.get(name)?.map(|value| value.value().to_vec());
     let place = of_key("state", name.as_bytes());
     let bytes = value.as_deref().and_then(|value| place.open(value)?.try_into().ok());
     Ok(u64::from_le_bytes(bytes.ok_or_else(|| damaged(name))?))
+}
+
+/// Counts one change more.
+fn changed(write: &WriteTransaction) -> Result<(), StoreError> {
+    // A store that is older than this count has none yet.
+    let known = counter_of(write, CHANGES).unwrap_or(0);
+    set_counter(write, CHANGES, known + 1)
 }
 
 /// What a batch changes, or whose attributes have become too many by it, and how.
@@ -519,9 +730,12 @@ fn apply_entries(
     let mut names = write.open_table(NAMES)?;
     let mut ids = write.open_table(IDS)?;
     let mut described = write.open_table(ATTRIBUTES)?;
+    let mut texts = write.open_table(TEXTS)?;
     let mut next = counter_of(write, NEXT_ROW)?;
     // Rows that have attributes from now on, and rows that have none any more.
     let (mut more, mut fewer) = (0, 0);
+    // And so of texts.
+    let (mut worded, mut wordless) = (0, 0);
     for ((id, (entry, changes)), full) in entries.into_iter().zip(prepared) {
         let name = id.to_bytes();
         let old = ids.get(name.as_slice())?.map(|old| row_of(&name, old.value())).transpose()?;
@@ -558,7 +772,7 @@ fn apply_entries(
                     Err(why) => return Ok(Err((id.clone(), why))),
                 }
                 match change.added.get_mut(&row) {
-                    Some((_, _, known)) => *known = attributes,
+                    Some(added) => added.attributes = attributes,
                     None => drop(change.described.insert(row, attributes)),
                 }
                 continue;
@@ -571,12 +785,13 @@ fn apply_entries(
             rows.remove(row)?;
             names.remove(row)?;
             fewer += u64::from(described.remove(row)?.is_some());
+            wordless += u64::from(texts.remove(row)?.is_some());
             change.described.remove(&row);
             if change.added.remove(&row).is_none() {
                 change.killed.push(row);
             }
         }
-        let Entry::Put { vector, .. } = entry else {
+        let Entry::Put { vector, text, .. } = entry else {
             written.deleted += 1;
             continue;
         };
@@ -597,16 +812,23 @@ fn apply_entries(
                 Err(why) => return Ok(Err((id.clone(), why))),
             }
         }
-        change.added.insert(next, (id.clone(), full, known));
+        if let Some(text) = text {
+            let value = of_row("texts", &row, &[]).seal(text.as_bytes());
+            texts.insert(next, value.as_slice())?;
+            worded += 1;
+        }
+        let text = text.as_deref().map(Arc::from);
+        change.added.insert(next, NewRow { id: id.clone(), full, attributes: known, text });
         next += 1;
         *if old.is_some() { &mut written.updated } else { &mut written.inserted } += 1;
     }
     set_counter(write, NEXT_ROW, next)?;
-    if more + fewer > 0 {
-        let known = (counter_of(write, DESCRIBED)? + more)
-            .checked_sub(fewer)
-            .ok_or_else(|| damaged(DESCRIBED))?;
-        set_counter(write, DESCRIBED, known)?;
+    changed(write)?;
+    for (name, more, fewer) in [(DESCRIBED, more, fewer), (WORDED, worded, wordless)] {
+        if more + fewer > 0 {
+            let known = (counter_of(write, name)? + more).checked_sub(fewer);
+            set_counter(write, name, known.ok_or_else(|| damaged(name))?)?;
+        }
     }
     Ok(Ok(change))
 }

@@ -18,6 +18,8 @@ pub(super) const IDS: Table<'_, &[u8]> = TableDefinition::new("ids 2");
 /// Row to attributes, as JSON; rows without any are left out. Stores that are older than attributes get the table
 /// when they are opened.
 pub(super) const ATTRIBUTES: Table<'_, u64> = TableDefinition::new("attributes 2");
+/// Row to text; rows without one are left out.
+pub(super) const TEXTS: Table<'_, u64> = TableDefinition::new("texts 2");
 /// Segment to its digest and rows, `u64` little-endian, rows ascending.
 pub(super) const SEGMENTS: Table<'_, u64> = TableDefinition::new("segments 2");
 /// Counters, and the options as JSON.
@@ -27,8 +29,12 @@ pub(super) const NEXT_ROW: &str = "next row";
 pub(super) const NEXT_SEGMENT: &str = "next segment";
 pub(super) const DIM: &str = "dimension";
 pub(super) const OPTIONS: &str = "options";
+/// How many batches and rewrites there have been: who follows sees by it that there is something new.
+pub(super) const CHANGES: &str = "changes";
 /// How many rows have attributes: none of them can vanish unnoticed.
 pub(super) const DESCRIBED: &str = "described rows";
+/// How many rows have a text, for the same reason.
+pub(super) const WORDED: &str = "rows with text";
 
 /// What is wrong with a stored value.
 #[derive(Debug, thiserror::Error)]
@@ -87,9 +93,11 @@ pub(super) fn init(db: &Database, dim: usize, json: &[u8]) -> Result<(), StoreEr
     write.open_table(NAMES)?;
     write.open_table(IDS)?;
     write.open_table(ATTRIBUTES)?;
+    write.open_table(TEXTS)?;
     write.open_table(SEGMENTS)?;
     set_state(&write, OPTIONS, json)?;
-    for (name, value) in [(NEXT_ROW, 0), (NEXT_SEGMENT, 0), (DESCRIBED, 0), (DIM, dim as u64)] {
+    let zeros = [NEXT_ROW, NEXT_SEGMENT, DESCRIBED, WORDED, CHANGES].map(|name| (name, 0));
+    for (name, value) in zeros.into_iter().chain([(DIM, dim as u64)]) {
         set_counter(&write, name, value)?;
     }
     write.commit()?;
@@ -133,17 +141,19 @@ pub(super) fn is_current(read: &ReadTransaction) -> Result<bool, StoreError> {
     }
 }
 
-/// Makes the table of attributes where there is none.
+/// Makes the tables that an older store does not have: of attributes, of texts.
 pub(super) fn complete(db: &Database) -> Result<(), StoreError> {
-    match db.begin_read()?.open_table(ATTRIBUTES) {
-        Ok(_) => return Ok(()),
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
+    for (table, count) in [(ATTRIBUTES, DESCRIBED), (TEXTS, WORDED)] {
+        match db.begin_read()?.open_table(table) {
+            Ok(_) => continue,
+            Err(redb::TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let write = db.begin_write()?;
+        write.open_table(table)?;
+        set_counter(&write, count, 0)?;
+        write.commit()?;
     }
-    let write = db.begin_write()?;
-    write.open_table(ATTRIBUTES)?;
-    set_counter(&write, DESCRIBED, 0)?;
-    write.commit()?;
     Ok(())
 }
 

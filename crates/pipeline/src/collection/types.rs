@@ -21,6 +21,9 @@ use std::{
 /// The most bytes of a text id.
 pub const MAX_ID: usize = 4_096;
 
+/// The most bytes of a row's text.
+pub const MAX_TEXT: usize = 1 << 20;
+
 /// The most entries of a batch.
 pub const MAX_BATCH: usize = 1 << 20;
 
@@ -106,8 +109,8 @@ pub struct Batch {
 /// What happens to an id.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Entry {
-    /// It gets this vector and these attributes, or does where `only_new` it had none.
-    Put { vector: Vec<f32>, attributes: Attributes, only_new: bool },
+    /// It gets this vector, these attributes and this text, or does where `only_new` it had none.
+    Put { vector: Vec<f32>, attributes: Attributes, text: Option<String>, only_new: bool },
     /// Some of its attributes change, or go.
     Update(Changes),
     /// It goes.
@@ -123,7 +126,7 @@ impl Batch {
         Self::default()
     }
 
-    /// Inserts `vector` under `id`, or replaces what is there, its attributes as well.
+    /// Inserts `vector` under `id`, or replaces what is there, its attributes and its text as well.
     pub fn upsert(&mut self, id: impl Into<ExternalId>, vector: &[f32]) -> &mut Self {
         self.upsert_with(id, vector, Attributes::new())
     }
@@ -135,7 +138,17 @@ impl Batch {
         vector: &[f32],
         attributes: Attributes,
     ) -> &mut Self {
-        self.put(id.into(), vector, attributes, false)
+        self.put(id.into(), Row { vector: vector.to_vec(), attributes, text: None }, false)
+    }
+
+    /// Inserts `row` under `id`: a vector with attributes and a text. Or replaces what is there.
+    pub fn upsert_row(&mut self, id: impl Into<ExternalId>, row: Row) -> &mut Self {
+        self.put(id.into(), row, false)
+    }
+
+    /// As [`insert`](Self::insert), with a text.
+    pub fn insert_row(&mut self, id: impl Into<ExternalId>, row: Row) -> &mut Self {
+        self.put(id.into(), row, true)
     }
 
     /// Inserts `vector` and `attributes` where nothing is stored under `id`; else leaves what is there
@@ -146,23 +159,17 @@ impl Batch {
         vector: &[f32],
         attributes: Attributes,
     ) -> &mut Self {
-        self.put(id.into(), vector, attributes, true)
+        self.put(id.into(), Row { vector: vector.to_vec(), attributes, text: None }, true)
     }
 
-    fn put(
-        &mut self,
-        id: ExternalId,
-        vector: &[f32],
-        attributes: Attributes,
-        only_new: bool,
-    ) -> &mut Self {
-        let vector = vector.to_vec();
-        self.entries.push((id, Entry::Put { vector, attributes, only_new }));
+    fn put(&mut self, id: ExternalId, row: Row, only_new: bool) -> &mut Self {
+        let Row { vector, attributes, text } = row;
+        self.entries.push((id, Entry::Put { vector, attributes, text, only_new }));
         self
     }
 
     /// Sets those attributes of `id` that have a value here, removes those that have none, and leaves all
-    /// others; the vector stays. Where nothing is stored under `id`, nothing happens ([`Written::missing`]).
+    /// others; the vector and the text stay. Where nothing is stored under `id`, nothing happens ([`Written::missing`]).
     pub fn update(
         &mut self,
         id: impl Into<ExternalId>,
@@ -188,7 +195,7 @@ impl Batch {
         self.entries.is_empty()
     }
 
-    /// Checks the limits: [`MAX_BATCH`], [`MAX_BATCH_VALUES`], [`MAX_ID`].
+    /// Checks the limits: [`MAX_BATCH`], [`MAX_BATCH_VALUES`], [`MAX_ID`], [`MAX_TEXT`].
     pub(super) fn validate(&self) -> Result<(), CollectionError> {
         let text = |id: &ExternalId| match id {
             ExternalId::Number(_) => 0,
@@ -196,7 +203,13 @@ impl Batch {
         };
         let longest = self.entries.iter().map(|(id, _)| text(id)).max().unwrap_or(0);
         let values = self.entries.iter().filter_map(|(_, entry)| entry.vector()).map(<[f32]>::len);
+        let words = |entry: &Entry| match entry {
+            Entry::Put { text: Some(text), .. } => text.len(),
+            _ => 0,
+        };
+        let words = self.entries.iter().map(|(_, entry)| words(entry)).max().unwrap_or(0);
         for (what, got, most) in [
+            ("bytes of a text", words, MAX_TEXT),
             ("entries of a batch", self.len(), MAX_BATCH),
             ("values of a batch", values.sum(), MAX_BATCH_VALUES),
             ("bytes of an id", longest, MAX_ID),
@@ -270,6 +283,27 @@ pub struct Row {
     pub vector: Vec<f32>,
     /// What is known of it besides.
     pub attributes: Attributes,
+    /// The text that the vector stands for, where it was given.
+    pub text: Option<String>,
+}
+
+impl Row {
+    /// A vector alone.
+    pub fn new(vector: impl Into<Vec<f32>>) -> Self {
+        Self { vector: vector.into(), ..Self::default() }
+    }
+
+    /// This row with other attributes.
+    #[must_use]
+    pub fn attributes(self, attributes: Attributes) -> Self {
+        Self { attributes, ..self }
+    }
+
+    /// This row with a text, at most [`MAX_TEXT`] bytes of it.
+    #[must_use]
+    pub fn text(self, text: impl Into<String>) -> Self {
+        Self { text: Some(text.into()), ..self }
+    }
 }
 
 /// Why maintenance does not get on.
@@ -516,8 +550,16 @@ pub enum CollectionError {
         folder: PathBuf,
     },
     /// Somebody has the collection open, in this process or another.
-    #[error("{}: somebody has the collection open, in this process or another: one at a time can", path.display())]
+    #[error("{}: {} the collection open: one can write at a time, and others read only where it is opened shared", path.display(), named(holders))]
     InUse {
+        /// The store's file.
+        path: PathBuf,
+        /// The processes that have, where the system tells (Linux does).
+        holders: Vec<u32>,
+    },
+    /// The collection was not closed properly, or is of an older format: who only reads cannot mend that.
+    #[error("{}: the collection was not closed properly, or is of an older version: open it for writing once", path.display())]
+    Unclosed {
         /// The store's file.
         path: PathBuf,
     },
@@ -575,6 +617,9 @@ pub enum CollectionError {
     /// A text is no filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
+    /// The index of the words failed.
+    #[error("words: {0}")]
+    Words(String),
     /// Too many rows wait to be sealed, and sealing does not get on. Nothing was written.
     #[error("{unsealed} rows wait to be sealed, which fails: {why}")]
     Stalled {
@@ -592,6 +637,17 @@ pub enum CollectionError {
     /// A segment cannot be built, written or read.
     #[error(transparent)]
     Segment(#[from] IndexError),
+}
+
+/// Who has the collection open.
+fn named(holders: &[u32]) -> String {
+    let own = std::process::id();
+    match holders {
+        [] => "somebody, in this process or another, has".to_owned(),
+        [one] if *one == own => "this process has".to_owned(),
+        [one] => format!("process {one} has"),
+        many => format!("the processes {many:?} have"),
+    }
 }
 
 impl CollectionError {
