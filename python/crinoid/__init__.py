@@ -10,6 +10,7 @@
 
 from ._crinoid import (
     Collection,
+    Events,
     FileError,
     Filter,
     Index,
@@ -27,6 +28,7 @@ from ._crinoid import (
 
 __all__ = [
     "Collection",
+    "Events",
     "FileError",
     "Filter",
     "Index",

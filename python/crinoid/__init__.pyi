@@ -8,9 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Collection",
+    "Events",
     "FileError",
     "Filter",
     "Index",
+    "Matches",
     "OptionValueError",
     "Retriever",
     "SearchIter",
@@ -234,6 +236,15 @@ class Matches:
         """The next `n` rows; fewer at the end."""
 
 @final
+class Events:
+    """What maintenance does, as it happens; made by `Collection.events`."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> dict[str, Any]: ...
+    def next(self, timeout: float) -> dict[str, Any] | None:
+        """The next event, or None where none comes within `timeout` seconds."""
+
+@final
 class Collection:
     """A living set of vectors in a folder, by ids that are int or str: updated while it is searched.
 
@@ -257,8 +268,9 @@ class Collection:
         """schema: the attributes that rows may have, and their types: bool, int, float, text, time, list, json."""
 
     @staticmethod
-    def open(folder: str | PathLike[str]) -> Collection:
-        """Opens the collection in `folder`, whatever state a crash left it in."""
+    def open(folder: str | PathLike[str], *, shared: bool = False) -> Collection:
+        """Opens the collection in `folder`, whatever state a crash left it in. shared: other processes may read
+        meanwhile (in Rust, by a `Follower`); every write syncs twice then."""
 
     def upsert(
         self,
@@ -368,6 +380,14 @@ class Collection:
 
     def search_iter(self, q: ArrayLike, *, filter: str | None = None) -> Matches:
         """The vectors from the nearest on, as many as the caller takes."""
+
+    def export(self, path: str | PathLike[str]) -> int:
+        """Writes all rows with their attributes and texts as Parquet or Arrow, by the path's extension; says how
+        many. Raises FileError."""
+
+    def events(self) -> Events:
+        """What maintenance does from now on: a dictionary for each segment that is built ("built", with segment,
+        rows, replaced, seconds) and each attempt that fails ("failed", with why, attempts, pause_seconds)."""
 
     def status(self) -> dict[str, Any]:
         """rows, segments, dead, unsealed, building, bytes, failure (a str, or None)."""

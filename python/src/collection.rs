@@ -3,12 +3,13 @@
 use crate::{
     arrays::{self, Rows},
     attributes,
-    errors::{OptionValueError, Raise, StoreError, UnknownIdError},
+    errors::{Exception, OptionValueError, Raise, StoreError, UnknownIdError},
     table,
 };
 use crinoid::{
-    Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Fusion, HybridOptions, Match,
-    Matches, Row, SearchOptions, Snapshot, Written, attributes::Attributes,
+    Batch, BuildOptions, Collection, CollectionOptions, Event, ExternalId, Fusion, HybridOptions,
+    Match, Matches, Row, SearchOptions, Snapshot, Written,
+    tables::{self, TableError, attributes_of},
 };
 use crinoid_files::{Column, Ids, Values};
 use numpy::PyArray1;
@@ -20,7 +21,11 @@ use pyo3::{
 };
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
 };
 
 /// A living set of vectors in a folder: updated while it is searched, durable, by ids that are
@@ -160,20 +165,95 @@ fn fusion(given: &Bound<'_, PyAny>) -> PyResult<Fusion> {
     }
 }
 
-/// The columns of a block as attributes of its rows.
-fn attributes_of(columns: &[Column], at: usize) -> Attributes {
-    use crinoid::attributes::Value;
-    let value = |values: &Values| -> Option<Value> {
-        Some(match values {
-            Values::Integers(values) => Value::Int(values[at]?),
-            Values::Floats(values) => Value::Float(values[at]?),
-            Values::Texts(values) => Value::Text(values[at].clone()?),
-            Values::Flags(values) => Value::Bool(values[at]?),
-            Values::Times(values) => Value::Time(values[at]?),
-            Values::Lists(values) => Value::List(values[at].clone()?),
+/// Why rows were not exported.
+enum Exported {
+    Rows(TableError),
+    File(crinoid_files::FileError),
+}
+
+impl From<TableError> for Exported {
+    fn from(error: TableError) -> Self {
+        Self::Rows(error)
+    }
+}
+
+impl From<crinoid_files::FileError> for Exported {
+    fn from(error: crinoid_files::FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl Exception for Exported {
+    fn exception(self) -> PyErr {
+        match self {
+            Exported::Rows(TableError::Collection(error)) => error.exception(),
+            Exported::Rows(error) => OptionValueError::new_err(error.to_string()),
+            Exported::File(error) => error.exception(),
+        }
+    }
+}
+
+/// What maintenance does, as it happens; made by `Collection.events`.
+#[pyclass(name = "Events", module = "crinoid", frozen)]
+pub(crate) struct PyEvents {
+    events: Mutex<Receiver<Event>>,
+}
+
+#[pymethods]
+impl PyEvents {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        loop {
+            // So that somebody can interrupt it.
+            py.check_signals()?;
+            match self.wait(py, Duration::from_millis(100)) {
+                Ok(event) => return told(py, &event).map(Some),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            }
+        }
+    }
+
+    /// The next event, or None where none comes within `timeout` seconds.
+    fn next<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let timeout = Duration::try_from_secs_f64(timeout)
+            .map_err(|error| OptionValueError::new_err(format!("timeout: {error}")))?;
+        self.wait(py, timeout).ok().map(|event| told(py, &event)).transpose()
+    }
+}
+
+impl PyEvents {
+    fn wait(&self, py: Python<'_>, timeout: Duration) -> Result<Event, RecvTimeoutError> {
+        py.detach(|| {
+            let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+            events.recv_timeout(timeout)
         })
-    };
-    columns.iter().filter_map(|c| Some((c.name.clone(), value(&c.values)?))).collect()
+    }
+}
+
+/// An event as a dictionary.
+fn told<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyDict>> {
+    let facts = PyDict::new(py);
+    match event {
+        Event::Built { segment, rows, replaced, took } => {
+            facts.set_item("event", "built")?;
+            facts.set_item("segment", segment)?;
+            facts.set_item("rows", rows)?;
+            facts.set_item("replaced", replaced.as_slice())?;
+            facts.set_item("seconds", took.as_secs_f64())?;
+        }
+        Event::Failed(failure) => {
+            facts.set_item("event", "failed")?;
+            facts.set_item("why", &failure.why)?;
+            facts.set_item("attempts", failure.attempts)?;
+            facts.set_item("pause_seconds", failure.pause.as_secs_f64())?;
+        }
+        _ => facts.set_item("event", format!("{event:?}"))?,
+    }
+    Ok(facts)
 }
 
 /// The rows of a collection from the nearest on; made by `Collection.search_iter`.
@@ -248,10 +328,16 @@ impl PyCollection {
         Ok(Self::new(made, folder))
     }
 
-    /// Opens the collection in `folder`, whatever state a crash left it in.
+    /// Opens the collection in `folder`, whatever state a crash left it in. `shared`: other processes may read
+    /// meanwhile.
     #[staticmethod]
-    fn open(py: Python<'_>, folder: PathBuf) -> PyResult<Self> {
-        let opened = py.detach(|| Collection::open(&folder)).or_raise()?;
+    #[pyo3(signature = (folder, *, shared = false))]
+    fn open(py: Python<'_>, folder: PathBuf, shared: bool) -> PyResult<Self> {
+        let open = || match shared {
+            true => Collection::open_shared(&folder),
+            false => Collection::open(&folder),
+        };
+        let opened = py.detach(open).or_raise()?;
         Ok(Self::new(opened, folder))
     }
 
@@ -437,11 +523,7 @@ impl PyCollection {
     }
 
     /// The texts stored under `ids`, all at one time; None where there is none. One id, one text.
-    fn texts<'py>(
-        &self,
-        py: Python<'py>,
-        ids: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn texts<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let ((names, single), collection) = (self::ids(ids)?, self.open_one()?);
         let mut texts = py.detach(|| collection.texts(&names)).or_raise()?;
         match single {
@@ -574,6 +656,23 @@ impl PyCollection {
         let snapshot = self.among(filter)?;
         let matches = py.detach(|| snapshot.search_iter(&query)).or_raise()?;
         Ok(PyMatches { matches: Mutex::new(matches) })
+    }
+
+    /// Writes all rows with their attributes and texts as Parquet or Arrow, by the path's extension; says how many.
+    fn export(&self, py: Python<'_>, path: PathBuf) -> PyResult<usize> {
+        let collection = self.open_one()?;
+        let write = || -> Result<usize, Exported> {
+            let ids = collection.snapshot().list(None, usize::MAX);
+            let table = tables::table_of(&collection, &ids)?;
+            crinoid_files::write_table(&path, &table)?;
+            Ok(ids.len())
+        };
+        py.detach(write).or_raise()
+    }
+
+    /// What maintenance does from now on.
+    fn events(&self) -> PyResult<PyEvents> {
+        Ok(PyEvents { events: Mutex::new(self.open_one()?.events()) })
     }
 
     /// What it is at: a dictionary of sizes, and how maintenance gets on.

@@ -74,6 +74,27 @@ def test_rows_have_texts_that_are_found_by_their_words(tmp_path):
         assert said.texts([1, 2]) == ["a word", None]
 
 
+def test_rows_go_to_a_file_and_maintenance_tells_what_it_does(tmp_path):
+    with crinoid.Collection.create(tmp_path / "c", dim=2) as shop:
+        events = shop.events()
+        assert events.next(0.0) is None
+        shop.upsert(["a", "b"], [[1.0, 0.0], [0.0, 1.0]], [{"n": 1}, None], ["a word", None])
+        shop.seal()
+        event = events.next(10.0)
+        assert (event["event"], event["segment"], event["rows"], event["replaced"]) == ("built", 0, 2, [])
+        assert shop.export(tmp_path / "rows.parquet") == 2
+        with pytest.raises(crinoid.FileError, match="attributes"):
+            shop.export(tmp_path / "rows.npy")
+    assert list(events) == []
+    table = crinoid.read(tmp_path / "rows.parquet", ids="id", attributes=["n", "text"])
+    assert list(table.ids) == ["a", "b"] and list(table.attributes["text"]) == ["a word", None]
+    with crinoid.Collection.create(tmp_path / "again", dim=2) as again:
+        assert again.load_file(tmp_path / "rows.parquet", ids="id", attributes=["n"], text="text") == 2
+        assert again.attributes("a") == {"n": 1} and again.texts("a") == "a word"
+    with crinoid.Collection.open(tmp_path / "again", shared=True) as again:
+        assert len(again) == 2
+
+
 def test_rows_have_attributes_and_filters_look_at_them(tmp_path):
     X = clustered(300, 8, 1)
     noon = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)

@@ -2,6 +2,7 @@
 
 use crate::{
     bar::Bar,
+    events,
     global::{Columns, Global},
     input, say,
 };
@@ -9,7 +10,8 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use crinoid::{
     Batch, Collection, CollectionOptions, ExternalId, Metric, Recipe, Row,
-    attributes::{Attributes, FilterExpr, Kind, Schema, Value as Attribute},
+    attributes::{FilterExpr, Kind, Schema, Value as Attribute},
+    tables::attributes_of,
 };
 use crinoid_files::{Column, Ids, Table, Values, text::Lines};
 use serde_json::{Map, Value};
@@ -46,6 +48,9 @@ pub(crate) struct Add {
     /// The column of texts to keep beside the vectors: `search --text` finds rows by their words.
     #[arg(long, value_name = "COLUMN")]
     text: Option<String>,
+    /// Says on standard error which segments are built meanwhile.
+    #[arg(long)]
+    events: bool,
     /// Leaves rows as they are whose ids are there already, instead of replacing them.
     #[arg(long)]
     keep: bool,
@@ -88,6 +93,9 @@ pub(crate) struct Get {
 pub(crate) struct Compact {
     /// The collection's folder.
     folder: PathBuf,
+    /// Says on standard error which segment was built.
+    #[arg(long)]
+    events: bool,
 }
 
 /// Prints the ids of a collection, one a line, in order.
@@ -140,22 +148,6 @@ fn id_of(word: &str, text: bool) -> ExternalId {
         Ok(number) if !text => ExternalId::Number(number),
         _ => ExternalId::Text(word.to_owned()),
     }
-}
-
-/// The columns of a block as attributes of its rows.
-fn attributes_of(columns: &[Column], at: usize) -> Attributes {
-    let value = |values: &Values| -> Option<Attribute> {
-        Some(match values {
-            Values::Integers(values) => Attribute::Int(values[at]?),
-            Values::Floats(values) => Attribute::Float(values[at]?),
-            Values::Texts(values) => Attribute::Text(values[at].clone()?),
-            Values::Flags(values) => Attribute::Bool(values[at]?),
-            Values::Times(values) => Attribute::Time(values[at]?),
-            Values::Lists(values) => Attribute::List(values[at].clone()?),
-        })
-    };
-    let named = columns.iter().filter_map(|c| Some((c.name.clone(), value(&c.values)?)));
-    named.collect()
 }
 
 /// A column of texts; one without any value has no type.
@@ -215,6 +207,7 @@ impl Add {
                 Collection::create(&self.folder, dim, &options)?
             }
         };
+        let teller = self.events.then(|| events::tell(global, &collection));
         let (bar, name) = (Bar::new(global, "adding"), self.input.display());
         let (mut inserted, mut updated, mut kept, mut done) = (0, 0, 0, 0usize);
         let next = |first: Option<u64>, row: usize| first?.checked_add(row as u64);
@@ -251,6 +244,13 @@ impl Add {
             bar.at(done, rows.map_or(done, |rows| rows as usize));
         }
         drop(bar);
+        let left = collection.len();
+        // Before the last word, so that nothing is told after it.
+        if let Some(teller) = teller {
+            collection.flush()?;
+            drop(collection);
+            let _ = teller.join();
+        }
         say::facts(
             global,
             &[
@@ -258,7 +258,7 @@ impl Add {
                 ("inserted", inserted.into()),
                 ("updated", updated.into()),
                 ("kept", kept.into()),
-                ("rows", collection.len().into()),
+                ("rows", left.into()),
             ],
         )
     }
@@ -375,10 +375,15 @@ impl Get {
 impl Compact {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let collection = open(&self.folder)?;
+        let teller = self.events.then(|| events::tell(global, &collection));
         let bar = Bar::spin(global, "compacting");
         collection.compact()?;
         drop(bar);
         let snapshot = collection.snapshot();
+        drop(collection);
+        if let Some(teller) = teller {
+            let _ = teller.join();
+        }
         say::facts(
             global,
             &[

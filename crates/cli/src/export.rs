@@ -9,8 +9,8 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use clap::Args;
-use crinoid::{Collection, ExternalId, Vectors};
-use crinoid_files::{Format, Ids, write, write_file};
+use crinoid::{Collection, ExternalId, Vectors, tables::table_of};
+use crinoid_files::{Format, write, write_file, write_table};
 use serde_json::Value;
 use std::{
     io::{self, Write},
@@ -19,7 +19,7 @@ use std::{
 
 /// Writes the vectors of an index or a collection, and their ids where the format has a place for
 /// them: jsonl, parquet and arrow have one; npy, fbin, fvecs and safetensors have not. Attributes and texts of a
-/// collection's rows go to jsonl, a field each.
+/// collection's rows go to jsonl, parquet and arrow, a field or a column each.
 ///
 /// An index gives back what it keeps: of unit length under the cosine, and rounded where it keeps codes
 /// alone.
@@ -60,13 +60,16 @@ impl Export {
             Target::Collection { collection, .. } => {
                 let ids = sorted(&collection);
                 ensure!(!ids.is_empty(), "{name}: the collection is empty");
+                if matches!(format, Some(Format::Parquet | Format::Arrow)) {
+                    return self.table(global, &collection, &ids);
+                }
                 for (at, id) in ids.iter().enumerate() {
                     let vector = collection.get(id.clone())?;
                     let vector =
                         vector.with_context(|| format!("{name}: id {} is gone", value(id)))?;
                     push(vector, at, ids.len());
                 }
-                Some(named(&ids))
+                None
             }
         };
         drop(bar);
@@ -81,6 +84,31 @@ impl Export {
                 ("rows", vectors.len().into()),
                 ("dimension", dim.into()),
                 ("ids", with_ids.into()),
+            ],
+        )
+    }
+}
+
+impl Export {
+    /// Writes a collection's rows as a table, with their attributes.
+    fn table(
+        &self,
+        global: &Global,
+        collection: &Collection,
+        ids: &[ExternalId],
+    ) -> anyhow::Result<()> {
+        let bar = Bar::spin(global, "exporting");
+        let table = table_of(collection, ids);
+        let table = table.with_context(|| self.index.display().to_string())?;
+        write_table(&self.out, &table)?;
+        drop(bar);
+        say::facts(
+            global,
+            &[
+                ("file", self.out.display().to_string().into()),
+                ("rows", table.vectors.len().into()),
+                ("dimension", table.vectors.dim().into()),
+                ("ids", true.into()),
             ],
         )
     }
@@ -156,16 +184,4 @@ fn lines(collection: &Collection, ids: &[ExternalId]) -> anyhow::Result<(Vec<u8>
         text.push(b'\n');
     }
     Ok((text, dim))
-}
-
-/// Numbers, or texts where one of them is a text.
-fn named(ids: &[ExternalId]) -> Ids {
-    let number = |id: &ExternalId| match id {
-        ExternalId::Number(id) => Some(*id),
-        ExternalId::Text(_) => None,
-    };
-    match ids.iter().map(number).collect() {
-        Some(numbers) => Ids::Numbers(numbers),
-        None => Ids::Texts(ids.iter().map(ExternalId::to_string).collect()),
-    }
 }

@@ -18,6 +18,7 @@ mod build;
 mod chunks;
 mod collection;
 mod embed;
+mod events;
 mod export;
 mod filter;
 mod global;

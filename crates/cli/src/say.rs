@@ -76,6 +76,12 @@ pub(crate) fn row(
     line(&serde_json::to_string(&Row { id, vector, attributes, text })?)
 }
 
+/// Prints a line on standard error: what happens beside the answer.
+pub(crate) fn beside(words: &str) {
+    // Where nobody reads, nobody can be told.
+    let _ = writeln!(io::stderr().lock(), "{words}");
+}
+
 /// Prints bytes.
 pub(crate) fn bytes(words: &[u8]) -> anyhow::Result<()> {
     Ok(io::stdout().lock().write_all(words)?)

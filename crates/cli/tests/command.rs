@@ -465,8 +465,9 @@ fn texts_are_kept_and_found_by_their_words() {
     assert!(!room.ok("get shop 8").contains("text"));
 
     let answers = |words: &[&str]| {
-        let output = command().current_dir(room.at("")).args(["search", "shop"]).args(words);
-        let output = output.args(["--json"]).output().unwrap();
+        let mut search = command();
+        search.current_dir(room.at("")).args(["search", "shop", "--json"]).args(words);
+        let output = search.output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         let lines = text(&output.stdout);
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
@@ -494,12 +495,20 @@ fn texts_are_kept_and_found_by_their_words() {
         assert!(!output.status.success() && text(&output.stderr).contains("--text n"), "{refused}");
     }
 
-    room.ok("export shop --out out.jsonl");
-    room.ok("add again out.jsonl --ids id --text text");
-    assert_eq!(
-        room.ok("search again --text green -k 60"),
-        room.ok("search shop --text green -k 60")
-    );
+    for (file, copy) in [("out.jsonl", "lines"), ("out.parquet", "columns"), ("out.arrow", "arrow")]
+    {
+        room.ok(&format!("export shop --out {file}"));
+        room.ok(&format!("add {copy} {file} --ids id --text text --attributes n"));
+        assert_eq!(
+            room.ok(&format!("search {copy} --text green -k 60")),
+            room.ok("search shop --text green -k 60")
+        );
+        assert_eq!(room.ok(&format!("get {copy} 7 8")), room.ok("get shop 7 8"));
+    }
+
+    let output = room.run("compact shop --events --json");
+    let event: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&event["event"], &event["rows"]), (&json!("built"), &json!(60)));
 }
 
 #[test]

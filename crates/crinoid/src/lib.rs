@@ -23,7 +23,8 @@ pub use crinoid_graph::{BuildError, Diagnosis, Graph, Params, Progress, diagnose
 #[cfg(feature = "collection")]
 pub use crinoid_pipeline::collection::{
     Batch, Collection, CollectionError, CollectionOptions, CollectionRetriever, Event, ExternalId,
-    Match, Matches, Recovery, Repair, Retrieved, Row, Snapshot, Status, Verification, Written,
+    Failure, Follower, MAX_TEXT, Match, Matches, Recovery, Repair, Retrieved, Row, Snapshot,
+    Status, Verification, Written,
 };
 #[cfg(feature = "text")]
 pub use crinoid_pipeline::collection::{Fusion, HybridMatch, HybridOptions, TextMatch};
@@ -48,6 +49,9 @@ pub mod attributes {
         MAX_ATTRIBUTES, Schema, Value,
     };
 }
+
+#[cfg(all(feature = "collection", feature = "files"))]
+pub mod tables;
 
 /// Vectors in the files people have; [`files::read_vectors`](crinoid_files::read_vectors) reads any of them, and
 /// `files::arrow::to_vectors` takes arrays of arrow without a copy (feature `arrow`).

@@ -6,7 +6,9 @@ use crate::{
     source::write_file, table::choose,
 };
 use arrow_array::{
-    Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int64Array,
+    RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+    builder::{ListBuilder, StringBuilder},
     cast::AsArray,
     types::{
         Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
@@ -495,7 +497,8 @@ impl AsRef<[u8]> for Floats {
     }
 }
 
-/// Writes a column `vector` of fixed-size lists of f32 and, where rows have names, a column `id`.
+/// Writes a column `vector` of fixed-size lists of f32, where rows have names a column `id`, and a column for each of
+/// `attributes`, which have a value or none for every row.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -504,6 +507,7 @@ pub fn write(
     format: Format,
     vectors: &Vectors,
     ids: Option<&Ids>,
+    attributes: &[Column],
 ) -> Result<(), FileError> {
     let dim = i32::try_from(vectors.dim()).map_err(|_| {
         FileError::field(path, "dimension", vectors.dim(), "more than the format's 31 bits hold")
@@ -514,6 +518,20 @@ pub fn write(
         Some(Ids::Numbers(_)) => fields.insert(0, Field::new("id", DataType::UInt64, false)),
         Some(Ids::Texts(_)) => fields.insert(0, Field::new("id", DataType::Utf8, false)),
         None => {}
+    }
+    let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+    for (at, column) in attributes.iter().enumerate() {
+        let (name, rows) = (&column.name, column.values.len());
+        if names.contains(name) || attributes[..at].iter().any(|other| other.name == *name) {
+            let reason = "the name of another column: rename it";
+            return Err(FileError::field(path, "attribute", name, reason));
+        }
+        if rows != vectors.len() {
+            let reason = format!("values for {} rows", vectors.len());
+            return Err(FileError::field(path, format!("attribute `{name}`"), rows, reason));
+        }
+        let kind = array_of(&column.values, 0, 0).data_type().clone();
+        fields.push(Field::new(name, kind, true));
     }
     let schema = Arc::new(Schema::new(fields));
     let batch = |first: usize, rows: usize| -> Result<RecordBatch, ArrowError> {
@@ -532,6 +550,7 @@ pub fn write(
             }
             None => {}
         }
+        columns.extend(attributes.iter().map(|column| array_of(&column.values, first, rows)));
         RecordBatch::try_new(schema.clone(), columns)
     };
     let blocks = (0..vectors.len()).step_by(BATCH);
@@ -555,6 +574,32 @@ pub fn write(
             writer.finish().map_err(io::Error::other)
         }
     })
+}
+
+/// Some of a column's values.
+fn array_of(values: &Values, first: usize, rows: usize) -> ArrayRef {
+    let some = first..first + rows;
+    match values {
+        Values::Integers(values) => Arc::new(Int64Array::from(values[some].to_vec())),
+        Values::Floats(values) => Arc::new(Float64Array::from(values[some].to_vec())),
+        Values::Texts(values) => {
+            Arc::new(values[some].iter().map(Option::as_deref).collect::<StringArray>())
+        }
+        Values::Flags(values) => Arc::new(BooleanArray::from(values[some].to_vec())),
+        Values::Times(values) => {
+            Arc::new(TimestampMicrosecondArray::from(values[some].to_vec()).with_timezone("UTC"))
+        }
+        Values::Lists(values) => {
+            let mut lists = ListBuilder::new(StringBuilder::new());
+            for value in &values[some] {
+                match value {
+                    Some(texts) => lists.append_value(texts.iter().map(Some)),
+                    None => lists.append_null(),
+                }
+            }
+            Arc::new(lists.finish())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -585,11 +630,40 @@ mod tests {
     }
 
     #[test]
-    fn times_and_lists_of_texts_are_attributes() {
-        use arrow_array::{
-            Date32Array, TimestampNanosecondArray, TimestampSecondArray,
-            builder::{ListBuilder, StringBuilder},
+    fn attributes_of_all_kinds_come_back_as_they_were_written() {
+        let columns = [
+            ("n", Values::Integers(vec![Some(-7), None, Some(i64::MAX)])),
+            ("x", Values::Floats(vec![None, Some(0.1), Some(-2.0)])),
+            ("said", Values::Texts(vec![Some("a word".to_owned()), Some(String::new()), None])),
+            ("flag", Values::Flags(vec![Some(true), None, Some(false)])),
+            ("at", Values::Times(vec![Some(-1), Some(1_700_000_000_000_000), None])),
+            ("tags", Values::Lists(vec![Some(vec!["a".to_owned()]), Some(Vec::new()), None])),
+            ("nothing", Values::Texts(vec![None; 3])),
+        ];
+        let named = |(name, values): (&str, Values)| Column { name: name.to_owned(), values };
+        let table = Table {
+            vectors: Vectors::from_rows([[1.0f32, 2.0], [3.0, 4.0], [5.0, 6.0]]).unwrap(),
+            ids: Some(Ids::Texts(["a", "b", "c"].map(String::from).to_vec())),
+            attributes: columns.map(named).to_vec(),
         };
+        let attributes = table.attributes.iter().map(|column| column.name.clone()).collect();
+        let options = Options { ids: Some("id".to_owned()), attributes, ..Options::default() };
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["x.parquet", "x.arrow"] {
+            let path = folder.path().join(name);
+            crate::write_table(&path, &table).unwrap();
+            assert_eq!(crate::read(&path, &options).unwrap(), table, "{name}");
+        }
+        let taken = Column { name: "vector".to_owned(), ..table.attributes[0].clone() };
+        let taken = Table { attributes: vec![taken], ..table.clone() };
+        let refused = crate::write_table(&folder.path().join("y.parquet"), &taken).unwrap_err();
+        assert!(refused.to_string().contains("vector"), "{refused}");
+        assert!(crate::write_table(&folder.path().join("y.npy"), &table).is_err());
+    }
+
+    #[test]
+    fn times_and_lists_of_texts_are_attributes() {
+        use arrow_array::{Date32Array, TimestampNanosecondArray, TimestampSecondArray};
         let mut tags = ListBuilder::new(StringBuilder::new());
         tags.append_value([Some("a"), Some("b")]);
         tags.append_null();

@@ -30,7 +30,8 @@ pub use listed::listed;
 pub use matrix::Matrix;
 pub use names::Names;
 pub use reader::{
-    Options, Reader, open, open_json_lines, read, read_ids, read_vectors, write, write_vectors,
+    Options, Reader, open, open_json_lines, read, read_ids, read_vectors, write, write_table,
+    write_vectors,
 };
 pub use rows::{Element, Rows};
 pub use scalar::{Kind, Scalar};

@@ -188,13 +188,33 @@ pub fn write(path: &Path, vectors: &Vectors, ids: Option<&crate::Ids>) -> Result
         Format::Safetensors => safetensors::write_vectors(path, vectors),
         Format::JsonLines => crate::jsonl::write(path, vectors, ids),
         #[cfg(feature = "arrow")]
-        Format::Parquet | Format::Arrow => crate::arrow::write(path, format, vectors, ids),
+        Format::Parquet | Format::Arrow => crate::arrow::write(path, format, vectors, ids, &[]),
         #[cfg(not(feature = "arrow"))]
         Format::Parquet | Format::Arrow => {
             Err(unknown(path, "this build writes no Parquet or Arrow (feature `arrow`)"))
         }
         Format::Npz | Format::Hdf5 | Format::Ibin | Format::Ivecs => {
             Err(unknown(path, "not a format that vectors can be written in"))
+        }
+    }
+}
+
+/// Writes rows with their names and attributes in Parquet or Arrow, by the path's extension.
+///
+/// # Errors
+/// As [`write`](fn@write); other formats have no place for attributes.
+pub fn write_table(path: &Path, table: &Table) -> Result<(), FileError> {
+    match Format::by_extension(path) {
+        #[cfg(feature = "arrow")]
+        Some(format @ (Format::Parquet | Format::Arrow)) => {
+            let Table { vectors, ids, attributes } = table;
+            crate::arrow::write(path, format, vectors, ids.as_ref(), attributes)
+        }
+        _ if table.attributes.is_empty() => write(path, &table.vectors, table.ids.as_ref()),
+        format => {
+            let format = format.map_or("unknown", Format::name);
+            let reason = "which has no place for attributes: write parquet or arrow";
+            Err(FileError::field(path, "format", format, reason))
         }
     }
 }
