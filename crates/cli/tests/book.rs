@@ -31,6 +31,13 @@ fn the_programs_of_the_book_run() {
     };
     let lines: String = vectors.rows().enumerate().map(line).collect();
     fs::write(folder.path().join("parts.jsonl"), lines).unwrap();
+    let line = |(i, row)| {
+        format!(
+            "{{\"id\": \"d{i}\", \"vector\": {row:?}, \"abstract\": \"search in graph {i}\"}}\n"
+        )
+    };
+    let lines: String = vectors.rows().enumerate().map(line).collect();
+    fs::write(folder.path().join("papers.jsonl"), lines).unwrap();
 
     let program = Path::new(env!("CARGO_BIN_EXE_crinoid")).parent().unwrap();
     let before = env::var_os("PATH").unwrap_or_default();

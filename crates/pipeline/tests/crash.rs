@@ -27,7 +27,7 @@ use std::{
 
 /// How many processes are killed.
 fn kills() -> u64 {
-    std::env::var("CRINOID_CRASH_KILLS").map_or(200, |kills| kills.parse().unwrap())
+    std::env::var("CRINOID_CRASH_KILLS").map_or(300, |kills| kills.parse().unwrap())
 }
 
 const DIM: usize = 6;

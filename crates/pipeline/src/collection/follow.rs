@@ -4,7 +4,7 @@ use super::{
     STORE,
     handover::Handover,
     load::{Loaded, in_memory, load},
-    snapshot::{Common, Snapshot, idle},
+    snapshot::{Common, Snapshot},
     store::Store,
     types::{CollectionError, CollectionOptions, ExternalId, Match, Row},
 };
@@ -57,8 +57,7 @@ impl Follower {
             return Err(CollectionError::NoCollection { folder });
         }
         let store = Store::follow(&path)?;
-        let (preparation, schema) = (store.preparation(), store.options().schema.clone());
-        let common = Common { preparation, schema, idle: idle() };
+        let common = Common::new(store.preparation(), store.options().schema.clone());
         let state = Handover::new(Snapshot::new(Vec::new(), Arc::new(common)));
         let follower = Self { folder, store, state, seen: Mutex::new(None) };
         follower.take_over(true)?;

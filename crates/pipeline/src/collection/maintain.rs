@@ -38,6 +38,9 @@ use std::{
 /// How long a first failure is left alone, and the longest that any is.
 const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(300)];
 
+/// How often it is looked whether searches have scanned enough unsealed rows.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// What a collection's threads share.
 pub(super) struct Inner {
     pub(super) folder: PathBuf,
@@ -184,7 +187,7 @@ impl Inner {
                     continue;
                 }
                 None if !work.wanted => {
-                    work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+                    work = self.wait_for_work(work);
                     continue;
                 }
                 _ => {}
@@ -200,6 +203,18 @@ impl Inner {
             work.building = false;
             self.note(&mut work, failed);
         }
+    }
+
+    /// Waits until somebody changes something, or searches have scanned enough.
+    fn wait_for_work<'w>(&self, work: MutexGuard<'w, Work>) -> MutexGuard<'w, Work> {
+        if !self.snapshot().is_worth_a_segment() {
+            return self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+        // Searches wake nobody.
+        let waited = self.changed.wait_timeout(work, LOOK);
+        let mut work = waited.unwrap_or_else(PoisonError::into_inner).0;
+        work.wanted |= self.snapshot().scans_have_cost_a_segment();
+        work
     }
 
     /// Remembers how an attempt ended.
@@ -278,6 +293,9 @@ impl Inner {
             _ => {}
         }
         if committed.is_ok() {
+            if victims.iter().any(Part::is_memory) {
+                self.snapshot().forget_scans();
+            }
             let took = started.elapsed();
             self.listeners.tell(&Event::Built { segment, rows, replaced: old, took });
         }
@@ -380,7 +398,7 @@ fn due(snapshot: &Snapshot, options: &CollectionOptions) -> Vec<Part> {
     let picked = |pick: &dyn Fn(&Part) -> bool| -> Vec<Part> {
         snapshot.parts().iter().filter(|part| pick(part)).cloned().collect()
     };
-    if snapshot.unsealed() >= options.seal_rows {
+    if snapshot.unsealed() >= options.seal_rows || snapshot.scans_have_cost_a_segment() {
         return picked(&Part::is_memory);
     }
     let too_dead = |part: &Part| {

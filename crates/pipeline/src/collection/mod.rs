@@ -191,7 +191,7 @@ impl Collection {
             store.view(|view| load::load(view, &folder, (&options, &preparation), &[], true))?;
         let Loaded { parts, broken, attributes } = loaded;
         recovery.rebuilt = broken.len();
-        let common = Common { preparation, schema: options.schema, idle: snapshot::idle() };
+        let common = Common::new(preparation, options.schema);
         let snapshot = Snapshot::new(parts, Arc::new(common));
         let inner = Arc::new(Inner::new(folder, store, snapshot));
         for (number, live) in broken {

@@ -15,12 +15,26 @@ use crinoid_quant::{IntoVectors, Neighbor, Preparation};
 use crinoid_search::{Counters, Engine, SearchParams, filter::scan_is_cheaper};
 use crossbeam_queue::ArrayQueue;
 use rayon::prelude::*;
-use std::{collections::BinaryHeap, fmt, sync::Arc};
+use std::{
+    collections::BinaryHeap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// As many rows are scanned in the time in which one is built into a graph: the walk of an insertion, 16 for each of the
+/// 200 places of its beam (docs/tried.md, "Search"), and as much again for choosing its neighbours and being chosen.
+const ROWS_PER_INSERTION: u64 = 6_400;
+
+/// So many unsealed rows cost a search more than another segment would: 16 for each place of a beam of 100, and some.
+const WORTH_A_SEGMENT: usize = 2_048;
 
 /// Working memories that searches leave behind for the next ones.
 pub(super) type Idle = ArrayQueue<Working>;
 
-pub(super) fn idle() -> Idle {
+fn idle() -> Idle {
     ArrayQueue::new(std::thread::available_parallelism().map_or(4, usize::from) * 2)
 }
 
@@ -29,6 +43,14 @@ pub(super) struct Common {
     pub(super) preparation: Preparation,
     pub(super) schema: Option<Schema>,
     pub(super) idle: Idle,
+    /// Unsealed rows that searches have measured since rows were last sealed.
+    scanned: AtomicU64,
+}
+
+impl Common {
+    pub(super) fn new(preparation: Preparation, schema: Option<Schema>) -> Self {
+        Self { preparation, schema, idle: idle(), scanned: AtomicU64::new(0) }
+    }
 }
 
 /// How a part was searched.
@@ -138,6 +160,29 @@ impl Snapshot {
         self.parts.iter().filter(|part| part.is_memory()).map(Part::live).sum()
     }
 
+    /// Whether there are enough unsealed rows that searches could be better off with a segment of them.
+    pub(super) fn is_worth_a_segment(&self) -> bool {
+        self.unsealed() >= WORTH_A_SEGMENT
+    }
+
+    /// Whether searches have spent as much on scanning unsealed rows as a segment of them costs: whoever hires until the
+    /// rent has reached the price, and buys then, pays at most twice what he had to.
+    pub(super) fn scans_have_cost_a_segment(&self) -> bool {
+        let price = (self.unsealed() as u64).saturating_mul(ROWS_PER_INSERTION);
+        self.is_worth_a_segment() && self.common.scanned.load(Ordering::Relaxed) >= price
+    }
+
+    /// Begins to count anew, when rows were sealed.
+    pub(super) fn forget_scans(&self) {
+        self.common.scanned.store(0, Ordering::Relaxed);
+    }
+
+    fn note_scan(&self, report: &PartReport) {
+        if report.segment.is_none() {
+            self.common.scanned.fetch_add(report.counters.distances, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
     }
@@ -221,6 +266,7 @@ impl Snapshot {
         let mut reports = Vec::with_capacity(self.parts.len());
         let found = self.each_part(0, query, options.k, |part, queries, working, nearest| {
             let (working, report) = search_part(part, queries, options, working, nearest)?;
+            self.note_scan(&report);
             reports.push(report);
             Ok(working)
         })?;
@@ -240,7 +286,9 @@ impl Snapshot {
         let queries = queries.into_vectors().map_err(SearchError::from)?;
         let answer = |row: usize| {
             self.each_part(row, queries.row(row), options.k, |part, queries, working, nearest| {
-                search_part(part, queries, options, working, nearest).map(|(working, _)| working)
+                let (working, report) = search_part(part, queries, options, working, nearest)?;
+                self.note_scan(&report);
+                Ok(working)
             })
         };
         let answers: Vec<_> = (0..queries.len()).into_par_iter().map(answer).collect();

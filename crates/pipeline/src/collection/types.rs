@@ -422,7 +422,8 @@ pub struct CollectionOptions {
     /// How segments are built. The recipe must leave nothing to a trial, since all segments share it, and end
     /// with `float@1`: answers of several segments are merged by their true distances.
     pub build: BuildOptions,
-    /// Unsealed rows at which a segment is made of them; until then they are scanned.
+    /// Unsealed rows at which a segment is made of them; until then they are scanned. Where searches have spent as much
+    /// on scanning them as a segment costs, and there are at least 2,048, it is made before.
     pub seal_rows: usize,
     /// The share of dead rows above which a segment is rewritten, `0.0..=1.0`.
     pub max_dead: f64,
