@@ -129,7 +129,7 @@ class Lance:
         self.table.optimize()
 
     def search(self, q, k, effort, below=None):
-        query = self.table.search(q).distance_type("cosine").limit(k).nprobes(20).ef(max(effort, k)).refine_factor(4)
+        query = self.table.search(q).distance_type("cosine").limit(k).nprobes(20).ef(max(effort, 4 * k)).refine_factor(4)
         if below is not None:
             query = query.where(f"share < {below}", prefilter=True)
         return query.select(["id"]).to_arrow()["id"].to_pylist()
