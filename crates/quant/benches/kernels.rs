@@ -9,7 +9,8 @@ use crinoid_quant::{
     Codes, Isa, Level, Metric, Scorer, Vectors,
     blocks::{BlockQuery, Blocked, Blocks},
     codec::{Float, Half, Int4, Pq, Rabitq, Sign, Sq8},
-    isa::{OnIsa, dispatch},
+    isa::{OnIsa, PANEL, PANEL_BYTES, dispatch},
+    tile::Tile,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -135,12 +136,56 @@ fn blocks<C: Blocked>(c: &mut Criterion, dim: usize) {
     }
 }
 
+/// All pairs of 1,024 rows, in products of bytes, beside the same kernel on two panels that stay in the first-level
+/// cache: the machine's peak as this loop can reach it.
+fn tiles(c: &mut Criterion) {
+    for dim in [25, 128, 384, 960] {
+        let codes = Sq8::train(&values(1024, dim), Metric::L2);
+        let ids: Vec<u32> = (0..1024).collect();
+        let mut tile = Tile::default();
+        codes.space().gather(&ids, &mut tile);
+        let mut keys = vec![0; PANEL * tile.stride()];
+        let mut group = c.benchmark_group(format!("tile/{dim}"));
+        group.throughput(Throughput::Elements((1024 * 1024 * dim) as u64));
+        for level in Level::available() {
+            group.bench_function(level.name(), |b| {
+                b.iter(|| {
+                    for panel in 0..tile.panels() {
+                        tile.keys_at(level, panel, (&tile, 0), &mut keys);
+                        black_box(&mut keys);
+                    }
+                });
+            });
+        }
+        group.finish();
+    }
+    let (left, right) = (vec![[3i8; PANEL_BYTES]; 240], vec![[7u8; PANEL_BYTES]; 240]);
+    let mut group = c.benchmark_group("tile/peak");
+    group.throughput(Throughput::Elements((PANEL * PANEL_BYTES * 240) as u64));
+    for level in Level::available() {
+        group.bench_function(level.name(), |b| {
+            b.iter(|| black_box(dispatch(level, Panels(black_box(&left), black_box(&right)))));
+        });
+    }
+}
+
+struct Panels<'a>(&'a [[i8; PANEL_BYTES]], &'a [[u8; PANEL_BYTES]]);
+
+impl OnIsa for Panels<'_> {
+    type Output = [[i32; PANEL]; PANEL];
+
+    #[inline(always)]
+    fn on<I: Isa>(self, isa: I) -> Self::Output {
+        isa.dot_panels(self.0, self.1)
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(std::time::Duration::from_millis(100))
         .measurement_time(std::time::Duration::from_millis(400))
         .sample_size(20);
-    targets = kernels
+    targets = kernels, tiles
 }
 criterion_main!(benches);

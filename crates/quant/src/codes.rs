@@ -1,6 +1,6 @@
 //! What a codec is: codes at rest, a scorer per query, a space to build graphs in.
 
-use crate::{buffer::Buffer, isa::Isa, metric::Metric, vectors::Vectors};
+use crate::{buffer::Buffer, isa::Isa, metric::Metric, tile::Tile, vectors::Vectors};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// `n` encoded vectors and everything needed to measure queries against them.
@@ -148,6 +148,16 @@ pub trait Space: Sync {
     /// # Panics
     /// When an id is out of range or the lengths differ.
     fn keys(&self, from: u32, to: &[u32], keys: &mut [u32]);
+
+    /// Copies `points` side by side into `tile`, where all pairs of them are measured at once: the same keys as those
+    /// of [`keys`](Self::keys), and [`key::to_i32`](crate::key::to_i32) of one is its [`value`](Self::value). Whether
+    /// these points can be: vectors of bytes can.
+    ///
+    /// # Panics
+    /// When a number is out of range.
+    fn gather(&self, _points: &[u32], _tile: &mut Tile) -> bool {
+        false
+    }
 
     /// A number proportional to the squared L2 distance that a key stands for; pruning rules compare
     /// multiples of it.

@@ -9,6 +9,7 @@
 //! | [`codes`] | the traits a codec implements: codes at rest, a query's scorer, the build space |
 //! | [`codec`] | the published codecs |
 //! | [`blocks`] | codes side by side, 32 measured at a time (FastScan) |
+//! | [`tile`] | rows side by side, many measured against many |
 //! | [`profile`] | what a set of vectors is like: distributions, intrinsic dimension, duplicates |
 //! | [`rotation`], [`kmeans`] | a fast orthogonal rotation, deterministic clustering |
 //! | [`survey`] | what every codec costs and finds on a set of vectors |
@@ -37,6 +38,7 @@ pub mod profile;
 pub mod random;
 pub mod rotation;
 pub mod survey;
+pub mod tile;
 pub mod vectors;
 pub mod versions;
 

@@ -21,6 +21,7 @@ use crate::{
     codes::{Arrays, PartsError, Scorer, Space},
     isa::{self, Isa, Level, OnIsa},
     key,
+    tile::{Source, Tile},
 };
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -36,6 +37,7 @@ pub(super) struct ByteRows {
     rows: Buffer<u8>,
     norms: Buffer<i32>,
     stride: usize,
+    dim: usize,
 }
 
 impl ByteRows {
@@ -57,7 +59,7 @@ impl ByteRows {
                 padding.fill(ZERO);
             },
         );
-        Self { rows, norms, stride }
+        Self { rows, norms, stride, dim }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -107,7 +109,7 @@ impl ByteRows {
         let stride = dim.next_multiple_of(LINE);
         let rows = arrays.take("rows", checked_area("rows", len, stride)?)?;
         let norms = arrays.take("norms", len)?;
-        Ok(Self { rows, norms, stride })
+        Ok(Self { rows, norms, stride, dim })
     }
 
     /// Scores squared L2 distances against integers whose step is `2^coarse` of the rows'; `step` is
@@ -367,6 +369,13 @@ impl Space for ByteSpace<'_> {
             isa::dispatch(Level::current(), measure);
         });
         add_augmentation(self.augment, from, to, keys);
+    }
+
+    fn gather(&self, points: &[u32], tile: &mut Tile) -> bool {
+        let ByteRows { rows, norms, stride, dim } = self.rows;
+        let source = Source { rows, norms, stride: *stride, dim: *dim, augment: self.augment };
+        tile.gather(source, points);
+        true
     }
 
     fn value(&self, key: u32) -> f64 {

@@ -43,6 +43,12 @@ use std::{fmt, str::FromStr, sync::OnceLock};
 /// How many codes lie side by side for [`Isa::scan_block`].
 pub const BLOCK: usize = 32;
 
+/// How many rows lie side by side in a panel, for [`Isa::dot_panels`].
+pub const PANEL: usize = 16;
+
+/// Bytes that four values of each row of a panel take.
+pub const PANEL_BYTES: usize = 4 * PANEL;
+
 /// Bytes that one group of 4 bits takes: in a block's codes, and in the tables.
 const GROUP: usize = 16;
 
@@ -81,7 +87,7 @@ pub enum Level {
 /// sealed: the tokens of this module are all there are, and none can be made where it would be a lie.
 ///
 /// ```compile_fail,E0277
-/// use crinoid_quant::{Isa, Level, isa::{BLOCK, Portable}};
+/// use crinoid_quant::{Isa, Level, isa::{BLOCK, PANEL, PANEL_BYTES, Portable}};
 /// use half::f16;
 ///
 /// #[derive(Clone, Copy, Debug)]
@@ -99,6 +105,8 @@ pub enum Level {
 ///     fn hamming_rows<const N: usize>(self, r: [&[u64]; N], q: &[u64]) -> [u32; N] { Portable.hamming_rows(r, q) }
 ///     fn bit_dot_rows<const N: usize>(self, r: [&[u64]; N], q: &[u64]) -> [i32; N] { Portable.bit_dot_rows(r, q) }
 ///     fn scan_block(self, c: &[u8], t: &[u8]) -> [u32; BLOCK] { Portable.scan_block(c, t) }
+///     fn dot_panels(self, l: &[[i8; PANEL_BYTES]], r: &[[u8; PANEL_BYTES]]) -> [[i32; PANEL]; PANEL] { Portable.dot_panels(l, r) }
+///     fn below(self, v: &[u32; PANEL], limit: u32) -> u32 { Portable.below(v, limit) }
 ///     fn prefetch<T>(self, _: &[T], _: usize) {}
 /// }
 /// ```
@@ -160,6 +168,23 @@ pub trait Isa: sealed::Sealed + Copy + Send + Sync + fmt::Debug + 'static {
     /// # Panics
     /// When `codes` and `tables` differ in length, or are no whole number of groups of 16 bytes.
     fn scan_block(self, codes: &[u8], tables: &[u8]) -> [u32; BLOCK];
+
+    /// Inner products of each of sixteen rows with each of sixteen others: `products[i][j]` is that of row `i` of
+    /// `left` with row `j` of `right`. Element `q` of a panel holds values `4 q .. 4 q + 4` of all its rows, row after
+    /// row, so that a register takes the same four values of sixteen rows and four of one row stand against all of
+    /// them: a product of matrices. Exact modulo 2^32 always, and exact while there are at most 16,448 elements
+    /// (`4 * 255 * 128 * 16_448 < 2^31`).
+    ///
+    /// # Panics
+    /// When the panels differ in length.
+    fn dot_panels(
+        self,
+        left: &[[i8; PANEL_BYTES]],
+        right: &[[u8; PANEL_BYTES]],
+    ) -> [[i32; PANEL]; PANEL];
+
+    /// Which of `values` are below `limit`: bit `i` stands for `values[i]`.
+    fn below(self, values: &[u32; PANEL], limit: u32) -> u32;
 
     /// Sums of table entries, `sum_m tables[256 m + row[m]]`: asymmetric distances of product codes.
     /// Exact while a row has at most 65,537 bytes (`65,535 m < 2^32`). The same scalar code on every

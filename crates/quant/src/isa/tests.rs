@@ -31,6 +31,7 @@ impl OnIsa for Check {
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
         self.scan(isa);
+        self.panels(isa);
         self.batch::<I, 1>(isa);
         self.batch::<I, 2>(isa);
         self.batch::<I, 4>(isa);
@@ -53,6 +54,34 @@ impl Check {
             (0..len).map(|g| u32::from(tables[16 * g + usize::from(nibble(g))])).sum()
         });
         assert_eq!(isa.scan_block(codes, tables), want);
+    }
+
+    /// `len` values, rounded up to whole elements, of sixteen rows and sixteen others.
+    fn panels<I: Isa>(&self, isa: I) {
+        let Self { len, offset, seed } = *self;
+        let elements = len.div_ceil(4);
+        let bytes = |seed| -> Vec<u8> {
+            let size = offset + PANEL_BYTES * elements;
+            (0..size).map(|i| extreme(hash(seed, i)) as u8).collect()
+        };
+        let (left, right) = (bytes(seed ^ 9), bytes(!seed ^ 9));
+        let (left, right): (&[i8], &[u8]) =
+            (bytemuck::cast_slice(&left[offset..]), &right[offset..]);
+        let value = |row: usize, i: usize| i / 4 * PANEL_BYTES + 4 * row + i % 4;
+        let want: [[i32; PANEL]; PANEL] = std::array::from_fn(|i| {
+            std::array::from_fn(|j| {
+                let term = |k| i32::from(left[value(i, k)]) * i32::from(right[value(j, k)]);
+                (0..4 * elements).map(term).fold(0, i32::wrapping_add)
+            })
+        });
+        let products = isa.dot_panels(left.as_chunks().0, right.as_chunks().0);
+        assert_eq!(products, want);
+
+        let values: [u32; PANEL] = std::array::from_fn(|i| extreme(hash(seed ^ 3, i)) as u32);
+        for limit in [0, 1, values[7], values[7].wrapping_add(1), 1 << 31, u32::MAX] {
+            let want = (0..PANEL).filter(|&i| values[i] < limit).map(|i| 1 << i).sum::<u32>();
+            assert_eq!(isa.below(&values, limit), want);
+        }
     }
 
     fn batch<I: Isa, const N: usize>(&self, isa: I) {

@@ -1,7 +1,7 @@
 //! What the tokens of `std::arch` have in common: how they are made, and how they reach their kernels.
 
 /// A token of a level, its detection and its [`Isa`](crate::Isa): each method calls the function of the same
-/// purpose in the modules `float`, `bytes`, `bits` and `scan` beside the call of this macro.
+/// purpose in the modules `float`, `bytes`, `bits`, `scan` and `panels` beside the call of this macro.
 ///
 /// The features are named once, for detection and for compilation: that makes the `unsafe` sound.
 macro_rules! token {
@@ -98,6 +98,22 @@ macro_rules! token {
             fn scan_block(self, codes: &[u8], tables: &[u8]) -> [u32; BLOCK] {
                 // SAFETY: the token is proof that the CPU has the features.
                 unsafe { scan::scan_block(codes, tables) }
+            }
+
+            #[inline(always)]
+            fn dot_panels(
+                self,
+                left: &[[i8; PANEL_BYTES]],
+                right: &[[u8; PANEL_BYTES]],
+            ) -> [[i32; PANEL]; PANEL] {
+                // SAFETY: the token is proof that the CPU has the features.
+                unsafe { panels::dot_panels(left, right) }
+            }
+
+            #[inline(always)]
+            fn below(self, values: &[u32; PANEL], limit: u32) -> u32 {
+                // SAFETY: the token is proof that the CPU has the features.
+                unsafe { panels::below(values, limit) }
             }
 
             #[inline(always)]

@@ -3,10 +3,11 @@
 mod bits;
 mod bytes;
 mod float;
+mod panels;
 mod reduce;
 mod scan;
 
-use super::{BLOCK, Isa, Level, OnIsa, token::token};
+use super::{BLOCK, Isa, Level, OnIsa, PANEL, PANEL_BYTES, token::token};
 use half::f16;
 
 token! {

@@ -3,9 +3,10 @@
 mod bits;
 mod bytes;
 mod float;
+mod panels;
 mod scan;
 
-use super::{BLOCK, Isa, Level, OnIsa, token::token};
+use super::{BLOCK, Isa, Level, OnIsa, PANEL, PANEL_BYTES, token::token};
 use half::f16;
 use std::arch::{aarch64::*, asm, is_aarch64_feature_detected};
 

@@ -3,7 +3,7 @@
 
 mod fused;
 
-use super::{BLOCK, Element, GROUP, Isa, Level, SUMS, groups, lengths, planes};
+use super::{BLOCK, Element, GROUP, Isa, Level, PANEL, PANEL_BYTES, SUMS, groups, lengths, planes};
 use half::f16;
 use wide::{f32x16, i16x16, i32x8};
 
@@ -132,7 +132,44 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn dot_panels(
+        self,
+        left: &[[i8; PANEL_BYTES]],
+        right: &[[u8; PANEL_BYTES]],
+    ) -> [[i32; PANEL]; PANEL] {
+        assert_eq!(left.len(), right.len(), "panels differ in length");
+        let mut products = [[0; PANEL]; PANEL];
+        for (row, products) in products.iter_mut().enumerate() {
+            // Four rows of `right` to a register, two sums for each.
+            let mut sums = [i32x8::ZERO; 4];
+            for (w, u) in left.iter().zip(right) {
+                let w = w.as_chunks::<4>().0[row].map(i16::from);
+                let w = i16x16::from(std::array::from_fn::<_, 16, _>(|i| w[i % 4]));
+                for (sum, u) in sums.iter_mut().zip(u.as_chunks::<16>().0) {
+                    *sum += i16x16::from(u.map(i16::from)).dot(w);
+                }
+            }
+            for (four, sum) in products.as_chunks_mut::<4>().0.iter_mut().zip(sums) {
+                let pairs = sum.to_array();
+                *four = std::array::from_fn(|i| pairs[2 * i].wrapping_add(pairs[2 * i + 1]));
+            }
+        }
+        products
+    }
+
+    #[inline(always)]
+    fn below(self, values: &[u32; PANEL], limit: u32) -> u32 {
+        below(values, limit)
+    }
+
+    #[inline(always)]
     fn prefetch<T>(self, _slice: &[T], _index: usize) {}
+}
+
+/// See [`Isa::below`].
+#[inline(always)]
+pub(super) fn below(values: &[u32; PANEL], limit: u32) -> u32 {
+    (0..).zip(values).fold(0, |mask, (i, &value)| mask | u32::from(value < limit) << i)
 }
 
 /// See [`Isa::look_up_rows`]. Table by table, so that each is fetched once for all rows.
