@@ -20,8 +20,10 @@
 #![forbid(unsafe_code)]
 
 pub mod adjacency;
+mod block;
 pub mod builder;
 pub mod candidate;
+mod carve;
 pub mod copies;
 mod crinoid;
 mod descent;
@@ -34,10 +36,13 @@ mod link_table;
 pub mod live;
 mod medoid;
 mod order;
+mod partition;
+mod pick;
 pub mod queries;
 pub mod random;
 pub mod reorder;
 mod repair;
+mod reservoir;
 mod scratch;
 mod search;
 mod select;

@@ -27,7 +27,10 @@ pub(crate) enum Rule {
 }
 
 /// The final selection: relaxed (alpha 1.46) at first, strict (alpha 0.91) when the list is full.
-pub(crate) const RELAXED_THEN_STRICT: Rule = Rule::Sliding { from: 0.685, to: 1.1 };
+pub(crate) const RELAXED_THEN_STRICT: Rule = Rule::Sliding { from: SLACK[0], to: SLACK[1] };
+
+/// The slack of [`RELAXED_THEN_STRICT`]: for an empty list and for a full one.
+pub(crate) const SLACK: [f64; 2] = [0.685, 1.1];
 
 /// Selects at most `keep` of `scratch.candidates` (ascending) into `scratch.chosen`.
 ///

@@ -1,12 +1,12 @@
 //! The published builders.
 
-use crate::{builder::Builder, crinoid, descent, hnsw, vamana};
+use crate::{builder::Builder, crinoid, descent, hnsw, partition, vamana};
 use crinoid_quant::{Version, versions::UnknownVersion};
 
 /// A published builder, and what makes it.
 type Row = (Version, fn() -> Box<dyn Builder>);
 
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 13] = [
     (
         Version::new(
             "hnsw-closest",
@@ -97,6 +97,15 @@ const ROWS: [Row; 12] = [
             "our own measurements",
         ),
         || Box::new(crinoid::SECOND),
+    ),
+    (
+        Version::new(
+            "partition",
+            1,
+            "near-exact lists from all pairs within overlapping partitions, the champion's selection",
+            "PiPNN (Rubel et al. 2026); our own measurements",
+        ),
+        || Box::new(partition::Partition),
     ),
 ];
 
