@@ -54,7 +54,8 @@ impl Picker {
         ids.clear();
         ids.extend(candidates.iter().map(|candidate| candidate.id()));
         block.load(space, ids);
-        (matrix.clear(), starts.clear());
+        matrix.clear();
+        starts.clear();
         for panel in 0..block.panels() {
             block.keys(space, panel, (block, panel), keys);
             starts.push(matrix.len());
