@@ -53,7 +53,7 @@ pub mod attributes {
 #[cfg(all(feature = "collection", feature = "files"))]
 pub mod tables;
 
-/// Vectors in the files people have; [`files::read_vectors`](crinoid_files::read_vectors) reads any of them, and
+/// Vectors in the files people have; [`files::read_vectors`] reads any of them, and
 /// `files::arrow::to_vectors` takes arrays of arrow without a copy (feature `arrow`).
 #[cfg(feature = "files")]
 pub use crinoid_files as files;
