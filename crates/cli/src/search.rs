@@ -109,13 +109,12 @@ impl Search {
                 true => None,
                 false => Some(input::typed(&self.vector)?),
             };
-            output.add(words::answers(
-                &target,
-                &self.text,
-                vectors.as_ref(),
-                &options,
-                self.fuse,
-            )?)?;
+            let Target::Collection { rows, .. } = &target else {
+                bail!(
+                    "--text: an index has no texts: search a collection (crinoid add --text COLUMN)"
+                );
+            };
+            output.add(words::answers(rows, &self.text, vectors.as_ref(), &options, self.fuse)?)?;
             return output.finish();
         }
         let Some(path) = &self.queries else {

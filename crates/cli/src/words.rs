@@ -1,8 +1,11 @@
 //! `crinoid search --text`: the texts of a collection, by their words alone or beside vectors.
 
-use crate::{output::Answer, search::Target};
-use anyhow::{Context, bail, ensure};
-use crinoid::{SearchOptions, Vectors};
+use crate::output::Answer;
+#[cfg(not(feature = "text"))]
+use anyhow::bail;
+#[cfg(feature = "text")]
+use anyhow::{Context, ensure};
+use crinoid::{SearchOptions, Snapshot, Vectors};
 use std::str::FromStr;
 
 /// How the answers by vector and the answers by words make one order.
@@ -30,16 +33,13 @@ impl FromStr for Fuse {
 /// The answers to texts, each beside a vector where there are vectors.
 #[cfg(feature = "text")]
 pub(crate) fn answers(
-    target: &Target,
+    rows: &Snapshot,
     texts: &[String],
     vectors: Option<&Vectors>,
     options: &SearchOptions,
     fuse: Fuse,
 ) -> anyhow::Result<Vec<Answer>> {
     use crinoid::{Fusion, HybridOptions};
-    let Target::Collection { rows, .. } = target else {
-        bail!("--text: an index has no texts: search a collection (crinoid add --text COLUMN)");
-    };
     let fusion = match fuse {
         Fuse::Ranks => Fusion::default(),
         Fuse::Weight(weight) => Fusion::Weighted(weight),
@@ -66,7 +66,7 @@ pub(crate) fn answers(
 /// Refuses: nothing here cuts texts into words.
 #[cfg(not(feature = "text"))]
 pub(crate) fn answers(
-    _: &Target,
+    _: &Snapshot,
     _: &[String],
     _: Option<&Vectors>,
     _: &SearchOptions,

@@ -89,7 +89,7 @@ pub enum RetrieverError {
     /// The collection refused the query or cannot be read.
     #[cfg(feature = "collection")]
     #[error(transparent)]
-    Collection(#[from] Box<crate::collection::CollectionError>),
+    Collection(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// An index with an optional third stage: compressed graph search, rescoring, reranker.

@@ -30,6 +30,7 @@
 //! | `matches` | answers page by page |
 //! | `types` | ids, batches, options, errors |
 
+mod apply;
 mod attributes;
 mod backup;
 mod columns;
@@ -55,6 +56,7 @@ mod texts;
 mod time;
 mod types;
 mod upgrade;
+mod values;
 #[cfg(feature = "text")]
 mod words;
 /// What [`handover`] locks with; its test puts loom's in their place.
@@ -93,7 +95,8 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-use store::{Change, Store};
+use store::Store;
+use values::Change;
 
 /// The transactional file's name.
 const STORE: &str = "rows.redb";

@@ -4,9 +4,9 @@ use super::{
     attributes::Attributes,
     columns::{Columns, Described},
     expression::FilterExpr,
-    store::{Added, NewRow},
     texts::PartTexts,
     types::ExternalId,
+    values::{Added, NewRow},
 };
 use crate::index::{Filter, Index};
 use crinoid_quant::{Codes, Metric, Preparation, Vectors, codec::Float};

@@ -1,6 +1,9 @@
 //! A retriever over a collection: by vector or by vector and words, then a reranker that reads the stored texts.
 
-use super::{Collection, Snapshot, types::ExternalId};
+use super::{
+    Collection, Snapshot,
+    types::{CollectionError, ExternalId},
+};
 #[cfg(feature = "text")]
 use super::{Fusion, HybridOptions};
 use crate::{
@@ -147,7 +150,7 @@ impl<'a> CollectionRetriever<'a> {
         let options = SearchOptions { k: k.max(pool), ..self.options };
         let mut found = self.search(snapshot, vector, request.text, options)?;
         let ids: Vec<ExternalId> = found.iter().map(|found| found.id.clone()).collect();
-        let texts = Stored(self.collection.texts(&ids).map_err(Box::new)?);
+        let texts = Stored(self.collection.texts(&ids).map_err(refused)?);
         let mut report = None;
         let mut order: Vec<Hit> = (0..)
             .zip(&found)
@@ -183,7 +186,7 @@ impl<'a> CollectionRetriever<'a> {
         #[cfg(feature = "text")]
         if let Some((fusion, text)) = self.fusion.zip(text) {
             let options = HybridOptions::for_k(options.k).search(options).fusion(fusion);
-            let found = snapshot.search_hybrid(vector, text, &options).map_err(Box::new)?;
+            let found = snapshot.search_hybrid(vector, text, &options).map_err(refused)?;
             let one = |found: super::HybridMatch| Retrieved {
                 fused: Some(found.score),
                 ..Retrieved::from_vector(found.id, found.distance)
@@ -191,7 +194,7 @@ impl<'a> CollectionRetriever<'a> {
             return Ok(found.into_iter().map(one).collect());
         }
         let _ = text;
-        let found = snapshot.search(vector, &options).map_err(Box::new)?;
+        let found = snapshot.search(vector, &options).map_err(refused)?;
         let one = |found: super::Match| Retrieved::from_vector(found.id, Some(found.distance));
         Ok(found.into_iter().map(one).collect())
     }
@@ -207,4 +210,8 @@ impl fmt::Debug for CollectionRetriever<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CollectionRetriever({:?})", self.collection)
     }
+}
+
+fn refused(error: CollectionError) -> RetrieverError {
+    RetrieverError::Collection(Box::new(error))
 }

@@ -6,12 +6,13 @@
 use super::{
     attributes::Attributes,
     segment_name,
-    store::{attributes_of, caught, row_of, segment_of, text_of, vector},
+    store::caught,
     tables::{
         ATTRIBUTES, DESCRIBED, DIM, IDS, NAMES, NEXT_ROW, OPTIONS, ROWS, SEGMENTS, StoreError,
         TEXTS, WORDED, counter, damaged, is_current, of_row, state,
     },
     types::{CollectionError, CollectionOptions, ExternalId, Row},
+    values::{attributes_of, row_of, segment_of, text_of, vector},
 };
 use crate::index::Index;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};

@@ -9,14 +9,16 @@
 //! store refuses to be used any further.
 
 use super::{
-    attributes::{self, Attributes},
+    apply::{apply_entries, changed},
+    attributes::Attributes,
     tables::{
-        ATTRIBUTES, CHANGES, DESCRIBED, DIM, IDS, NAMES, NEXT_ROW, NEXT_SEGMENT, OPTIONS, ROWS,
-        SEGMENTS, STATE, StoreError, TEXTS, WORDED, complete, counter, damaged, init, is_current,
-        of_key, of_row, set_counter, state,
+        ATTRIBUTES, CHANGES, DESCRIBED, DIM, IDS, NAMES, NEXT_SEGMENT, OPTIONS, ROWS, SEGMENTS,
+        STATE, StoreError, TEXTS, WORDED, complete, counter, damaged, init, is_current, of_row,
+        set_counter, state,
     },
-    types::{Batch, CollectionError, CollectionOptions, Entry, ExternalId, Fitted, Row, Written},
+    types::{Batch, CollectionError, CollectionOptions, ExternalId, Row},
     upgrade,
+    values::{Change, Segment, Texts, attributes_of, row_of, segment_of, text_of, vector},
 };
 use crinoid_quant::{Preparation, Vectors};
 use redb::{
@@ -28,42 +30,8 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
-
-/// What the store knows of a segment.
-pub(super) struct Segment {
-    pub(super) digest: u64,
-    pub(super) rows: Vec<u64>,
-}
-
-/// A row that a batch added.
-pub(super) struct NewRow {
-    pub(super) id: ExternalId,
-    /// Its vector with all dimensions, prepared.
-    pub(super) full: Vec<f32>,
-    pub(super) attributes: Attributes,
-    pub(super) text: Option<Arc<str>>,
-}
-
-/// The rows that a batch added.
-pub(super) type Added = BTreeMap<u64, NewRow>;
-
-/// The texts of rows, those that have one.
-pub(super) type Texts = BTreeMap<u64, Arc<str>>;
-
-/// What a batch changed.
-pub(super) struct Change {
-    pub(super) added: Added,
-    /// Rows that died.
-    pub(super) killed: Vec<u64>,
-    /// Rows of earlier batches that got other attributes.
-    pub(super) described: BTreeMap<u64, Attributes>,
-    pub(super) written: Written,
-}
 
 /// Runs `work`; a panic in it is a damaged file.
 pub(super) fn caught<T>(
@@ -646,189 +614,4 @@ fn holders(path: &Path) -> Vec<u32> {
 
 pub(super) fn options_json(options: &CollectionOptions) -> Result<Vec<u8>, CollectionError> {
     serde_json::to_vec(options).map_err(|_| CollectionError::Damaged { what: OPTIONS.to_owned() })
-}
-
-/// The segment that the value of a number describes.
-pub(super) fn segment_of(number: u64, value: &[u8]) -> Result<Segment, StoreError> {
-    let bad = || damaged(format!("segment {number}"));
-    let key = number.to_le_bytes();
-    let content = of_row("segments", &key, &[]).open(value).ok_or_else(bad)?;
-    let (words, rest) = content.as_chunks::<8>();
-    let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
-    let digest = words.next().filter(|_| rest.is_empty()).ok_or_else(bad)?;
-    let rows: Vec<u64> = words.collect();
-    if rows.is_sorted_by(|a, b| a < b) { Ok(Segment { digest, rows }) } else { Err(bad()) }
-}
-
-/// The row that the value of an id names.
-pub(super) fn row_of(name: &[u8], value: &[u8]) -> Result<u64, StoreError> {
-    let row = of_key("ids", name).open(value).and_then(|row| row.try_into().ok());
-    let row = row.ok_or_else(|| {
-        let id = ExternalId::from_bytes(name);
-        damaged(format!("the row of `{}`", id.map_or_else(String::new, |id| id.to_string())))
-    })?;
-    Ok(u64::from_le_bytes(row))
-}
-
-/// The vector that the value of a row holds.
-pub(super) fn vector(
-    row: u64,
-    id: &ExternalId,
-    value: &[u8],
-    dim: usize,
-) -> Result<Vec<f32>, StoreError> {
-    let content = of_row("rows", &row.to_le_bytes(), &id.to_bytes()).open(value);
-    let floats = content.map(|content| content.as_chunks::<4>().0).filter(|f| f.len() == dim);
-    let floats = floats.ok_or_else(|| damaged(format!("the vector of `{id}` (row {row})")))?;
-    Ok(floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-}
-
-/// The attributes that the value of a row holds.
-pub(super) fn attributes_of(row: u64, value: &[u8]) -> Result<Attributes, StoreError> {
-    let content = of_row("attributes", &row.to_le_bytes(), &[]).open(value);
-    let attributes = content.and_then(attributes::from_bytes);
-    attributes.ok_or_else(|| damaged(format!("the attributes of row {row}")))
-}
-
-/// The text that the value of a row holds.
-pub(super) fn text_of(row: u64, value: &[u8]) -> Result<&str, StoreError> {
-    let content = of_row("texts", &row.to_le_bytes(), &[]).open(value);
-    let text = content.and_then(|content| str::from_utf8(content).ok());
-    text.ok_or_else(|| damaged(format!("the text of row {row}")))
-}
-
-/// A counter within a transaction that writes.
-fn counter_of(write: &WriteTransaction, name: &str) -> Result<u64, StoreError> {
-    let value = write.open_table(STATE)?.get(name)?.map(|value| value.value().to_vec());
-    let place = of_key("state", name.as_bytes());
-    let bytes = value.as_deref().and_then(|value| place.open(value)?.try_into().ok());
-    Ok(u64::from_le_bytes(bytes.ok_or_else(|| damaged(name))?))
-}
-
-/// Counts one change more.
-fn changed(write: &WriteTransaction) -> Result<(), StoreError> {
-    // A store that is older than this count has none yet.
-    let known = counter_of(write, CHANGES).unwrap_or(0);
-    set_counter(write, CHANGES, known + 1)
-}
-
-/// What a batch changes, or whose attributes have become too many by it, and how.
-type Applied = Result<Change, (ExternalId, String)>;
-
-fn apply_entries(
-    write: &WriteTransaction,
-    entries: Vec<(&ExternalId, Fitted<'_>)>,
-    prepared: Vec<Vec<f32>>,
-) -> Result<Applied, StoreError> {
-    let mut change = Change {
-        added: Added::new(),
-        killed: Vec::new(),
-        described: BTreeMap::new(),
-        written: Written::default(),
-    };
-    let mut rows = write.open_table(ROWS)?;
-    let mut names = write.open_table(NAMES)?;
-    let mut ids = write.open_table(IDS)?;
-    let mut described = write.open_table(ATTRIBUTES)?;
-    let mut texts = write.open_table(TEXTS)?;
-    let mut next = counter_of(write, NEXT_ROW)?;
-    // Rows that have attributes from now on, and rows that have none any more.
-    let (mut more, mut fewer) = (0, 0);
-    // And so of texts.
-    let (mut worded, mut wordless) = (0, 0);
-    for ((id, (entry, changes)), full) in entries.into_iter().zip(prepared) {
-        let name = id.to_bytes();
-        let old = ids.get(name.as_slice())?.map(|old| row_of(&name, old.value())).transpose()?;
-        let written = &mut change.written;
-        match (entry, old) {
-            (Entry::Put { only_new: true, .. }, Some(_)) => {
-                written.kept += 1;
-                continue;
-            }
-            (Entry::Update(_), None) => {
-                written.missing += 1;
-                continue;
-            }
-            (Entry::Update(_), Some(row)) => {
-                written.updated += 1;
-                let value = described.remove(row)?;
-                fewer += u64::from(value.is_some());
-                let value = value.map(|value| attributes_of(row, value.value())).transpose()?;
-                let mut attributes = value.unwrap_or_default();
-                for (name, value) in changes {
-                    match value {
-                        Some(value) => attributes.insert(name, value),
-                        None => attributes.remove(&name),
-                    };
-                }
-                match attributes::to_bytes(&attributes) {
-                    Ok(_) if attributes.is_empty() => {}
-                    Ok(bytes) => {
-                        let key = row.to_le_bytes();
-                        let value = of_row("attributes", &key, &[]).seal(&bytes);
-                        described.insert(row, value.as_slice())?;
-                        more += 1;
-                    }
-                    Err(why) => return Ok(Err((id.clone(), why))),
-                }
-                match change.added.get_mut(&row) {
-                    Some(added) => added.attributes = attributes,
-                    None => drop(change.described.insert(row, attributes)),
-                }
-                continue;
-            }
-            (Entry::Delete, None) => continue,
-            (Entry::Put { .. } | Entry::Delete, _) => {}
-        }
-        if let Some(row) = old {
-            ids.remove(name.as_slice())?;
-            rows.remove(row)?;
-            names.remove(row)?;
-            fewer += u64::from(described.remove(row)?.is_some());
-            wordless += u64::from(texts.remove(row)?.is_some());
-            change.described.remove(&row);
-            if change.added.remove(&row).is_none() {
-                change.killed.push(row);
-            }
-        }
-        let Entry::Put { vector, text, .. } = entry else {
-            written.deleted += 1;
-            continue;
-        };
-        let floats: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let row = next.to_le_bytes();
-        rows.insert(next, of_row("rows", &row, &name).seal(&floats).as_slice())?;
-        names.insert(next, of_row("names", &row, &[]).seal(&name).as_slice())?;
-        ids.insert(name.as_slice(), of_key("ids", &name).seal(&row).as_slice())?;
-        let known: Attributes =
-            changes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        if !known.is_empty() {
-            match attributes::to_bytes(&known) {
-                Ok(bytes) => {
-                    let value = of_row("attributes", &row, &[]).seal(&bytes);
-                    described.insert(next, value.as_slice())?;
-                    more += 1;
-                }
-                Err(why) => return Ok(Err((id.clone(), why))),
-            }
-        }
-        if let Some(text) = text {
-            let value = of_row("texts", &row, &[]).seal(text.as_bytes());
-            texts.insert(next, value.as_slice())?;
-            worded += 1;
-        }
-        let text = text.as_deref().map(Arc::from);
-        change.added.insert(next, NewRow { id: id.clone(), full, attributes: known, text });
-        next += 1;
-        *if old.is_some() { &mut written.updated } else { &mut written.inserted } += 1;
-    }
-    set_counter(write, NEXT_ROW, next)?;
-    changed(write)?;
-    for (name, more, fewer) in [(DESCRIBED, more, fewer), (WORDED, worded, wordless)] {
-        if more + fewer > 0 {
-            let known = (counter_of(write, name)? + more).checked_sub(fewer);
-            set_counter(write, name, known.ok_or_else(|| damaged(name))?)?;
-        }
-    }
-    Ok(Ok(change))
 }

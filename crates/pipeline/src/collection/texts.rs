@@ -56,10 +56,7 @@ pub(super) use with_words::load_words;
 #[cfg(feature = "text")]
 mod with_words {
     use crate::collection::{
-        maintain::Inner,
-        store::{Texts, View},
-        types::CollectionError,
-        words::Words,
+        maintain::Inner, store::View, types::CollectionError, values::Texts, words::Words,
         words_name,
     };
     use std::{
