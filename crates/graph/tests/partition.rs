@@ -48,6 +48,10 @@ fn pinned_bytes_at_any_number_of_threads() {
 
 #[test]
 fn every_simd_level_builds_the_same_bytes() {
+    // Where a level is forced from outside, the digests are its check.
+    if std::env::var_os("CRINOID_ISA").is_some() {
+        return;
+    }
     let this = std::env::current_exe().unwrap();
     for level in ["portable", "avx2", "avx512"] {
         let run = std::process::Command::new(&this)
@@ -146,7 +150,7 @@ fn peak() -> usize {
 #[test]
 #[cfg(target_os = "linux")]
 fn memory_is_as_bounded_as_it_says() {
-    const POINTS: usize = 60_000;
+    const POINTS: usize = 20_000;
     if std::env::var_os("CRINOID_TEST_MEMORY").is_none() {
         let run = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "memory_is_as_bounded_as_it_says"])
