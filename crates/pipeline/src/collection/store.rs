@@ -18,7 +18,9 @@ use super::{
     },
     types::{Batch, CollectionError, CollectionOptions, ExternalId, Row},
     upgrade,
-    values::{Change, Segment, Texts, attributes_of, row_of, segment_of, text_of, vector},
+    values::{
+        Change, Segment, Texts, attributes_of, row_of, row_under, segment_of, text_of, vector,
+    },
 };
 use crinoid_quant::{Preparation, Vectors};
 use redb::{
@@ -134,6 +136,7 @@ impl View {
     }
 
     /// How many rows have a text.
+    #[cfg(feature = "text")]
     pub(super) fn worded(&self) -> Result<u64, StoreError> {
         counter(&self.read, WORDED)
     }
@@ -378,9 +381,7 @@ impl Store {
             let (ids, rows) = (read.open_table(IDS)?, read.open_table(ROWS)?);
             let (described, texts) = (read.open_table(ATTRIBUTES)?, read.open_table(TEXTS)?);
             let one = |id: &ExternalId| {
-                let name = id.to_bytes();
-                let Some(value) = ids.get(name.as_slice())? else { return Ok(None) };
-                let row = row_of(&name, value.value())?;
+                let Some(row) = row_under(&ids, id)? else { return Ok(None) };
                 let Some(value) = rows.get(row)? else {
                     return Err(damaged(format!("`{id}`: its row {row}")));
                 };
@@ -409,9 +410,7 @@ impl Store {
             let read = db.begin_read()?;
             let (ids, texts) = (read.open_table(IDS)?, read.open_table(TEXTS)?);
             let one = |id: &ExternalId| {
-                let name = id.to_bytes();
-                let Some(value) = ids.get(name.as_slice())? else { return Ok(None) };
-                let row = row_of(&name, value.value())?;
+                let Some(row) = row_under(&ids, id)? else { return Ok(None) };
                 let value = texts.get(row)?;
                 let text = value.map(|value| text_of(row, value.value()).map(str::to_owned));
                 text.transpose()
@@ -421,6 +420,7 @@ impl Store {
     }
 
     /// The texts of those of `rows` that have one.
+    #[cfg(feature = "text")]
     pub(super) fn texts(&self, rows: impl Iterator<Item = u64>) -> Result<Texts, CollectionError> {
         self.view(|view| Ok(view.texts(rows)?))
     }

@@ -5,6 +5,7 @@ use super::{
     tables::{StoreError, damaged, of_key, of_row},
     types::{ExternalId, Written},
 };
+use redb::ReadableTable;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What the store knows of a segment.
@@ -58,6 +59,15 @@ pub(super) fn row_of(name: &[u8], value: &[u8]) -> Result<u64, StoreError> {
         damaged(format!("the row of `{}`", id.map_or_else(String::new, |id| id.to_string())))
     })?;
     Ok(u64::from_le_bytes(row))
+}
+
+/// The row that `id` names among `ids`, if any.
+pub(super) fn row_under(
+    ids: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    id: &ExternalId,
+) -> Result<Option<u64>, StoreError> {
+    let name = id.to_bytes();
+    ids.get(name.as_slice())?.map(|value| row_of(&name, value.value())).transpose()
 }
 
 /// The vector that the value of a row holds.
