@@ -137,6 +137,15 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// Gives the lock back by name. Closing the file is not enough: a process that another thread
+    /// is starting at this moment holds a copy of the descriptor until its program is loaded, and
+    /// the lock with it.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 /// Reads a journal without writing to it, so that it may be somebody else's. A file that does
 /// not exist is empty.
 ///

@@ -64,6 +64,18 @@ fn truncation_at_every_byte_loses_only_the_torn_record() {
     }
 }
 
+/// What a program that is being started leaves for a moment: a copy of the descriptor.
+#[test]
+fn a_dropped_journal_is_free_although_a_descriptor_was_inherited() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.jsonl");
+    let (journal, _) = Journal::open::<Note>(&path).unwrap();
+    let _inherited = journal.file.try_clone().unwrap();
+    assert!(matches!(Journal::open::<Note>(&path), Err(JournalError::Busy(_))));
+    drop(journal);
+    Journal::open::<Note>(&path).unwrap();
+}
+
 #[test]
 fn an_altered_byte_costs_its_own_line_only() {
     let folder = tempfile::tempdir().unwrap();
