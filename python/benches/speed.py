@@ -5,13 +5,15 @@ and hnswlib where they are there.
     python benches/speed.py --rows 100000 --dim 128
     python benches/speed.py --data sift-128-euclidean.hdf5 --json
 
-One thread everywhere. In every round each is measured as `crinoid bench` measures (the median of the passes that fit
+One thread everywhere. What a call costs by itself is told by an index of 16 rows, whose searches cost next to nothing:
+one call after the other against a batch of as many. In every round each is measured as `crinoid bench` measures (the median of the passes that fit
 into 0.4 seconds, three at least), in an order that turns, and medians of rounds are told: a machine that is busy for a
 while is busy for all of them.
 """
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -19,8 +21,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import crinoid
-import numpy as np
+# Threads of numpy's that wait for work keep a core busy.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import crinoid  # noqa: E402
+import numpy as np  # noqa: E402
 
 
 def options():
@@ -62,6 +67,21 @@ def exact(X, Q, metric, k):
         best = np.argpartition(far, k, axis=1)[:, :k]
         index[start : start + 256] = best
     return index
+
+
+def call_alone(dim):
+    """Microseconds that a call takes beyond the search that it is for."""
+    few = np.random.default_rng(0).normal(size=(16, dim)).astype(np.float32)
+    index, query, many = crinoid.Index.build(few), few[3].copy(), np.repeat(few[3:4], 4_000, axis=0)
+
+    def took(work):
+        started = time.perf_counter()
+        work()
+        return (time.perf_counter() - started) / len(many)
+
+    calls = [took(lambda: [index.search(query, 10) for _ in range(len(many))]) for _ in range(15)]
+    batches = [took(lambda: index.search(many, 10, threads=1)) for _ in range(15)]
+    return (statistics.median(calls) - statistics.median(batches)) * 1e6
 
 
 def main():
@@ -134,14 +154,16 @@ def main():
                 recall[name] = float(np.mean([len(set(map(int, a)) & set(b)) / k for a, b in zip(found, truth.tolist())]))
     micros = {name: statistics.median(all) * 1e6 for name, all in seconds.items()}
     shutil.rmtree(folder)
+    alone = call_alone(X.shape[1])
     if given.json:
         facts = {"rows": len(X), "dim": X.shape[1], "metric": metric, "k": k, "ef": ef, "recipe": index.recipe}
-        print(json.dumps(facts | {"microseconds": micros, "recall": recall, "rounds": seconds}))
+        print(json.dumps(facts | {"microseconds": micros, "recall": recall, "rounds": seconds, "call_alone": alone}))
         return
     print(f"{len(X)} x {X.shape[1]}, {metric}, k {k}, ef {ef}, {index.recipe}, medians of {given.rounds} rounds")
     for name, value in sorted(micros.items(), key=lambda pair: pair[1]):
         said = f"recall {recall[name]:.4f}" if name in recall else ""
         print(f"{name:24} {value:9.2f} us a query  {said}")
+    print(f"a call costs {alone:.2f} us by itself")
     if "crinoid, Rust alone" in micros:
         rust = micros["crinoid, Rust alone"]
         print(f"a batch takes {micros['crinoid, a batch'] / rust - 1:+.1%} of Rust's time, ", end="")

@@ -2,7 +2,7 @@
 
 use crate::{
     bar::Bar,
-    global::{Columns, Global},
+    global::{Columns, Global, Metrics},
     ids, input, say,
 };
 use anyhow::{Context, bail, ensure};
@@ -24,8 +24,8 @@ pub(crate) struct Build {
     /// The index to write.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// l2, ip or cosine [default: what the file declares, else l2].
-    #[arg(long)]
+    /// How far apart two vectors are [default: what the file declares, else l2].
+    #[arg(long, value_parser = Metrics)]
     metric: Option<Metric>,
     /// One version of each module, or `auto`: the fastest at equal recall on the data.
     #[arg(long)]

@@ -3,7 +3,7 @@
 use crate::{
     bar::Bar,
     events,
-    global::{Columns, Global},
+    global::{Columns, Global, Metrics},
     input, say,
 };
 use anyhow::{Context, bail, ensure};
@@ -32,8 +32,8 @@ pub(crate) struct Add {
     folder: PathBuf,
     /// Vectors, in any format that `build` reads; `-` reads JSON lines.
     input: PathBuf,
-    /// Of a new collection: l2, ip or cosine [default: what the file declares, else l2].
-    #[arg(long)]
+    /// Of a new collection: how far apart two vectors are [default: what the file declares, else l2].
+    #[arg(long, value_parser = Metrics)]
     metric: Option<Metric>,
     /// Of a new collection: one version of each module.
     #[arg(long)]

@@ -425,7 +425,10 @@ fn an_index_is_measured() {
 fn shells_and_manuals_are_served() {
     let room = Room::new();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(room.ok(&format!("completions {shell}")).contains("search"));
+        let script = room.ok(&format!("completions {shell}"));
+        assert!(script.contains("search"), "{shell}");
+        // What an option may be is offered as well.
+        assert!(script.contains("cosine"), "{shell}");
     }
     assert!(room.ok("man").contains(".TH crinoid 1"));
     assert!(room.ok("man search").contains(".TH crinoid-search 1"));
