@@ -8,7 +8,7 @@
 //! | [`diagnose`](mod@diagnose) | components, reachability, degrees, diameter |
 //! | [`candidate`] | key, id and a flag in one integer |
 //! | [`copies`] | rows that are the same vector |
-//! | [`live`] | a graph under insertion and deletion |
+//! | [`forget()`] | a graph without some of its nodes |
 //! | [`queries`] | links from sample queries |
 //! | [`reorder`] | renumbering |
 //! | [`levels`], [`random`] | layer assignment, counter-based randomness |
@@ -29,11 +29,11 @@ mod crinoid;
 mod descent;
 pub mod diagnose;
 mod entries;
+mod forget;
 mod hnsw;
 mod layer_space;
 pub mod levels;
 mod link_table;
-pub mod live;
 mod medoid;
 mod order;
 mod partition;
@@ -55,6 +55,6 @@ pub use builder::{BuildError, Builder, Params, Progress};
 pub use candidate::Candidate;
 pub use copies::Copies;
 pub use diagnose::{Diagnosis, LevelDiagnosis, diagnose};
-pub use live::{ForgetError, LiveError, LiveGraph, forget};
+pub use forget::{ForgetError, forget};
 pub use repair::repair;
 pub use versions::{CHAMPION, PREDECESSOR, VERSIONS, builder};

@@ -135,14 +135,6 @@ impl LinkTable {
         Ok(Graph::new(links, self.len(), self.cap, entry, layers)?)
     }
 
-    /// Makes room for `len` rows; those there are stay.
-    pub(crate) fn grow(&mut self, len: usize) {
-        let len = len.max(self.len());
-        self.ids.resize(len * self.cap, 0);
-        self.keys.resize(len * self.cap, 0);
-        self.fill.resize(len, Fill::default());
-    }
-
     /// Whether the row of `slot` is full.
     pub(crate) fn is_full(&self, slot: u32) -> bool {
         usize::from(self.fill[slot as usize].len) == self.cap

@@ -139,11 +139,6 @@ impl<'a> SingleLayer<'a> {
     /// links are never given away, so nothing that was reached is lost again. `ef` bounds the
     /// search for each node; a leaf of the tree always has room where the search finds none.
     pub(crate) fn attach(&mut self, ef: usize) {
-        self.attach_where(ef, |_| true);
-    }
-
-    /// As [`attach`](Self::attach), for the nodes that are `wanted`; the others have no links.
-    pub(crate) fn attach_where(&mut self, ef: usize, wanted: impl Fn(u32) -> bool) {
         let mut tree = Tree { parents: vec![NONE; self.rows.len()], reached: Vec::new() };
         if self.entry == NONE {
             return;
@@ -152,7 +147,7 @@ impl<'a> SingleLayer<'a> {
         let spare = std::mem::take(&mut self.spare);
         let mut scratch = spare.take();
         for node in 0..self.rows.len() as u32 {
-            if tree.parents[node as usize] != NONE || !wanted(node) {
+            if tree.parents[node as usize] != NONE {
                 continue;
             }
             let mut parent = self.entry;
