@@ -8,7 +8,7 @@ use crinoid::{
 use pyo3::{
     intern,
     prelude::*,
-    types::{PyDict, PyInt, PyList, PySet, PyString, PyTuple},
+    types::{PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple},
 };
 
 /// A value as it goes in; `None` for None.
@@ -17,7 +17,14 @@ fn value(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     if given.is_none() {
         return Ok(None);
     }
-    if let Ok(flag) = given.extract::<bool>() {
+    // What most values are, by type: an extraction that fails makes an exception that nobody sees.
+    if let Ok(float) = given.cast_exact::<PyFloat>() {
+        return Ok(Some(Value::Float(float.value())));
+    }
+    if !given.is_exact_instance_of::<PyInt>()
+        && !given.is_exact_instance_of::<PyString>()
+        && let Ok(flag) = given.extract::<bool>()
+    {
         return Ok(Some(Value::Bool(flag)));
     }
     if let Ok(text) = given.cast::<PyString>() {

@@ -178,6 +178,12 @@ impl<T: Pod> Buffer<T> {
         }
     }
 
+    /// These values under another owner, without a copy: not where they are shared bytes, whose owner (a mapped file)
+    /// would live on with them, and whose address need not be that of a line.
+    pub(crate) fn owned(&self) -> Option<Self> {
+        (!matches!(self.storage, Storage::Shared(_))).then(|| self.clone())
+    }
+
     /// The values as a slice.
     #[inline]
     pub fn as_slice(&self) -> &[T] {

@@ -27,6 +27,53 @@ pub(super) fn changed(write: &WriteTransaction) -> Result<(), StoreError> {
     set_counter(write, CHANGES, known + 1)
 }
 
+/// About how many bytes entries bring into the store.
+fn bytes_of(entries: &[(&ExternalId, Fitted<'_>)]) -> u64 {
+    let one = |(_, (entry, _)): &(&ExternalId, Fitted<'_>)| match entry {
+        Entry::Put { vector, text, .. } => {
+            size_of_val(vector.as_slice()) + text.as_ref().map_or(0, String::len) + PER_ROW
+        }
+        Entry::Update(_) | Entry::Delete => 0,
+    };
+    entries.iter().map(one).sum::<usize>() as u64
+}
+
+/// Bytes of a row besides its vector and its text, about.
+const PER_ROW: usize = 256;
+
+/// The file doubles whenever it is full, and each time syncs: what brings more than there is would make it sync over
+/// and over. So room is made at once, by a value that is removed again before anything is written.
+fn make_room(write: &WriteTransaction, bytes: u64, file: u64) -> Result<(), StoreError> {
+    if bytes.saturating_mul(2) > file {
+        let mut rows = write.open_table(ROWS)?;
+        // The file grows by twice the pages of the value, whose number is a power of two.
+        drop(rows.insert_reserve(u64::MAX, bytes.min(LARGEST_ROOM) as usize)?);
+        drop(rows.remove(u64::MAX)?);
+    }
+    Ok(())
+}
+
+/// The most room that is made at once.
+const LARGEST_ROOM: u64 = 1 << 28;
+
+/// Stores the attributes of a row, where there are any: whether there are, or why they cannot be stored.
+fn describe(
+    table: &mut redb::Table<'_, u64, &'static [u8]>,
+    row: u64,
+    attributes: &Attributes,
+) -> Result<Result<bool, String>, StoreError> {
+    if attributes.is_empty() {
+        return Ok(Ok(false));
+    }
+    let bytes = match attributes::to_bytes(attributes) {
+        Ok(bytes) => bytes,
+        Err(why) => return Ok(Err(why)),
+    };
+    let value = of_row("attributes", &row.to_le_bytes(), &[]).seal(&bytes);
+    table.insert(row, value.as_slice())?;
+    Ok(Ok(true))
+}
+
 /// What a batch changes, or whose attributes have become too many by it, and how.
 pub(super) type Applied = Result<Change, (ExternalId, String)>;
 
@@ -34,6 +81,7 @@ pub(super) fn apply_entries(
     write: &WriteTransaction,
     entries: Vec<(&ExternalId, Fitted<'_>)>,
     prepared: Vec<Vec<f32>>,
+    file: u64,
 ) -> Result<Applied, StoreError> {
     let mut change = Change {
         added: Added::new(),
@@ -41,6 +89,8 @@ pub(super) fn apply_entries(
         described: BTreeMap::new(),
         written: Written::default(),
     };
+    make_room(write, bytes_of(&entries), file)?;
+    let mut sealed = Vec::new();
     let mut rows = write.open_table(ROWS)?;
     let mut names = write.open_table(NAMES)?;
     let mut ids = write.open_table(IDS)?;
@@ -76,14 +126,8 @@ pub(super) fn apply_entries(
                         None => attributes.remove(&name),
                     };
                 }
-                match attributes::to_bytes(&attributes) {
-                    Ok(_) if attributes.is_empty() => {}
-                    Ok(bytes) => {
-                        let key = row.to_le_bytes();
-                        let value = of_row("attributes", &key, &[]).seal(&bytes);
-                        described.insert(row, value.as_slice())?;
-                        more += 1;
-                    }
+                match describe(&mut described, row, &attributes)? {
+                    Ok(some) => more += u64::from(some),
                     Err(why) => return Ok(Err((id.clone(), why))),
                 }
                 match change.added.get_mut(&row) {
@@ -110,22 +154,18 @@ pub(super) fn apply_entries(
             written.deleted += 1;
             continue;
         };
-        let floats: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
         let row = next.to_le_bytes();
-        rows.insert(next, of_row("rows", &row, &name).seal(&floats).as_slice())?;
+        of_row("rows", &row, &name).seal_into(&mut sealed, |value| {
+            value.extend(vector.iter().flat_map(|x| x.to_le_bytes()));
+        });
+        rows.insert(next, sealed.as_slice())?;
         names.insert(next, of_row("names", &row, &[]).seal(&name).as_slice())?;
         ids.insert(name.as_slice(), of_key("ids", &name).seal(&row).as_slice())?;
         let known: Attributes =
             changes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        if !known.is_empty() {
-            match attributes::to_bytes(&known) {
-                Ok(bytes) => {
-                    let value = of_row("attributes", &row, &[]).seal(&bytes);
-                    described.insert(next, value.as_slice())?;
-                    more += 1;
-                }
-                Err(why) => return Ok(Err((id.clone(), why))),
-            }
+        match describe(&mut described, next, &known)? {
+            Ok(some) => more += u64::from(some),
+            Err(why) => return Ok(Err((id.clone(), why))),
         }
         if let Some(text) = text {
             let value = of_row("texts", &row, &[]).seal(text.as_bytes());

@@ -9,7 +9,7 @@ use super::{
     values::{Added, NewRow},
 };
 use crate::index::{Filter, Index};
-use crinoid_quant::{Codes, Metric, Preparation, Vectors, codec::Float};
+use crinoid_quant::{Buffer, Codes, Metric, Preparation, Vectors, codec::Float};
 use crinoid_search::{Bitmap, Exact};
 use std::sync::Arc;
 
@@ -117,20 +117,23 @@ impl Part {
 
     /// What a batch added; not empty.
     pub(super) fn from_added(added: Added, metric: Metric) -> Self {
-        let mut values = Vec::new();
-        let mut dim = 0;
+        let dim = added.values().next().map_or(1, |row| row.full.len().max(1));
+        let mut values = Buffer::zeroed(added.len() * dim);
+        let mut slots = values.make_mut().chunks_exact_mut(dim);
         let mut rows = Vec::with_capacity(added.len());
         let mut columns = Columns::default();
         let mut texts = Vec::with_capacity(added.len());
         for (place, (row, NewRow { id, full, attributes, text })) in (0..).zip(added) {
-            dim = full.len();
-            values.extend(full);
+            // All are of one dimension.
+            if let Some(slot) = slots.next().filter(|slot| slot.len() == full.len()) {
+                slot.copy_from_slice(&full);
+            }
             rows.push((row, id));
             columns.insert(place, &attributes);
             texts.push(text);
         }
         // Checked when the batch was prepared: finite, all of one dimension.
-        let full = Vectors::new(values.as_slice(), dim).unwrap_or_else(|_| Vectors::empty(dim));
+        let full = Vectors::new(values, dim).unwrap_or_else(|_| Vectors::empty(dim));
         let texts = PartTexts::in_memory(texts);
         Self::memory(rows, full, metric, Described::new(columns), texts)
     }
@@ -271,43 +274,58 @@ impl Part {
     }
 }
 
-/// Merges the last part in memory with those before it while they are no larger, dead rows left
-/// out: there are never more than a logarithmic number of parts, and a row is copied as often.
+/// So many parts in memory of about one size are merged into one.
+const FEW: usize = 4;
+
+/// Merges the last parts in memory into one while there are [`FEW`] of the last one's size or smaller, dead rows left
+/// out: there are never more than a logarithmic number of parts, and a row is copied as often. (Merging by twos copied
+/// it twice as often, for two thirds of the parts.)
 pub(super) fn merge_small(parts: &mut Vec<Part>, metric: Metric) {
-    while let [.., a, b] = parts.as_slice() {
-        let (Kind::Memory { full: first, .. }, Kind::Memory { full: second, .. }) =
-            (a.kind(), b.kind())
-        else {
-            return;
-        };
-        if a.live() > b.live() || a.frozen || b.frozen {
+    let size = |part: &Part| part.live().max(1).ilog(FEW);
+    while let Some(last) = parts.last() {
+        let most = size(last);
+        let small = |part: &&Part| part.is_memory() && !part.frozen && size(part) <= most;
+        let many = parts.iter().rev().take_while(small).count();
+        if many < FEW {
             return;
         }
-        let (mut rows, mut values, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut moved = [vec![None; a.len()], vec![None; b.len()]];
-        for ((part, full), moved) in [(a, first), (b, second)].into_iter().zip(&mut moved) {
+        let small = parts.split_off(parts.len() - many);
+        parts.extend(merged(&small, metric));
+    }
+}
+
+/// The live rows of parts in memory as one part, if there are any.
+fn merged(parts: &[Part], metric: Metric) -> Option<Part> {
+    let live = parts.iter().map(Part::live).sum();
+    let dim = parts.iter().find_map(|part| match part.kind() {
+        Kind::Memory { full, .. } => Some(full.dim().max(1)),
+        Kind::Segment { .. } => None,
+    })?;
+    let (mut rows, mut texts) = (Vec::with_capacity(live), Vec::with_capacity(live));
+    let mut values = Buffer::zeroed(live * dim);
+    let mut slots = values.make_mut().chunks_exact_mut(dim);
+    let mut moved: Vec<Vec<Option<u32>>> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let mut places = vec![None; part.len()];
+        if let Kind::Memory { full, .. } = part.kind() {
             for (place, vector) in full.rows().enumerate() {
-                if let Some(id) = part.id(place) {
-                    moved[place] = Some(rows.len() as u32);
+                if let Some(id) = part.id(place)
+                    && let Some(slot) = slots.next()
+                {
+                    places[place] = Some(rows.len() as u32);
                     rows.push((part.body.rows[place], id.clone()));
-                    values.extend_from_slice(vector);
+                    slot.copy_from_slice(vector);
                     texts.push(part.body.texts.get(place));
                 }
             }
         }
-        let dim = first.dim();
-        let moved = |at: usize| {
-            let moved = &moved[at];
-            move |place: u32| moved[place as usize]
-        };
-        let parts_moved = [(&a.described, moved(0)), (&b.described, moved(1))];
-        let described = Described::gathered(parts_moved.into_iter());
-        parts.truncate(parts.len() - 2);
-        if let Ok(full) = Vectors::new(values.as_slice(), dim)
-            && !rows.is_empty()
-        {
-            let texts = PartTexts::in_memory(texts);
-            parts.push(Part::memory(rows, full, metric, described, texts));
-        }
+        moved.push(places);
     }
+    let described = parts.iter().zip(&moved).map(|(part, places)| {
+        let moved = |place: u32| places[place as usize];
+        (&part.described, moved)
+    });
+    let described = Described::gathered(described);
+    let full = Vectors::new(values, dim).ok().filter(|_| !rows.is_empty())?;
+    Some(Part::memory(rows, full, metric, described, PartTexts::in_memory(texts)))
 }

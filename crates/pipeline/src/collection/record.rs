@@ -32,6 +32,15 @@ impl Place<'_> {
         [&self.checksum(content), content].concat()
     }
 
+    /// As [`seal`](Self::seal), into a buffer that is used again; `fill` appends the content.
+    pub(super) fn seal_into(&self, value: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+        value.clear();
+        value.extend_from_slice(&[0; CHECKSUM]);
+        fill(value);
+        let (place, content) = value.split_at_mut(CHECKSUM);
+        place.copy_from_slice(&self.checksum(content));
+    }
+
     /// The content of a stored value; `None` where it is not what was stored here.
     pub(super) fn open<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
         let (checksum, content) = value.split_at_checked(CHECKSUM)?;
@@ -48,6 +57,9 @@ mod tests {
         let place = |table, key| Place { table, key: [key, b"id"] };
         let value = place("rows", b"7").seal(b"content");
         assert_eq!(place("rows", b"7").open(&value), Some(&b"content"[..]));
+        let mut again = b"what was there before".to_vec();
+        place("rows", b"7").seal_into(&mut again, |value| value.extend_from_slice(b"content"));
+        assert_eq!(again, value);
         for bit in 0..value.len() * 8 {
             let mut flipped = value.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);

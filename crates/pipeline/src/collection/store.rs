@@ -333,10 +333,11 @@ impl Store {
         }
         let entries = batch.fitted(self.options.schema.as_ref())?;
         self.check_place()?;
+        let file = fs::metadata(&self.path).map_err(CollectionError::io(&self.path))?.len();
         let mut oversized = None;
         let result = self.with(|db| {
             let write = db.begin_write()?;
-            match apply_entries(&write, entries, prepared)? {
+            match apply_entries(&write, entries, prepared, file)? {
                 Ok(change) => {
                     write.commit()?;
                     Ok(Some(change))

@@ -90,14 +90,20 @@ impl<T: Element> Codes for FloatRows<T> {
     fn train(vectors: &Vectors, metric: Metric) -> Self {
         let (len, dim) = (vectors.len(), vectors.dim());
         let stride = dim.next_multiple_of(LINE);
-        let mut rows = Buffer::<T>::zeroed(len * stride);
-        rows.make_mut().par_chunks_mut(stride).zip(vectors.as_slice().par_chunks(dim)).for_each(
-            |(out, row)| {
+        // Rows that are whole lines already are taken as they are, without a copy.
+        let same = size_of::<T>() == size_of::<f32>() && stride == dim;
+        let taken =
+            vectors.buffer().owned().filter(|_| same).and_then(|own| own.reinterpret().ok());
+        let rows = taken.unwrap_or_else(|| {
+            let mut rows = Buffer::<T>::zeroed(len * stride);
+            let out = rows.make_mut().par_chunks_mut(stride);
+            out.zip(vectors.as_slice().par_chunks(dim)).for_each(|(out, row)| {
                 for (value, &x) in out.iter_mut().zip(row) {
                     *value = T::of(x);
                 }
-            },
-        );
+            });
+            rows
+        });
         let augment = match metric {
             Metric::InnerProduct => augmentation(vectors).as_slice().into(),
             Metric::L2 | Metric::Cosine => Buffer::default(),
