@@ -9,7 +9,8 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use crinoid::{
-    Batch, Collection, CollectionOptions, ExternalId, Metric, Recipe, Row,
+    Batch, Collection, CollectionError, CollectionOptions, ExternalId, Follower, Metric, Readable,
+    Recipe, Row,
     attributes::{FilterExpr, Kind, Schema, Value as Attribute},
     tables::attributes_of,
 };
@@ -54,6 +55,9 @@ pub(crate) struct Add {
     /// Leaves rows as they are whose ids are there already, instead of replacing them.
     #[arg(long)]
     keep: bool,
+    /// Lets other processes read the collection meanwhile; each block of rows is synced twice then.
+    #[arg(long)]
+    shared: bool,
     #[command(flatten)]
     columns: Columns,
 }
@@ -133,13 +137,46 @@ struct Named {
     text: bool,
 }
 
-fn open(folder: &Path) -> anyhow::Result<Collection> {
+fn is_there(folder: &Path) -> anyhow::Result<()> {
     ensure!(
         folder.is_dir(),
         "{}: there is no such collection: crinoid add makes one",
         folder.display()
     );
-    Ok(Collection::open(folder)?)
+    Ok(())
+}
+
+fn open(folder: &Path) -> anyhow::Result<Collection> {
+    is_there(folder)?;
+    Collection::open(folder).map_err(explained)
+}
+
+/// Opens a collection that is only read: beside whoever writes it, where he shares it, and beside others who read.
+pub(crate) fn open_to_read(folder: &Path) -> anyhow::Result<Box<dyn Readable>> {
+    is_there(folder)?;
+    match Follower::open(folder) {
+        Ok(follower) => Ok(Box::new(follower)),
+        // Nobody has it open, and it wants mending.
+        Err(CollectionError::Unclosed { .. }) => {
+            Ok(Box::new(Collection::open(folder).map_err(explained)?))
+        }
+        Err(error) => Err(explained(error)),
+    }
+}
+
+/// An error, and what to do about it from here.
+fn explained(error: CollectionError) -> anyhow::Error {
+    let todo = match &error {
+        CollectionError::InUse { .. } => Some(
+            "wait for it, or let it share the collection (crinoid add --shared, Collection::open_shared): get, list, \
+             search, export and info read it then",
+        ),
+        _ => None,
+    };
+    match todo {
+        Some(todo) => anyhow::anyhow!("{error}; {todo}"),
+        None => error.into(),
+    }
 }
 
 /// Whole numbers are numbers, unless all are texts.
@@ -190,7 +227,7 @@ impl Add {
         let (rows, dim) = (reader.rows(), reader.dim());
         let collection = match self.folder.exists() {
             true => {
-                let collection = Collection::open(&self.folder)?;
+                let collection = self.opened().map_err(explained)?;
                 self.agrees(&collection)?;
                 collection
             }
@@ -204,7 +241,14 @@ impl Add {
                     options.build.recipe = recipe.clone();
                 }
                 options.schema = self.schema()?;
-                Collection::create(&self.folder, dim, &options)?
+                let made = Collection::create(&self.folder, dim, &options)?;
+                match self.shared {
+                    true => {
+                        drop(made);
+                        self.opened()?
+                    }
+                    false => made,
+                }
             }
         };
         let teller = self.events.then(|| events::tell(global, &collection));
@@ -261,6 +305,13 @@ impl Add {
                 ("rows", left.into()),
             ],
         )
+    }
+
+    fn opened(&self) -> Result<Collection, CollectionError> {
+        match self.shared {
+            true => Collection::open_shared(&self.folder),
+            false => Collection::open(&self.folder),
+        }
     }
 
     fn schema(&self) -> anyhow::Result<Option<Schema>> {
@@ -355,10 +406,10 @@ impl Delete {
 
 impl Get {
     pub(crate) fn run(self, _: &Global) -> anyhow::Result<()> {
-        let collection = open(&self.named.folder)?;
+        let collection = open_to_read(&self.named.folder)?;
         for id in self.named.ids()? {
             let name = value(&id);
-            let Some(row) = collection.get_row(id)? else {
+            let Some(row) = collection.get_many(&[id])?.pop().flatten() else {
                 bail!("{}: there is no id {name}", self.named.folder.display());
             };
             let attributes: Map<String, Value> = row
@@ -397,10 +448,10 @@ impl Compact {
 
 impl List {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
-        let collection = open(&self.folder)?;
+        let snapshot = open_to_read(&self.folder)?.snapshot();
         let snapshot = match &self.filter {
-            Some(filter) => collection.filtered(filter)?,
-            None => collection.snapshot(),
+            Some(filter) => snapshot.filtered(filter)?.into(),
+            None => snapshot,
         };
         if self.count {
             return say::line(&snapshot.len().to_string());
@@ -414,10 +465,6 @@ impl List {
         }
         Ok(())
     }
-}
-
-pub(crate) fn sorted(collection: &Collection) -> Vec<ExternalId> {
-    collection.snapshot().list(None, usize::MAX)
 }
 
 pub(crate) fn value(id: &ExternalId) -> Value {

@@ -1,15 +1,12 @@
 //! `crinoid export`.
 
-use crate::{
-    bar::Bar,
-    collection::{sorted, value},
-    global::Global,
-    say,
-    search::Target,
-};
+use crate::{bar::Bar, collection::value, global::Global, say, search::Target};
 use anyhow::{Context, ensure};
 use clap::Args;
-use crinoid::{Collection, ExternalId, Vectors, tables::table_of};
+use crinoid::{
+    ExternalId, Readable, Vectors,
+    tables::{RESERVED, TEXT, TableError, table_of},
+};
 use crinoid_files::{Format, write, write_file, write_table};
 use serde_json::Value;
 use std::{
@@ -40,7 +37,7 @@ impl Export {
         if let (Target::Collection { rows, collection }, Some(Format::JsonLines)) =
             (&target, format)
         {
-            return self.lines(global, collection, &rows.list(None, usize::MAX));
+            return self.lines(global, &**collection, &rows.list(None, usize::MAX));
         }
         let bar = Bar::new(global, "exporting");
         let (mut values, mut dim) = (Vec::new(), 0);
@@ -57,17 +54,17 @@ impl Export {
                 }
                 names.map(|names| names.ids().clone())
             }
-            Target::Collection { collection, .. } => {
-                let ids = sorted(&collection);
+            Target::Collection { collection, rows } => {
+                let ids = rows.list(None, usize::MAX);
                 ensure!(!ids.is_empty(), "{name}: the collection is empty");
                 if matches!(format, Some(Format::Parquet | Format::Arrow)) {
-                    return self.table(global, &collection, &ids);
+                    return self.table(global, &*collection, &ids);
                 }
-                for (at, id) in ids.iter().enumerate() {
-                    let vector = collection.get(id.clone())?;
-                    let vector =
-                        vector.with_context(|| format!("{name}: id {} is gone", value(id)))?;
-                    push(vector, at, ids.len());
+                for (block, at) in ids.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+                    for ((id, row), at) in block.iter().zip(collection.get_many(block)?).zip(at..) {
+                        let row = row.ok_or_else(|| TableError::Gone(id.clone()));
+                        push(row.with_context(|| name.to_string())?.vector, at, ids.len());
+                    }
                 }
                 None
             }
@@ -94,7 +91,7 @@ impl Export {
     fn table(
         &self,
         global: &Global,
-        collection: &Collection,
+        collection: &dyn Readable,
         ids: &[ExternalId],
     ) -> anyhow::Result<()> {
         let bar = Bar::spin(global, "exporting");
@@ -122,7 +119,7 @@ impl Export {
     fn lines(
         &self,
         global: &Global,
-        collection: &Collection,
+        collection: &dyn Readable,
         ids: &[ExternalId],
     ) -> anyhow::Result<()> {
         let (bar, mut done, mut dim) = (Bar::new(global, "exporting"), 0, 0);
@@ -162,23 +159,19 @@ impl Export {
 }
 
 /// Rows as lines of JSON, and their dimension.
-fn lines(collection: &Collection, ids: &[ExternalId]) -> anyhow::Result<(Vec<u8>, usize)> {
+fn lines(collection: &dyn Readable, ids: &[ExternalId]) -> anyhow::Result<(Vec<u8>, usize)> {
     let (mut text, mut dim) = (Vec::new(), 0);
     for (id, row) in ids.iter().zip(collection.get_many(ids)?) {
-        let row = row.with_context(|| format!("id {} is gone", value(id)))?;
+        let row = row.ok_or_else(|| TableError::Gone(id.clone()))?;
         dim = row.vector.len();
         write!(text, "{{\"id\":{},\"vector\":", value(id))?;
         serde_json::to_writer(&mut text, &row.vector)?;
         for (name, attribute) in row.attributes {
-            ensure!(
-                !["id", "vector", "text"].contains(&name.as_str()),
-                "id {}: the attribute `{name}` has the name of another field: rename it",
-                value(id)
-            );
+            ensure!(!RESERVED.contains(&name.as_str()), TableError::Name(name));
             write!(text, ",{}:{}", Value::from(name), attribute.to_json())?;
         }
         if let Some(words) = row.text {
-            write!(text, ",\"text\":{}", Value::from(words))?;
+            write!(text, ",\"{TEXT}\":{}", Value::from(words))?;
         }
         text.push(b'}');
         text.push(b'\n');

@@ -1,9 +1,9 @@
 //! `crinoid info` and `crinoid verify`.
 
-use crate::{DAMAGED, global::Global, ids, say};
+use crate::{DAMAGED, collection::open_to_read, global::Global, ids, say};
 use anyhow::{bail, ensure};
 use clap::Args;
-use crinoid::{Collection, Index, diagnose};
+use crinoid::{Collection, CollectionError, Index, Readable, Recovery, diagnose};
 use crinoid_files::{Format, Options, hdf5, open};
 use serde_json::{Value, json};
 use std::{
@@ -95,9 +95,16 @@ fn kind_of(ids: &crinoid_files::Ids) -> &'static str {
 }
 
 fn collection(global: &Global, path: &Path) -> anyhow::Result<()> {
-    let collection = Collection::open(path)?;
-    let (snapshot, options, recovery) =
-        (collection.snapshot(), collection.options(), collection.recovery());
+    // Who may write it mends it; else it is read beside the process that writes it.
+    let (collection, recovery): (Box<dyn Readable>, _) = match Collection::open(path) {
+        Err(CollectionError::InUse { .. }) => (open_to_read(path)?, Recovery::default()),
+        opened => {
+            let collection = opened?;
+            let recovery = collection.recovery();
+            (Box::new(collection), recovery)
+        }
+    };
+    let (snapshot, options) = (collection.snapshot(), collection.options());
     say::facts(
         global,
         &[

@@ -2,6 +2,7 @@
 
 use crate::{
     bar::Bar,
+    collection::open_to_read,
     filter,
     global::{Columns, Global},
     ids, input,
@@ -11,7 +12,7 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use crinoid::{
-    Collection, ExternalId, Filter, Index, Metric, Neighbor, SearchOptions, Snapshot, Vectors,
+    ExternalId, Filter, Index, Metric, Neighbor, Readable, SearchOptions, Snapshot, Vectors,
     attributes::FilterExpr,
 };
 use crinoid_files::Names;
@@ -24,7 +25,8 @@ use std::{
 
 /// Searches an index or a collection.
 ///
-/// Distances are squared L2, the negated inner product, or 2 - 2 cos; lower is closer.
+/// Distances are squared L2, the negated inner product, or 2 - 2 cos; lower is closer. A collection can be written
+/// meanwhile by another process that shares it (`crinoid add --shared`).
 #[derive(Args)]
 #[command(after_help = "Examples:
   crinoid search x.crinoid --queries q.npy -k 10 --out answers.npy
@@ -156,7 +158,7 @@ pub(crate) enum Target {
     },
     /// A collection, and those of its rows that are searched.
     Collection {
-        collection: Collection,
+        collection: Box<dyn Readable>,
         rows: Arc<Snapshot>,
     },
 }
@@ -165,7 +167,7 @@ impl Target {
     /// Opens an index with the ids beside it, or a collection.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         if path.is_dir() {
-            let collection = Collection::open(path)?;
+            let collection = open_to_read(path)?;
             let rows = collection.snapshot();
             return Ok(Self::Collection { collection, rows });
         }

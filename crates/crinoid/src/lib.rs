@@ -23,8 +23,8 @@ pub use crinoid_graph::{BuildError, Diagnosis, Graph, Params, Progress, diagnose
 #[cfg(feature = "collection")]
 pub use crinoid_pipeline::collection::{
     Batch, Collection, CollectionError, CollectionOptions, CollectionRetriever, Event, ExternalId,
-    Failure, Follower, MAX_TEXT, Match, Matches, Recovery, Repair, Retrieved, Row, Snapshot,
-    Status, Verification, Written,
+    Failure, Follower, MAX_TEXT, Match, Matches, Readable, Recovery, Repair, Retrieved, Row,
+    Snapshot, Status, Verification, Written,
 };
 #[cfg(feature = "text")]
 pub use crinoid_pipeline::collection::{Fusion, HybridMatch, HybridOptions, TextMatch};

@@ -1,14 +1,17 @@
 //! Rows of a collection as tables: what files hold, and back.
 
 use crate::{
-    Collection, CollectionError, ExternalId, Row, VectorError, Vectors,
+    CollectionError, ExternalId, Readable, Row, VectorError, Vectors,
     attributes::{Attributes, Value},
 };
 use crinoid_files::{Column, Ids, Table, Values};
 use std::collections::BTreeMap;
 
 /// The name of the column of texts.
-const TEXT: &str = "text";
+pub const TEXT: &str = "text";
+
+/// The names that attributes cannot have where rows are exported: those of the other columns.
+pub const RESERVED: [&str; 3] = ["id", "vector", TEXT];
 
 /// Rows cannot be written to a file.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,7 @@ pub fn attributes_of(columns: &[Column], at: usize) -> Attributes {
 ///
 /// # Errors
 /// When the collection cannot be read, an id is not there, or an attribute is called `id`, `vector` or `text`.
-pub fn table_of(collection: &Collection, ids: &[ExternalId]) -> Result<Table, TableError> {
+pub fn table_of(collection: &dyn Readable, ids: &[ExternalId]) -> Result<Table, TableError> {
     let mut rows = Vec::with_capacity(ids.len());
     for block in ids.chunks(1_024) {
         for (id, row) in block.iter().zip(collection.get_many(block)?) {
@@ -67,7 +70,7 @@ pub fn table_of(collection: &Collection, ids: &[ExternalId]) -> Result<Table, Ta
             names.entry(name).or_insert_with(|| vec![None; rows.len()])[at] = Some(value);
         }
     }
-    if let Some(name) = names.keys().find(|name| ["id", "vector", TEXT].contains(*name)) {
+    if let Some(name) = names.keys().find(|name| RESERVED.contains(*name)) {
         return Err(TableError::Name((*name).to_owned()));
     }
     let column = |(name, values): (&str, Vec<Option<&Value>>)| Column {
@@ -133,7 +136,7 @@ fn values_of(values: &[Option<&Value>]) -> Values {
 #[allow(clippy::unwrap_used, reason = "tests report by panicking")]
 mod tests {
     use super::*;
-    use crate::{Batch, CollectionOptions};
+    use crate::{Batch, Collection, CollectionOptions};
 
     #[test]
     fn columns_have_the_type_of_their_values() {

@@ -7,10 +7,10 @@ mod common;
 
 use common::options;
 use crinoid_pipeline::{
-    SearchOptions,
+    EmbeddingSpace, QueryVector, Request, SearchOptions,
     collection::{
-        Attributes, Batch, Collection, CollectionError, CollectionOptions, ExternalId, FilterExpr,
-        Follower, Row,
+        Attributes, Batch, Collection, CollectionError, CollectionOptions, CollectionRetriever,
+        ExternalId, FilterExpr, Follower, Fusion, Readable, Row,
     },
 };
 use crinoid_quant::Metric;
@@ -240,4 +240,27 @@ fn who_has_a_collection_for_himself_is_named() {
     drop(Collection::open_shared(folder).unwrap());
     drop(follower);
     drop(Collection::open(folder).unwrap());
+}
+
+#[test]
+fn a_retriever_reads_what_another_one_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Collection::create(folder.path(), 2, &kept()).unwrap());
+    let writer = Collection::open_shared(folder.path()).unwrap();
+    let follower = Follower::open(folder.path()).unwrap();
+    (0..12).for_each(|at| write(&writer, at));
+    assert!(follower.refresh().unwrap());
+    let build = &follower.options().build;
+    let space = EmbeddingSpace::new(&build.provider, &build.model, 2);
+    let vector = QueryVector::Floats(&[3.0, 0.0]);
+    let request = Request { vector, space: &space, text: Some("batch7") };
+    let answers = |of: &dyn Readable| {
+        let retriever = CollectionRetriever::new(of, SearchOptions::for_k(20));
+        retriever.with_words(Fusion::default()).retrieve(&request).unwrap()
+    };
+    let found = answers(&follower);
+    assert_eq!((found.len(), answers(&writer).len()), (20, 20));
+    let says = |text: &str| found.iter().filter(|one| one.text.as_deref() == Some(text)).count();
+    // All that have the word, and the nearest.
+    assert!(says("of batch7") == 5 && says("of batch3") >= 1, "{found:?}");
 }

@@ -1,7 +1,7 @@
-//! Reading a collection that another process writes.
+//! Reading: a collection of one's own, or one that another process writes.
 
 use super::{
-    STORE,
+    Collection, STORE,
     handover::Handover,
     load::{Loaded, in_memory, load},
     snapshot::{Common, Snapshot},
@@ -14,6 +14,65 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
+
+/// What can be read, whoever writes it: a [`Collection`] or a [`Follower`].
+///
+/// ```
+/// # #[cfg(feature = "collection")] {
+/// use crinoid_pipeline::collection::{Collection, CollectionError, Follower, Readable};
+///
+/// /// Reads beside a writer where there may be one, and mends what needs mending where there is none.
+/// fn open(folder: &str) -> Result<Box<dyn Readable>, CollectionError> {
+///     Ok(match Follower::open(folder) {
+///         Err(CollectionError::Unclosed { .. }) => Box::new(Collection::open(folder)?),
+///         followed => Box::new(followed?),
+///     })
+/// }
+/// # assert!(open("nowhere").is_err()); }
+/// ```
+pub trait Readable: fmt::Debug + Send + Sync {
+    /// The state now, or that of the last [`Follower::refresh`].
+    fn snapshot(&self) -> Arc<Snapshot>;
+
+    /// How the collection was made.
+    fn options(&self) -> &CollectionOptions;
+
+    /// What is stored under each of `ids`, all at one time.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or does not hold what was written.
+    fn get_many(&self, ids: &[ExternalId]) -> Result<Vec<Option<Row>>, CollectionError>;
+
+    /// The texts stored under `ids`, all at one time.
+    ///
+    /// # Errors
+    /// As [`get_many`](Self::get_many).
+    fn texts(&self, ids: &[ExternalId]) -> Result<Vec<Option<String>>, CollectionError>;
+}
+
+macro_rules! readable {
+    ($($reader:ty),+) => {$(
+        impl Readable for $reader {
+            fn snapshot(&self) -> Arc<Snapshot> {
+                self.snapshot()
+            }
+
+            fn options(&self) -> &CollectionOptions {
+                self.options()
+            }
+
+            fn get_many(&self, ids: &[ExternalId]) -> Result<Vec<Option<Row>>, CollectionError> {
+                self.get_many(ids)
+            }
+
+            fn texts(&self, ids: &[ExternalId]) -> Result<Vec<Option<String>>, CollectionError> {
+                self.texts(ids)
+            }
+        }
+    )+};
+}
+
+readable!(Collection, Follower);
 
 /// A collection that this process only reads, while another one may write it.
 ///
@@ -129,6 +188,14 @@ impl Follower {
     /// When the store cannot be read, or does not hold what was written.
     pub fn get_many(&self, ids: &[ExternalId]) -> Result<Vec<Option<Row>>, CollectionError> {
         self.store.get(ids, true)
+    }
+
+    /// The texts stored under `ids` by now, as [`get_many`](Self::get_many).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn texts(&self, ids: &[ExternalId]) -> Result<Vec<Option<String>>, CollectionError> {
+        self.store.texts_of(ids)
     }
 
     /// How the collection was made.

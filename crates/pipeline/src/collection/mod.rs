@@ -66,7 +66,7 @@ mod sync {
 
 pub use attributes::{Attributes, Kind, MAX_ATTRIBUTE_TEXT, MAX_ATTRIBUTES, Schema, Value};
 pub use expression::{Comparison, FilterError, FilterExpr, Literal};
-pub use follow::Follower;
+pub use follow::{Follower, Readable};
 #[cfg(feature = "text")]
 pub use lexical::{Fusion, HybridMatch, HybridOptions, TextMatch};
 pub use matches::Matches;

@@ -1,11 +1,11 @@
 //! A retriever over a collection: by vector or by vector and words, then a reranker that reads the stored texts.
 
-use super::{
-    Collection, Snapshot,
-    types::{CollectionError, ExternalId},
-};
 #[cfg(feature = "text")]
 use super::{Fusion, HybridOptions};
+use super::{
+    Readable, Snapshot,
+    types::{CollectionError, ExternalId},
+};
 use crate::{
     error::SearchError,
     fingerprint::EmbeddingSpace,
@@ -64,7 +64,7 @@ pub struct Retrieved {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CollectionRetriever<'a> {
-    collection: &'a Collection,
+    collection: &'a dyn Readable,
     options: SearchOptions,
     #[cfg(feature = "text")]
     fusion: Option<Fusion>,
@@ -82,8 +82,8 @@ impl Texts for Stored {
 }
 
 impl<'a> CollectionRetriever<'a> {
-    /// Answers by vector.
-    pub fn new(collection: &'a Collection, options: SearchOptions) -> Self {
+    /// Answers by vector, of a [`Collection`](super::Collection) or a [`Follower`](super::Follower).
+    pub fn new(collection: &'a dyn Readable, options: SearchOptions) -> Self {
         Self {
             collection,
             options,
