@@ -248,7 +248,8 @@ class Events:
 class Collection:
     """A living set of vectors in a folder, by ids that are int or str: updated while it is searched.
 
-    What was acknowledged survives a crash. Only one process can have a collection open.
+    What was acknowledged survives a crash. One process can write a collection; others read it by `follow`, where
+    the writer opened it `shared`.
     """
 
     @staticmethod
@@ -270,7 +271,17 @@ class Collection:
     @staticmethod
     def open(folder: str | PathLike[str], *, shared: bool = False) -> Collection:
         """Opens the collection in `folder`, whatever state a crash left it in. shared: other processes may read
-        meanwhile (in Rust, by a `Follower`); every write syncs twice then."""
+        meanwhile by `follow`; every write syncs twice then."""
+
+    @staticmethod
+    def follow(folder: str | PathLike[str]) -> Collection:
+        """Opens the collection in `folder` for reading alone: beside a process that has it open `shared`, or where
+        nobody has it open. What writes raises StoreError, and so does what maintains. It sees the state of its last
+        `refresh`; `get`, `get_many` and `texts` look at the store itself."""
+
+    def refresh(self) -> bool:
+        """Takes over what another process has written since; says whether there was anything (of a collection that
+        was opened to be written: never)."""
 
     def upsert(
         self,
@@ -424,23 +435,34 @@ class Collection:
 
 @final
 class Retriever:
-    """An index whose best candidates are read, as texts, by a reranker.
+    """An index or a collection whose best candidates are read, as texts, by a reranker.
 
-    texts: a text per row of the index, None for a row without one; or a dictionary of texts by id.
+    texts: a text per row of the index, None for a row without one; or a dictionary of texts by id. A collection has
+    its own: None.
     reranker: a function `(question, texts) -> scores`, higher is better, or an object with
     `predict(pairs)`, such as a CrossEncoder of sentence-transformers. pool: how many texts it reads.
     """
 
     def __new__(
         cls,
-        index: Index,
-        texts: Sequence[str | None] | dict[Any, str | None],
+        rows: Index | Collection,
+        texts: Sequence[str | None] | dict[Any, str | None] | None,
         reranker: Callable[[str, list[str]], Iterable[float]] | Any,
         *,
         pool: int = 20,
     ) -> Self: ...
     def search(
-        self, q: ArrayLike, question: str, k: int = 10, *, ef: int | None = None
-    ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
-        """The best k rows: ids, distances and scores. Those whose texts were read come first, by score;
-        the others follow by distance, with NaN for a score. What the reranker raises is raised."""
+        self,
+        q: ArrayLike,
+        question: str,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        filter: str | None = None,
+        fuse: Literal["rrf"] | float | None = None,
+    ) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
+        """The best k rows: ids (an array; of a collection a list), distances and scores. Those whose texts were read
+        come first, by score; the others follow by distance, with NaN for a score. What the reranker raises is raised.
+
+        Of a collection: filter, only rows whose attributes are so; fuse, the question is searched by its words as
+        well, as in `search_hybrid`, and what words alone found has NaN for a distance."""

@@ -4,11 +4,12 @@ use crate::{
     arrays::{self, Rows},
     attributes,
     errors::{Exception, OptionValueError, Raise, StoreError, UnknownIdError},
+    events::PyEvents,
     table,
 };
 use crinoid::{
-    Batch, BuildOptions, Collection, CollectionOptions, Event, ExternalId, Fusion, HybridOptions,
-    Match, Matches, Row, SearchOptions, Snapshot, Written,
+    Batch, BuildOptions, Collection, CollectionOptions, ExternalId, Follower, Fusion,
+    HybridOptions, Match, Matches, Readable, Row, SearchOptions, Snapshot, Written,
     tables::{self, TableError, attributes_of},
 };
 use crinoid_files::{Column, Ids, Values};
@@ -21,11 +22,7 @@ use pyo3::{
 };
 use std::{
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// A living set of vectors in a folder: updated while it is searched, durable, by ids that are
@@ -33,8 +30,15 @@ use std::{
 #[pyclass(name = "Collection", module = "crinoid", frozen)]
 pub(crate) struct PyCollection {
     /// `None` once it is closed.
-    collection: Mutex<Option<Arc<Collection>>>,
+    opened: Mutex<Option<Opened>>,
     folder: PathBuf,
+}
+
+/// A collection of one's own, or one that another process may write.
+#[derive(Clone)]
+enum Opened {
+    Own(Arc<Collection>),
+    Followed(Arc<Follower>),
 }
 
 /// An id as it goes in.
@@ -58,7 +62,7 @@ fn ids(given: &Bound<'_, PyAny>) -> PyResult<(Vec<ExternalId>, bool)> {
 }
 
 /// An id as it comes out.
-fn given_back<'py>(py: Python<'py>, id: &ExternalId) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn given_back<'py>(py: Python<'py>, id: &ExternalId) -> PyResult<Bound<'py, PyAny>> {
     Ok(match id {
         ExternalId::Number(number) => number.into_pyobject(py)?.into_any(),
         ExternalId::Text(text) => text.into_pyobject(py)?.into_any(),
@@ -87,24 +91,56 @@ fn scored<'py, 'a>(
 }
 
 impl PyCollection {
-    fn open_one(&self) -> PyResult<Arc<Collection>> {
-        let collection = self.collection.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        collection.ok_or_else(|| {
+    fn opened(&self) -> PyResult<Opened> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        opened.ok_or_else(|| {
             StoreError::new_err(format!("{}: the collection is closed", self.folder.display()))
         })
     }
 
-    fn new(collection: Collection, folder: PathBuf) -> Self {
-        Self { collection: Mutex::new(Some(Arc::new(collection))), folder }
+    /// To write to it.
+    fn open_one(&self) -> PyResult<Arc<Collection>> {
+        match self.opened()? {
+            Opened::Own(collection) => Ok(collection),
+            Opened::Followed(_) => Err(StoreError::new_err(format!(
+                "{}: this was opened by Collection.follow, for reading alone",
+                self.folder.display()
+            ))),
+        }
+    }
+
+    /// To read it.
+    pub(crate) fn readable(&self) -> PyResult<Arc<dyn Readable>> {
+        Ok(match self.opened()? {
+            Opened::Own(collection) => collection,
+            Opened::Followed(follower) => follower,
+        })
+    }
+
+    fn new(opened: Opened, folder: PathBuf) -> Self {
+        Self { opened: Mutex::new(Some(opened)), folder }
+    }
+
+    fn own(collection: Collection, folder: PathBuf) -> Self {
+        Self::new(Opened::Own(Arc::new(collection)), folder)
     }
 
     /// All rows, or those that a filter admits.
-    fn among(&self, filter: Option<&str>) -> PyResult<Arc<Snapshot>> {
-        let collection = self.open_one()?;
+    pub(crate) fn among(&self, filter: Option<&str>) -> PyResult<Arc<Snapshot>> {
+        let snapshot = self.readable()?.snapshot();
         match filter {
-            Some(filter) => collection.filtered(&attributes::filter(filter)?).or_raise(),
-            None => Ok(collection.snapshot()),
+            Some(filter) => {
+                snapshot.filtered(&attributes::filter(filter)?).map(Arc::new).or_raise()
+            }
+            None => Ok(snapshot),
         }
+    }
+
+    /// What is stored under an id; `UnknownIdError` where there is nothing.
+    fn row(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Row> {
+        let (name, collection) = ([self::id(id)?], self.readable()?);
+        let stored = py.detach(|| collection.get_many(&name)).or_raise()?.pop().flatten();
+        stored.ok_or_else(|| UnknownIdError::new_err(format!("no vector has the id {}", name[0])))
     }
 
     /// Rows under their ids: those of ids that are there are replaced, or left where `only_new`.
@@ -156,7 +192,7 @@ fn given_texts(given: Option<&Bound<'_, PyAny>>, rows: usize) -> PyResult<Vec<Op
 }
 
 /// "rrf", or the weight of the vectors.
-fn fusion(given: &Bound<'_, PyAny>) -> PyResult<Fusion> {
+pub(crate) fn fusion(given: &Bound<'_, PyAny>) -> PyResult<Fusion> {
     let wrong = "fuse: 'rrf', or the weight of the vectors, 0 to 1";
     match given.extract::<f64>() {
         Ok(weight) if (0.0..=1.0).contains(&weight) => Ok(Fusion::Weighted(weight)),
@@ -191,69 +227,6 @@ impl Exception for Exported {
             Exported::File(error) => error.exception(),
         }
     }
-}
-
-/// What maintenance does, as it happens; made by `Collection.events`.
-#[pyclass(name = "Events", module = "crinoid", frozen)]
-pub(crate) struct PyEvents {
-    events: Mutex<Receiver<Event>>,
-}
-
-#[pymethods]
-impl PyEvents {
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        loop {
-            // So that somebody can interrupt it.
-            py.check_signals()?;
-            match self.wait(py, Duration::from_millis(100)) {
-                Ok(event) => return told(py, &event).map(Some),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-            }
-        }
-    }
-
-    /// The next event, or None where none comes within `timeout` seconds.
-    fn next<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let timeout = Duration::try_from_secs_f64(timeout)
-            .map_err(|error| OptionValueError::new_err(format!("timeout: {error}")))?;
-        self.wait(py, timeout).ok().map(|event| told(py, &event)).transpose()
-    }
-}
-
-impl PyEvents {
-    fn wait(&self, py: Python<'_>, timeout: Duration) -> Result<Event, RecvTimeoutError> {
-        py.detach(|| {
-            let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-            events.recv_timeout(timeout)
-        })
-    }
-}
-
-/// An event as a dictionary.
-fn told<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyDict>> {
-    let facts = PyDict::new(py);
-    match event {
-        Event::Built { segment, rows, replaced, took } => {
-            facts.set_item("event", "built")?;
-            facts.set_item("segment", segment)?;
-            facts.set_item("rows", rows)?;
-            facts.set_item("replaced", replaced.as_slice())?;
-            facts.set_item("seconds", took.as_secs_f64())?;
-        }
-        Event::Failed(failure) => {
-            facts.set_item("event", "failed")?;
-            facts.set_item("why", &failure.why)?;
-            facts.set_item("attempts", failure.attempts)?;
-            facts.set_item("pause_seconds", failure.pause.as_secs_f64())?;
-        }
-        _ => facts.set_item("event", format!("{event:?}"))?,
-    }
-    Ok(facts)
 }
 
 /// The rows of a collection from the nearest on; made by `Collection.search_iter`.
@@ -325,7 +298,7 @@ impl PyCollection {
             None => options,
         };
         let made = py.detach(|| Collection::create(&folder, dim, &options)).or_raise()?;
-        Ok(Self::new(made, folder))
+        Ok(Self::own(made, folder))
     }
 
     /// Opens the collection in `folder`, whatever state a crash left it in. `shared`: other processes may read
@@ -338,7 +311,22 @@ impl PyCollection {
             false => Collection::open(&folder),
         };
         let opened = py.detach(open).or_raise()?;
-        Ok(Self::new(opened, folder))
+        Ok(Self::own(opened, folder))
+    }
+
+    /// Opens the collection in `folder` for reading alone, beside a process that has it open `shared`, or none.
+    #[staticmethod]
+    fn follow(py: Python<'_>, folder: PathBuf) -> PyResult<Self> {
+        let follower = py.detach(|| Follower::open(&folder)).or_raise()?;
+        Ok(Self::new(Opened::Followed(Arc::new(follower)), folder))
+    }
+
+    /// Takes over what another process has written since; says whether there was anything.
+    fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.opened()? {
+            Opened::Own(_) => Ok(false),
+            Opened::Followed(follower) => py.detach(|| follower.refresh()).or_raise(),
+        }
     }
 
     /// Inserts or replaces vectors, their attributes and their texts: one id and one vector, or as many of both.
@@ -482,11 +470,7 @@ impl PyCollection {
         py: Python<'py>,
         id: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let (name, collection) = (self::id(id)?, self.open_one()?);
-        let stored = py.detach(|| collection.get(name.clone())).or_raise()?;
-        let vector = stored
-            .ok_or_else(|| UnknownIdError::new_err(format!("no vector has the id {name}")))?;
-        Ok(PyArray1::from_vec(py, vector))
+        Ok(PyArray1::from_vec(py, self.row(py, id)?.vector))
     }
 
     /// The attributes stored under `id`. `UnknownIdError` where there is nothing.
@@ -495,11 +479,7 @@ impl PyCollection {
         py: Python<'py>,
         id: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let (name, collection) = (self::id(id)?, self.open_one()?);
-        let stored = py.detach(|| collection.get_row(name.clone())).or_raise()?;
-        let row = stored
-            .ok_or_else(|| UnknownIdError::new_err(format!("no vector has the id {name}")))?;
-        attributes::given_back(py, &row.attributes)
+        attributes::given_back(py, &self.row(py, id)?.attributes)
     }
 
     /// What is stored under each of `ids`, all at one time: `(vector, attributes)`, None where there is
@@ -510,7 +490,7 @@ impl PyCollection {
         py: Python<'py>,
         ids: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Option<(Bound<'py, PyArray1<f32>>, Bound<'py, PyDict>)>>> {
-        let (names, collection) = (self::ids(ids)?.0, self.open_one()?);
+        let (names, collection) = (self::ids(ids)?.0, self.readable()?);
         let rows = py.detach(|| collection.get_many(&names)).or_raise()?;
         let pair = |row: Option<crinoid::Row>| {
             let pair = |row: crinoid::Row| {
@@ -524,7 +504,7 @@ impl PyCollection {
 
     /// The texts stored under `ids`, all at one time; None where there is none. One id, one text.
     fn texts<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let ((names, single), collection) = (self::ids(ids)?, self.open_one()?);
+        let ((names, single), collection) = (self::ids(ids)?, self.readable()?);
         let mut texts = py.detach(|| collection.texts(&names)).or_raise()?;
         match single {
             true => Ok(texts.pop().flatten().into_pyobject(py)?.into_any()),
@@ -580,8 +560,8 @@ impl PyCollection {
     }
 
     fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let (name, collection) = (self::id(id)?, self.open_one()?);
-        Ok(py.detach(|| collection.get(name)).or_raise()?.is_some())
+        let (name, collection) = ([self::id(id)?], self.readable()?);
+        Ok(py.detach(|| collection.get_many(&name)).or_raise()?.pop().flatten().is_some())
     }
 
     /// The `k` nearest vectors: `(ids, distances)` of one query, or a pair of lists of them of many; among the
@@ -660,10 +640,10 @@ impl PyCollection {
 
     /// Writes all rows with their attributes and texts as Parquet or Arrow, by the path's extension; says how many.
     fn export(&self, py: Python<'_>, path: PathBuf) -> PyResult<usize> {
-        let collection = self.open_one()?;
+        let collection = self.readable()?;
         let write = || -> Result<usize, Exported> {
             let ids = collection.snapshot().list(None, usize::MAX);
-            let table = tables::table_of(&collection, &ids)?;
+            let table = tables::table_of(&*collection, &ids)?;
             crinoid_files::write_table(&path, &table)?;
             Ok(ids.len())
         };
@@ -739,8 +719,7 @@ impl PyCollection {
 
     /// Lets go of the folder. Searches that run end first; everything else raises from now on.
     fn close(&self) {
-        let mut collection = self.collection.lock().unwrap_or_else(PoisonError::into_inner);
-        *collection = None;
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -753,14 +732,15 @@ impl PyCollection {
     }
 
     fn __len__(&self) -> PyResult<usize> {
-        Ok(self.open_one()?.len())
+        Ok(self.readable()?.snapshot().len())
     }
 
     fn __repr__(&self) -> String {
         let folder = self.folder.display();
-        match self.open_one() {
+        match self.readable() {
             Ok(collection) => {
-                format!("crinoid.Collection('{folder}', {} vectors)", collection.len())
+                let rows = collection.snapshot().len();
+                format!("crinoid.Collection('{folder}', {rows} vectors)")
             }
             Err(_) => format!("crinoid.Collection('{folder}', closed)"),
         }

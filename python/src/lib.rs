@@ -10,6 +10,7 @@ mod arrays;
 mod attributes;
 mod collection;
 mod errors;
+mod events;
 mod index;
 mod names;
 mod retriever;
@@ -27,7 +28,7 @@ fn _crinoid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<index::PySearchIter>()?;
     module.add_class::<collection::PyCollection>()?;
     module.add_class::<collection::PyMatches>()?;
-    module.add_class::<collection::PyEvents>()?;
+    module.add_class::<events::PyEvents>()?;
     module.add_class::<retriever::PyRetriever>()?;
     module.add_class::<table::PyTable>()?;
     module.add_function(wrap_pyfunction!(table::read, module)?)?;

@@ -95,6 +95,28 @@ def test_rows_go_to_a_file_and_maintenance_tells_what_it_does(tmp_path):
         assert len(again) == 2
 
 
+def test_others_read_what_one_writes(tmp_path):
+    with crinoid.Collection.create(tmp_path / "c", dim=2):
+        with pytest.raises(crinoid.StoreError, match="opened shared"):
+            crinoid.Collection.follow(tmp_path / "c")
+    with crinoid.Collection.open(tmp_path / "c", shared=True) as writer:
+        with crinoid.Collection.follow(tmp_path / "c") as reader:
+            writer.upsert(["a", "b"], [[1.0, 0.0], [0.0, 1.0]], [{"n": 1}, None], ["a word", None])
+            assert len(reader) == 0 and reader.refresh() and not reader.refresh() and not writer.refresh()
+            assert reader.ids() == ["a", "b"] and reader.ids("n = 1") == ["a"] and reader.count() == 2
+            assert reader.search([0.9, 0.1], k=1)[0] == ["a"] and reader.search_text("word")[0] == ["a"]
+            assert reader.attributes("a") == {"n": 1} and reader.texts(["a", "b"]) == ["a word", None] and "b" in reader
+            np.testing.assert_array_equal(reader.get("b"), np.array([0, 1], np.float32))
+            best = crinoid.Retriever(reader, None, lambda question, texts: [1.0] * len(texts)).search([0.0, 1.0], "q", k=1)
+            assert best[0] == ["a"]  # The one text that could be read.
+            assert reader.export(tmp_path / "rows.parquet") == 2 and repr(reader).endswith("2 vectors)")
+            for change in [lambda: reader.upsert("c", [1.0, 1.0]), lambda: reader.delete("a"), reader.compact]:
+                with pytest.raises(crinoid.StoreError, match="for reading alone"):
+                    change()
+    with pytest.raises(crinoid.StoreError, match="closed"):
+        reader.refresh()
+
+
 def test_rows_have_attributes_and_filters_look_at_them(tmp_path):
     X = clustered(300, 8, 1)
     noon = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)

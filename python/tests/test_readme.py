@@ -25,7 +25,7 @@ def test_programs_of_the_readme_run(program, tmp_path, monkeypatch):
 
 
 def test_there_are_programs():
-    assert len(PROGRAMS) == (9 if BOOK.exists() else 7)
+    assert len(PROGRAMS) == (10 if BOOK.exists() else 8)
 
 
 def test_the_stubs_name_what_there_is():

@@ -56,9 +56,41 @@ def test_texts_go_by_id_where_rows_have_ids_and_some_rows_have_none():
     assert all(np.isnan(score) != number(id) % 2 for id, score in zip(ids, scores))
 
 
+def test_a_collection_brings_its_own_texts_attributes_and_words(tmp_path):
+    with crinoid.Collection.create(tmp_path / "c", 8, metric="cosine") as collection:
+        attributes = [{"odd": row % 2} for row in range(300)]
+        collection.upsert(range(300), X, attributes, [None if row == 3 else text for row, text in enumerate(TEXTS)])
+        seen = []
+
+        def later_is_better(question, texts):
+            seen.extend(texts)
+            return [float(number(text)) for text in texts]
+
+        retriever = crinoid.Retriever(collection, None, later_is_better, pool=5)
+        near, far = collection.search(X[7], k=5, filter="odd = 0")
+        ids, distances, scores = retriever.search(X[7], "which?", k=5, filter="odd = 0")
+        assert ids == sorted(near, reverse=True) and scores.tolist() == ids and set(seen) == {TEXTS[row] for row in near}
+        known = dict(zip(near, far.tolist()))
+        assert distances.tolist() == pytest.approx([known[id] for id in ids])
+        # Words alone find the row 299, which is far away.
+        ids, distances, _ = retriever.search(X[7], "299", k=5, fuse=0.0)
+        assert ids[0] == 299 and len(ids) == 5
+        assert repr(retriever) == f"crinoid.Retriever(crinoid.Collection('{tmp_path / 'c'}', 300 vectors), pool=5)"
+        with pytest.raises(ValueError, match="has its own"):
+            crinoid.Retriever(collection, TEXTS, len)
+        with pytest.raises(ValueError, match="fuse"):
+            retriever.search(X[7], "q", fuse=2.0)
+        with pytest.raises(ZeroDivisionError):
+            crinoid.Retriever(collection, None, lambda q, t: 1 / 0).search(X[7], "q")
+        with pytest.raises(ValueError, match="3"):
+            retriever.search(X[7, :3], "q")
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "text"),
     [
+        (lambda i: crinoid.Retriever(i, TEXTS, len).search(X[0], "q", fuse="rrf"), ValueError, "take a collection"),
+        (lambda i: crinoid.Retriever(X, TEXTS, len), TypeError, "Index"),
         (lambda i: crinoid.Retriever(i, TEXTS, 3), ValueError, "scores, or an object with predict"),
         (lambda i: crinoid.Retriever(i, TEXTS[:-1], len), ValueError, "299 texts for 300 rows"),
         (lambda i: crinoid.Retriever(i, TEXTS, len, pool=0), ValueError, "pool is 0"),
