@@ -10,13 +10,17 @@
 mod indexes;
 mod living;
 mod model;
-mod victim;
+pub(super) mod victim;
 
 pub(crate) use victim::VictimArgs;
 
+use super::{
+    copy_all,
+    record::{memory, record},
+};
 use crate::{bench, tables};
 use anyhow::{Context, Result};
-use crinoid_eval::report::{DataFacts, Machine, ResultFile, SCHEMA, Settings};
+use crinoid_eval::report::{DataFacts, ResultFile};
 use crinoid_quant::random::hash;
 use living::Living;
 use std::{
@@ -24,7 +28,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     process::ExitCode,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 const EXAMPLES: &str = "\
@@ -170,49 +174,15 @@ impl Args {
         ];
         notes.extend(tally.failures.iter().map(|words| format!("failure: {words}")));
         let count = |what: &str| tally.done.get(what).copied().unwrap_or(0) as usize;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        ResultFile {
-            schema: SCHEMA,
-            command: "soak".to_owned(),
-            title: format!("{} failures in {minutes:.0} minutes of faults", tally.failures.len()),
-            laboratory: env!("CARGO_PKG_VERSION").to_owned(),
-            time: now.map_or(0, |now| now.as_secs()),
-            machine: Machine::here(),
-            data: DataFacts {
-                name: "faults".to_owned(),
-                rows: count("batches"),
-                dim: 0,
-                queries: count("searches") + count("filtered searches") + count("exact searches"),
-                metric: "all".to_owned(),
-                digest: format!("{digest:016x}"),
-            },
-            settings: Settings { seed: self.seed, threads: bench::cores(), ..Settings::default() },
-            notes,
-            ..ResultFile::default()
-        }
+        let data = DataFacts {
+            name: "faults".to_owned(),
+            rows: count("batches"),
+            dim: 0,
+            queries: count("searches") + count("filtered searches") + count("exact searches"),
+            metric: "all".to_owned(),
+            digest: format!("{digest:016x}"),
+        };
+        let title = format!("{} failures in {minutes:.0} minutes of faults", tally.failures.len());
+        record(title, data, self.seed, notes)
     }
-}
-
-/// Resident bytes of this process, now and at most; 0 where the system does not tell.
-fn memory() -> (u64, u64) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    (field("VmRSS:").unwrap_or(0) << 10, field("VmHWM:").unwrap_or(0) << 10)
-}
-
-/// Copies a folder with all that is in it.
-fn copy_all(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let path = entry?.path();
-        let to = to.join(path.file_name().context("a nameless file")?);
-        match path.is_dir() {
-            true => copy_all(&path, &to)?,
-            false => drop(std::fs::copy(&path, &to)?),
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,9 @@
 //! The process that is killed, or that is given no room on the disk.
 
-use super::model;
+use super::{
+    super::{kills, rows::Shape},
+    model,
+};
 use anyhow::{Context, Result, ensure};
 use crinoid_pipeline::{Index, collection::Collection};
 use crinoid_quant::{Vectors, random::hash};
@@ -13,9 +16,11 @@ use std::{
 
 /// What a victim does.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Job {
+pub(crate) enum Job {
     /// Writes batches to a collection for ever.
     Write,
+    /// Writes rows with attributes and texts to a collection for ever.
+    Rows,
     /// Saves an index over the one that is there, again and again.
     Save,
 }
@@ -63,6 +68,19 @@ impl VictimArgs {
                     }
                 }
             }
+            Job::Rows => {
+                let collection = Collection::open(&self.place)?;
+                let shape: Shape = kills::shape(self.kind);
+                for at in self.start..self.start + 5_000 {
+                    collection.write(&shape.batch(at))?;
+                    acknowledge(at)?;
+                    match hash(self.kind ^ 0x5ea1, at) % 40 {
+                        0 => collection.seal()?,
+                        1 => collection.compact()?,
+                        _ => {}
+                    }
+                }
+            }
             Job::Save => {
                 for at in self.start..self.start + 1_000 {
                     index(self.kind, at)?.save(&self.place)?;
@@ -83,7 +101,7 @@ pub(super) fn index(kind: u64, at: u64) -> Result<Index> {
 }
 
 /// A running victim.
-pub(super) struct Victim {
+pub(crate) struct Victim {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
     last: Option<u64>,
@@ -93,7 +111,7 @@ pub(super) struct Victim {
 
 impl Victim {
     /// Starts one; with `room`, no file of its may grow beyond so many KiB, as on a disk that is full.
-    pub(super) fn start(
+    pub(crate) fn start(
         job: Job,
         place: &Path,
         (kind, start): (u64, u64),
@@ -113,6 +131,7 @@ impl Victim {
         };
         let name = match job {
             Job::Write => "write",
+            Job::Rows => "rows",
             Job::Save => "save",
         };
         command
@@ -138,7 +157,7 @@ impl Victim {
     }
 
     /// Waits for `acks` acknowledgements and `delay`, kills it, and says what it acknowledged last.
-    pub(super) fn kill(mut self, acks: u64, delay: Duration) -> Result<Option<u64>> {
+    pub(crate) fn kill(mut self, acks: u64, delay: Duration) -> Result<Option<u64>> {
         for _ in 0..acks {
             ensure!(self.next(), "the victim ended by itself: {:?}", self.refused);
         }
