@@ -130,7 +130,7 @@ pub(crate) type Composition = (Arc<Graph>, Box<dyn FirstStage>);
 /// Vectors in codes, before there is a graph to search them by.
 pub(crate) trait Encoded: Send + Sync {
     /// A scan of all codes.
-    fn scan(&self) -> &dyn Engine;
+    fn scan(&self) -> &Exact;
 
     /// The codes as points among which a graph is built.
     fn space(&self) -> Box<dyn Space + '_>;
@@ -149,7 +149,7 @@ struct Coded<C> {
 }
 
 impl<C: Codes> Encoded for Coded<C> {
-    fn scan(&self) -> &dyn Engine {
+    fn scan(&self) -> &Exact {
         &self.scan
     }
 

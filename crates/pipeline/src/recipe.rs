@@ -12,7 +12,7 @@ pub const MAX_REFINERS: usize = 3;
 pub(crate) const AUTO: &str = "auto";
 
 /// The graph for vectors without shape.
-const HNSW: &str = "hnsw@1";
+pub(crate) const HNSW: &str = "hnsw@1";
 
 /// Intrinsic dimension from which on vectors have none: descriptors and embeddings have 10 to 35.
 const SHAPELESS: f64 = 45.0;
@@ -119,7 +119,7 @@ impl Recipe {
         let mut recipe = self.clone();
         if recipe.search == AUTO {
             let row = match metric {
-                Metric::InnerProduct => Pipelined::WIDE,
+                Metric::InnerProduct => Pipelined::BROAD,
                 Metric::L2 | Metric::Cosine => Pipelined::CAUTIOUS,
             };
             recipe.search = row.version.to_owned();

@@ -119,6 +119,11 @@ fn sets(seed: u64) -> Vec<Set> {
         let rows = (0..2000).map(|_| spread(d)).collect();
         add("spread norms", Metric::InnerProduct, rows, normal(d, QUERIES, 32));
     }
+    let heavy = |d: &mut Draw, n: usize, sign: f64| -> Vec<Vec<f64>> {
+        (0..n).map(|_| (0..32).map(|_| sign * (2.0 * d.normal()).exp()).collect()).collect()
+    };
+    let queries = heavy(d, QUERIES, -1.0);
+    add("heavy tails from the other side", Metric::InnerProduct, heavy(d, 1500, 1.0), queries);
     let mut rows = normal(d, 1500, 6);
     rows.iter_mut().for_each(|row| row[2] *= 30.0);
     (0..5).for_each(|huge| rows[97 + 200 * huge][(huge + 3) % 6] = 1e5);

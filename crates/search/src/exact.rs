@@ -5,6 +5,7 @@
 
 use crate::{
     AnyCodes, Batch, Bitmap, Counters, Engine, Scratch, SearchParams, any_codes::AnyScorer,
+    scratch::Kept,
 };
 use crinoid_quant::{
     Isa, Level, Metric, Neighbor, Vectors,
@@ -146,6 +147,45 @@ impl Exact {
         self.codes.answer(query, found, out);
         counters
     }
+
+    /// What [`search`](Engine::search) finds for each of `queries`, on the current rayon pool, in the order of
+    /// the queries: they are read through the codes together, which takes a fraction of the time.
+    ///
+    /// # Panics
+    /// When the dimensions differ.
+    pub fn search_all(&self, queries: &Vectors, k: usize) -> Vec<Vec<Neighbor>> {
+        in_groups(queries, |queries| self.search_group(queries, k.min(self.codes.len())))
+    }
+
+    fn search_group(&self, queries: &[&[f32]], k: usize) -> Vec<Vec<Neighbor>> {
+        let mut kept: Vec<Kept> = queries.iter().map(|_| Kept::default()).collect();
+        let encode = |(query, kept): (&&[f32], _)| {
+            assert_eq!(query.len(), self.codes.dim(), "dimension of the query");
+            self.codes.encode(query, kept)
+        };
+        let encoded: Vec<_> = queries.iter().zip(&mut kept).map(encode).collect();
+        let scorers: Vec<_> =
+            encoded.iter().map(|query| self.codes.scorer(self.level, *query)).collect();
+        let mut nearest = vec![Smallest::default(); queries.len()];
+        nearest.iter_mut().for_each(|nearest| nearest.reset(k));
+        let mut batch = Batch::default();
+        batch.reserve(BLOCK);
+        let len = self.codes.len() as u32;
+        for first in (0..len).step_by(BLOCK) {
+            batch.ids.clear();
+            batch.ids.extend(first..len.min(first.saturating_add(BLOCK as u32)));
+            for (scorer, nearest) in scorers.iter().zip(&mut nearest) {
+                batch.measure(*scorer);
+                batch.pairs().for_each(|(key, id)| nearest.offer(key::pack(key, id)));
+            }
+        }
+        let answer = |(query, nearest): (&_, &mut Smallest)| {
+            let mut out = Vec::new();
+            self.codes.answer(*query, nearest.sorted(), &mut out);
+            out
+        };
+        encoded.iter().zip(&mut nearest).map(answer).collect()
+    }
 }
 
 impl Engine for Exact {
@@ -201,18 +241,38 @@ impl OnIsa for FloatScan<'_> {
     #[inline(always)]
     fn on<I: Isa>(self, isa: I) {
         let Self { rows, first, query, dot, nearest } = self;
-        for (row, id) in rows.chunks_exact(query.len()).zip(first as u32..) {
-            let distance = if dot { -isa.dot_f32(row, query) } else { isa.l2_f32(row, query) };
+        let mut offer = |distance: f32, id: u32| {
+            let distance = if dot { -distance } else { distance };
             nearest.offer(key::pack(key::from_f32(distance), id));
+        };
+        // Several rows share the loads of the query; the distances are those of one at a time.
+        let together = rows.chunks_exact(ROWS * query.len());
+        let rest = together.remainder().chunks_exact(query.len());
+        let before = rows.len() / (ROWS * query.len()) * ROWS;
+        for (rows, id) in together.zip((first as u32..).step_by(ROWS)) {
+            let rows: [&[f32]; ROWS] =
+                std::array::from_fn(|row| &rows[row * query.len()..][..query.len()]);
+            let distances =
+                if dot { isa.dot_f32_rows(rows, query) } else { isa.l2_f32_rows(rows, query) };
+            for (distance, id) in distances.into_iter().zip(id..) {
+                offer(distance, id);
+            }
+        }
+        for (row, id) in rest.zip((first + before) as u32..) {
+            offer(if dot { isa.dot_f32(row, query) } else { isa.l2_f32(row, query) }, id);
         }
     }
 }
 
-/// Bytes of rows that a core keeps at hand while it measures one query after the other against them.
-const TILE: usize = 256 << 10;
+/// Rows that are measured by one call of a kernel.
+const ROWS: usize = 4;
 
-/// The most queries that share a tile.
-const GROUP: usize = 16;
+/// Bytes of rows that stay in the first-level cache while one query after the other is measured against them.
+const TILE: usize = 16 << 10;
+
+/// The most queries that share a tile: they stay in the second-level cache, and so many of them are worth one
+/// reading of the rows from memory.
+const GROUP: usize = 64;
 
 /// The answers to `queries`, which are read through the rows together.
 fn nearest_to_group(
@@ -222,9 +282,9 @@ fn nearest_to_group(
     k: usize,
 ) -> Vec<Vec<Neighbor>> {
     let (dim, dot, level) = (vectors.dim(), metric == Metric::InnerProduct, Level::current());
-    let mut nearest: Vec<Smallest> = queries.iter().map(|_| Smallest::default()).collect();
+    let mut nearest = vec![Smallest::default(); queries.len()];
     nearest.iter_mut().for_each(|nearest| nearest.reset(k.min(vectors.len())));
-    let rows = (TILE / (4 * dim)).max(1);
+    let rows = (TILE / (4 * dim)).next_multiple_of(ROWS).max(ROWS);
     for (tile, values) in vectors.as_slice().chunks(rows * dim).enumerate() {
         for (query, nearest) in queries.iter().zip(&mut nearest) {
             assert_eq!(query.len(), dim, "dimension of the query");
@@ -259,15 +319,23 @@ pub fn nearest_all(
     queries: &Vectors,
     k: usize,
 ) -> Vec<Vec<Neighbor>> {
+    in_groups(queries, |queries| nearest_to_group(vectors, metric, queries, k))
+}
+
+/// `answer` for all queries, some of them at a time, on the current rayon pool.
+fn in_groups(
+    queries: &Vectors,
+    answer: impl Fn(&[&[f32]]) -> Vec<Vec<Neighbor>> + Sync,
+) -> Vec<Vec<Neighbor>> {
     let rows: Vec<&[f32]> = queries.rows().collect();
     let group = rows.len().div_ceil(rayon::current_num_threads()).clamp(1, GROUP);
-    let groups = rows.par_chunks(group);
-    groups.flat_map_iter(|queries| nearest_to_group(vectors, metric, queries, k)).collect()
+    rows.par_chunks(group).flat_map_iter(&answer).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crinoid_quant::Codes;
     use proptest::prelude::*;
 
     proptest! {
@@ -299,6 +367,25 @@ mod tests {
                     let own = distance(vectors.row(found.id as usize));
                     prop_assert!((own - exact).abs() <= 1e-4 * exact.abs().max(1.0), "{own} {exact}");
                 }
+            }
+        }
+
+        #[test]
+        fn codes_that_are_read_together_answer_as_to_each_alone(
+            queries in 1usize..70, rows in 0usize..600, dim in 1usize..70, k in 0usize..20,
+        ) {
+            let values = |seed: u64, rows: usize| {
+                let mut dice = crinoid_quant::random::Random::new(seed);
+                let values: Vec<f32> = (0..rows * dim).map(|_| dice.normal()).collect();
+                Vectors::new(values.as_slice(), dim).unwrap()
+            };
+            let (rows, queries) = (values(1, rows), values(2, queries));
+            let codes = crinoid_quant::codec::Sq8Clipped::train(&rows, Metric::L2);
+            let scan = Exact::new(std::sync::Arc::new(codes));
+            let (mut scratch, mut alone) = (Scratch::default(), Vec::new());
+            for (query, together) in queries.rows().zip(scan.search_all(&queries, k)) {
+                scan.search(query, &SearchParams::new(k, 0), &mut scratch, &mut alone);
+                prop_assert_eq!(&alone, &together);
             }
         }
 

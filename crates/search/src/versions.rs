@@ -34,7 +34,7 @@ const fn row(
 
 /// Every published search, oldest first.
 #[rustfmt::skip]
-pub const PUBLISHED: [Published; 12] = [
+pub const PUBLISHED: [Published; 13] = [
     row("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2", H(Heap)),
     row("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS", B(BestFirst::POOL)),
     row("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2", B(BestFirst::CRINN)),
@@ -47,6 +47,7 @@ pub const PUBLISHED: [Published; 12] = [
     row("pipelined", 6, "pipelined@4 without a reach", "Crinoid", P(Pipelined::UNLIMITED)),
     row("pipelined", 7, "pipelined@4 with a reach that bends", "Crinoid", P(Pipelined::CAUTIOUS)),
     row("pipelined", 8, "pipelined@5 with a reach that goes on growing", "Crinoid", P(Pipelined::STEADY)),
+    row("pipelined", 9, "pipelined@3 without a reach, for inner products", "Crinoid", P(Pipelined::BROAD)),
 ];
 
 /// What is said about every published search, oldest first.

@@ -2,8 +2,8 @@
 
 use super::{
     BuildReport, Index,
-    choice::{Choice, Data},
-    effort::{Efforts, FEWEST, Forgotten, QUERIES},
+    choice::{Choice, Data, Known},
+    effort::{Efforts, FEWEST, Forgotten, NEXT_TO_NOTHING, QUERIES},
     idle, links,
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     container::FORMAT,
     error::{IndexError, SearchError},
     fingerprint::{EmbeddingSpace, Fingerprint},
-    recipe::{AUTO, Recipe},
+    recipe::{AUTO, HNSW, Recipe},
     truncation::check_truncation,
 };
 use crinoid_graph::{BuildError, Copies, Params, Progress};
@@ -24,6 +24,13 @@ use std::sync::{Arc, OnceLock};
 
 /// Seed of the queries that are kept out of everything until the end.
 const HELD_OUT: u64 = 0x0CA1_1B8A;
+
+/// Recall at the usual effort below which the graph of HNSW is tried as well, where the metric says nothing about
+/// which of the two fits,
+const TROUBLED: f64 = 0.99;
+
+/// and the most rows whose second graph nobody waits long for.
+const SECOND_GRAPH: usize = 20_000;
 
 /// How an index is built.
 ///
@@ -327,11 +334,15 @@ impl Material {
         index: &mut Index,
         kept_out: Option<&Vectors>,
         forgotten: Option<Forgotten>,
+        known: &Known,
         rivals: &[&str],
     ) -> Result<Efforts, IndexError> {
         match (kept_out, forgotten) {
             (_, Some(forgotten)) => {
-                index.efforts_without([&self.full, &self.prepared], forgotten, rivals)
+                // Where dimensions were cut off, the neighbours are those of less than the whole rows.
+                let whole = self.preparation.dim == self.preparation.input_dim;
+                let known = whole.then_some(known);
+                index.efforts_without([&self.full, &self.prepared], forgotten, known, rivals)
             }
             (Some(queries), None) if !self.full.is_empty() => {
                 let prepare = |how: Preparation| how.apply_all(queries).map_err(SearchError::from);
@@ -382,7 +393,8 @@ impl Material {
             None => (None, None),
         };
         let asked = self.asked(sample.as_ref())?;
-        let Choice { recipe, space, codes, report } = self.choose(asked.as_ref(), options)?;
+        let choice = self.choose(asked.as_ref(), options)?;
+        let Choice { recipe, space, codes, report, known } = choice;
         let graph = compose::graph(recipe.graph(), &*space.space(), &options.graph, progress)?;
         let extra = options.answer_links.unwrap_or(options.graph.m);
         let linked = links::between_answers(
@@ -396,7 +408,7 @@ impl Material {
         let graph = Arc::new(linked.map_err(BuildError::from)?);
         let kept_out = kept_out.filter(|queries| queries.len() >= FEWEST && !options.unchecked);
         let forgotten = match kept_out.is_none() && !options.unchecked {
-            true => Forgotten::by(&graph, &*space.space())?,
+            true => Forgotten::by(&graph, &*space.space(), &known)?,
             false => None,
         };
         let codes = match (codes, recipe.quant() == recipe.space()) {
@@ -435,7 +447,56 @@ impl Material {
             idle: idle(),
         };
         let rivals = options.recipe.shorter_reach(index.preparation.prepared_metric());
-        index.report.efforts = self.efforts(&mut index, kept_out.as_ref(), forgotten, rivals)?;
+        let out = kept_out.as_ref();
+        index.report.efforts = self.efforts(&mut index, out, forgotten, &known, rivals)?;
+        let troubled = index.report.efforts.usual().is_some_and(|recall| recall < TROUBLED);
+        let unlinked = options.recipe.graph() == AUTO && *metric == Metric::InnerProduct;
+        if !(troubled && unlinked && full.len() <= SECOND_GRAPH) {
+            return Ok(index);
+        }
+        self.relinked(index, [asked.as_ref(), out], &known, progress)
+    }
+
+    /// `index`, or what it would be over the graph of HNSW, if that finds more.
+    fn relinked(
+        &self,
+        mut index: Index,
+        [asked, kept_out]: [Option<&Vectors>; 2],
+        known: &Known,
+        progress: &dyn Progress,
+    ) -> Result<Index, IndexError> {
+        let Self { metric, prepared, .. } = self;
+        let recipe = index.options.recipe.with("graph", HNSW)?;
+        let codes = compose::encode(recipe.space(), prepared, *metric)?;
+        let space = &*codes.space();
+        let params = &index.options.graph;
+        let graph = compose::graph(recipe.graph(), space, params, progress)?;
+        let extra = index.options.answer_links.unwrap_or(params.m);
+        let linked = links::between_answers(graph, space, prepared, *metric, asked, extra);
+        let graph = Arc::new(linked.map_err(BuildError::from)?);
+        let forgotten = match kept_out {
+            Some(_) => None,
+            None => Forgotten::by(&graph, space, known)?,
+        };
+        let before = index.report.efforts.usual();
+        let stage = index.stage.recompose(&recipe, &graph)?;
+        let fingerprint = Fingerprint { recipe: recipe.clone(), ..index.fingerprint.clone() };
+        let options = BuildOptions { recipe: recipe.clone(), ..index.options.clone() };
+        let first = (
+            std::mem::replace(&mut index.stage, stage),
+            std::mem::replace(&mut index.graph, graph),
+            std::mem::replace(&mut index.fingerprint, fingerprint),
+            std::mem::replace(&mut index.options, options),
+        );
+        let efforts = self.efforts(&mut index, kept_out, forgotten, known, &[])?;
+        if efforts.usual() <= before.map(|recall| recall + NEXT_TO_NOTHING) {
+            (index.stage, index.graph, index.fingerprint, index.options) = first;
+            return Ok(index);
+        }
+        index.report.efforts = efforts;
+        if let Some(chosen) = index.report.candidates.first_mut() {
+            chosen.recipe = recipe.to_string();
+        }
         Ok(index)
     }
 

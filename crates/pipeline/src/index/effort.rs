@@ -7,7 +7,7 @@
 
 use super::{
     Index, ProbeKind, SearchOptions,
-    choice::{Exact, ROUNDING},
+    choice::{Exact, Known, NEIGHBOURS, ROUNDING},
     session::{self, Walking},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     error::{IndexError, SearchError},
 };
 use crinoid_graph::{BuildError, ForgetError, Graph, forget};
-use crinoid_quant::{Level, Metric, Neighbor, Space, Vectors, isa, random};
+use crinoid_quant::{Level, Metric, Neighbor, Space, Vectors, isa};
 use crinoid_refine::RefinerQuery;
 use crinoid_search::{Engine, exact};
 use rayon::prelude::*;
@@ -28,9 +28,6 @@ const KS: [usize; 3] = [1, 10, 100];
 /// The last of them.
 const MOST: usize = KS[KS.len() - 1];
 
-/// Answers beyond these that are looked for, in case some are forgotten.
-const ROOM: usize = 64;
-
 /// How many queries are asked, at most.
 pub(super) const QUERIES: usize = 256;
 
@@ -38,10 +35,7 @@ pub(super) const QUERIES: usize = 256;
 const USUAL: (usize, usize) = (10, 100);
 
 /// Recall that a search may lose to a dearer one.
-const NEXT_TO_NOTHING: f64 = 0.005;
-
-/// Seed of the rows that are asked.
-const SEED: u64 = 0x0EFF_0275;
+pub(super) const NEXT_TO_NOTHING: f64 = 0.005;
 
 /// Below so many queries nothing is said: their mean would be off by points.
 pub(super) const FEWEST: usize = 24;
@@ -53,7 +47,7 @@ const ENOUGH: f64 = 0.9995;
 const WIDEST: usize = 8_192;
 
 /// The ladder ends where so many rungs in a row...
-const STALLED: usize = 4;
+const STALLED: usize = 2;
 
 /// ...added less than this together: what is still missing cannot be reached, or not by an effort that
 /// anybody would make, and the widest rungs cost more than all others.
@@ -105,6 +99,14 @@ impl EffortCurve {
 }
 
 impl Efforts {
+    /// The recall of a search for ten answers at the usual effort, or at the most that makes a difference.
+    pub(super) fn usual(&self) -> Option<f64> {
+        let (k, ef) = USUAL;
+        let curve = self.curves.iter().find(|curve| curve.k == k)?;
+        let wide = curve.points.iter().find(|&&(wide, _)| wide >= ef);
+        wide.or(curve.points.last()).map(|&(_, recall)| recall)
+    }
+
     /// The `ef` for `recall` at `k` answers; the best recall that is known, where that is less.
     fn ef(&self, k: usize, recall: f64) -> Result<usize, f64> {
         let above = self.curves.iter().position(|curve| curve.k >= k);
@@ -188,13 +190,24 @@ impl Index {
         &mut self,
         [full, prepared]: [&Vectors; 2],
         Forgotten { rows, graph }: Forgotten,
+        known: Option<&Known>,
         rivals: &[&str],
     ) -> Result<Efforts, IndexError> {
         let metric = self.preparation.prepared_metric();
-        let own: Vec<&[f32]> = rows.iter().map(|&row| full.row(row as usize)).collect();
-        let nearest = exact::nearest_all(full, metric, &Vectors::from_rows(&own)?, MOST + ROOM);
+        let found;
+        let nearest: Vec<&Vec<Neighbor>> = match known {
+            Some(Known { rows: known, nearest }) => {
+                let place = |row| known.binary_search(row).ok().and_then(|at| nearest.get(at));
+                rows.iter().filter_map(place).collect()
+            }
+            None => {
+                let own: Vec<&[f32]> = rows.iter().map(|&row| full.row(row as usize)).collect();
+                found = exact::nearest_all(full, metric, &Vectors::from_rows(&own)?, NEIGHBOURS);
+                found.iter().collect()
+            }
+        };
         let gone: BTreeSet<u32> = rows.iter().copied().collect();
-        let questions = rows.iter().zip(&nearest).map(|(&row, near)| {
+        let questions = rows.iter().zip(nearest).map(|(&row, near)| {
             let row = row as usize;
             let query = RefinerQuery { full: full.row(row), prepared: prepared.row(row) };
             Question { query, answers: near.iter().filter(|one| !gone.contains(&one.id)).collect() }
@@ -254,17 +267,23 @@ pub(super) struct Forgotten {
 }
 
 impl Forgotten {
-    /// A few rows in a hundred, none of them in an upper layer; `None` where that are too few to ask.
-    pub(super) fn by(graph: &Graph, space: &dyn Space) -> Result<Option<Self>, IndexError> {
+    /// Of the rows that are known a few in a hundred of all, none of them in an upper layer; `None` where that are
+    /// too few to ask.
+    pub(super) fn by(
+        graph: &Graph,
+        space: &dyn Space,
+        known: &Known,
+    ) -> Result<Option<Self>, IndexError> {
         let layers = graph.layers().iter();
         let above: BTreeSet<u32> = layers.flat_map(|layer| layer.nodes.iter().copied()).collect();
         let is_low = |row: &u32| !above.contains(row) && graph.entry_node() != Some(*row);
-        let sample = random::sample(SEED, graph.len(), (graph.len() / 8).min(2 * QUERIES));
-        let mut rows: Vec<u32> = sample.into_iter().filter(is_low).collect();
-        rows.truncate((graph.len() / 16).min(QUERIES));
-        if rows.len() < FEWEST {
+        let low: Vec<u32> = known.rows.iter().copied().filter(is_low).collect();
+        let count = (graph.len() / 16).min(QUERIES).min(low.len());
+        if count < FEWEST {
             return Ok(None);
         }
+        // Evenly from the first to the last: rows often lie in some order.
+        let rows: Vec<u32> = (0..count).map(|at| low[at * low.len() / count]).collect();
         let graph = forget(graph, space, &rows).map_err(|error| match error {
             ForgetError::Build(error) => error,
             other => BuildError::Parameter {
@@ -350,10 +369,11 @@ impl Trial<'_> {
     }
 }
 
-/// Beams from `k` to `widest`, each half as wide again in area as the one before.
+/// Beams from `k` to `widest`, each twice as wide as the one before. On a logarithmic scale curves are so nearly
+/// straight that rungs half as far apart say the same for two thirds more work.
 fn ladder(k: usize, widest: usize) -> impl Iterator<Item = usize> {
     let first = k.max(4).min(widest);
-    let steps = (0..).map(move |step| (first as f64 * 2f64.powf(f64::from(step) / 2.0)) as usize);
+    let steps = std::iter::successors(Some(first), |ef| ef.checked_mul(2));
     steps.take_while(move |&ef| ef < widest).chain([widest])
 }
 
@@ -409,7 +429,7 @@ mod tests {
     #[test]
     fn a_ladder_rises_to_its_end() {
         let rungs: Vec<usize> = ladder(10, 100).collect();
-        assert_eq!(rungs, [10, 14, 20, 28, 40, 56, 80, 100]);
+        assert_eq!(rungs, [10, 20, 40, 80, 100]);
         assert_eq!(ladder(100, 30).collect::<Vec<_>>(), [30]);
         assert_eq!(ladder(1, 5).collect::<Vec<_>>(), [4, 5]);
     }

@@ -5,7 +5,7 @@ use crinoid_quant::{
     Isa, Level, Metric, Vectors,
     isa::{self, OnIsa},
 };
-use crinoid_search::{Engine, Scratch, SearchParams};
+use crinoid_search::Exact as Scan;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,7 @@ pub(super) struct Ceilings {
 impl Ceilings {
     /// Puts all probes to a scan of the codes. `room` is the most candidates that are looked at.
     pub(super) fn measure(
-        scan: &dyn Engine,
+        scan: &Scan,
         prepared: &Vectors,
         metric: Metric,
         probes: &[Probes],
@@ -151,32 +151,24 @@ impl OnIsa for Exact<'_> {
     }
 }
 
-fn found(
-    scan: &dyn Engine,
-    prepared: &Vectors,
-    metric: Metric,
-    set: &Probes,
-    room: usize,
-) -> Found {
+fn found(scan: &Scan, prepared: &Vectors, metric: Metric, set: &Probes, room: usize) -> Found {
     let dot = metric == Metric::InnerProduct;
     let level = Level::current();
     // Which of the candidates in the order of the codes are answers, for each `k`.
-    let hits: Vec<Vec<[bool; KS.len()]>> = (0..set.queries.len())
-        .into_par_iter()
-        .map_init(
-            || (Scratch::default(), Vec::new()),
-            |(scratch, near), at| {
-                let query = set.queries.row(at);
-                scan.search(query, &SearchParams::new(room, 0), scratch, near);
-                let limits = set.kth[at].map(|kth| kth + kth.abs() * ROUNDING);
-                let is_answer = |id: u32| {
-                    let row = prepared.row(id as usize);
-                    let distance = isa::dispatch(level, Exact { row, query, dot });
-                    limits.map(|limit| distance <= limit)
-                };
-                near.iter().map(|one| is_answer(one.id)).collect()
-            },
-        )
+    let nearest = scan.search_all(&set.queries, room);
+    let hits: Vec<Vec<[bool; KS.len()]>> = nearest
+        .par_iter()
+        .enumerate()
+        .map(|(at, near)| {
+            let query = set.queries.row(at);
+            let limits = set.kth[at].map(|kth| kth + kth.abs() * ROUNDING);
+            let is_answer = |id: u32| {
+                let row = prepared.row(id as usize);
+                let distance = isa::dispatch(level, Exact { row, query, dot });
+                limits.map(|limit| distance <= limit)
+            };
+            near.iter().map(|one| is_answer(one.id)).collect()
+        })
         .collect();
     let wanted = KS.map(|k| (k.min(prepared.len()) * set.queries.len()) as f64);
     let mut sums = vec![[0.0; KS.len()]; room];

@@ -21,6 +21,7 @@ mod report;
 pub use ceiling::Ceiling;
 pub(super) use ceiling::{Exact, ROUNDING};
 pub use probes::ProbeKind;
+pub(super) use probes::{Known, NEIGHBOURS};
 pub use report::{BuildReport, Candidate, Verdict};
 
 use crate::{
@@ -75,6 +76,8 @@ pub(super) struct Choice {
     /// The codes that are searched, where they are others and exist already.
     pub(super) codes: Option<Box<dyn Encoded>>,
     pub(super) report: BuildReport,
+    /// What was found out about some rows.
+    pub(super) known: Known,
 }
 
 /// The data that codes are chosen for.
@@ -102,7 +105,7 @@ impl Data<'_> {
             + rescored as f64 * (cost::RESCORED + cost::RESCORED_LINE * float)
     }
 
-    fn probes(&self) -> Result<Vec<Probes>, IndexError> {
+    fn probes(&self) -> Result<(Vec<Probes>, Known), IndexError> {
         probes::all(self.prepared, self.metric, self.on_sphere, self.asked)
     }
 
@@ -126,10 +129,11 @@ impl Data<'_> {
 impl Choice {
     /// The codes for a recipe that leaves them open.
     pub(super) fn open(recipe: &Recipe, data: &Data<'_>) -> Result<Self, IndexError> {
-        let probes = data.probes()?;
+        let (probes, known) = data.probes()?;
         let intrinsic = probes::dimension(&probes, data.metric);
         let mut choice = Self::among(&recipe.linked(intrinsic), data, &probes)?;
         choice.report.intrinsic = intrinsic;
+        choice.known = known;
         Ok(choice)
     }
 
@@ -160,7 +164,7 @@ impl Choice {
         let packed = race.packed(recipe, U8Exact::VERSION, probes)?;
         let (recipe, report) = race.over();
         let codes = packed.filter(|_| recipe.quant() == Int4::VERSION);
-        Ok(Self { recipe, space, codes, report })
+        Ok(Self { recipe, space, codes, report, known: Known::default() })
     }
 
     /// Bytes on one scale, codes of half a byte where rows are long, and floats: of 16 bits where the
@@ -208,7 +212,7 @@ impl Choice {
             Some(space) => space,
             None => data.encode(recipe.space())?,
         };
-        Ok(Self { recipe, space, codes, report })
+        Ok(Self { recipe, space, codes, report, known: Known::default() })
     }
 
     /// The codes that a recipe names, if they will do.
@@ -224,9 +228,10 @@ impl Choice {
         };
         let mut report = BuildReport::new(data.prepared);
         if unchecked || data.prepared.is_empty() {
-            return Ok(Self { recipe: recipe.linked(None), space, codes, report });
+            let (recipe, known) = (recipe.linked(None), Known::default());
+            return Ok(Self { recipe, space, codes, report, known });
         }
-        let probes = data.probes()?;
+        let (probes, known) = data.probes()?;
         report.intrinsic = probes::dimension(&probes, data.metric);
         let recipe = &recipe.linked(report.intrinsic);
         let searched = codes.as_ref().unwrap_or(&space);
@@ -249,7 +254,7 @@ impl Choice {
             cost: None,
             verdict: Verdict::Named,
         });
-        Ok(Self { recipe: recipe.clone(), space, codes, report })
+        Ok(Self { recipe: recipe.clone(), space, codes, report, known })
     }
 
     /// The ceilings of a recipe as it is searched with default options.

@@ -1,13 +1,16 @@
 //! What codes are asked before they are trusted, and what they should answer.
 
 use crate::error::IndexError;
-use crinoid_quant::{Metric, Vectors, random};
+use crinoid_quant::{Metric, Neighbor, Vectors, random};
 use crinoid_search::exact;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The numbers of answers for which codes are checked.
 pub(super) const KS: [usize; 2] = [10, 100];
+
+/// Neighbours of the rows that are looked for: more than are asked for, in case some are forgotten later.
+pub(in super::super) const NEIGHBOURS: usize = KS[KS.len() - 1] + 64;
 
 /// Seed of the sample: the same rows are asked of the same data, always.
 const SEED: u64 = 0x0C21_401D;
@@ -62,20 +65,26 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    fn of(
-        kind: ProbeKind,
-        queries: Vectors,
-        prepared: &Vectors,
-        metric: Metric,
-    ) -> (Self, Vec<Vec<u32>>) {
+    fn of(kind: ProbeKind, queries: Vectors, prepared: &Vectors, metric: Metric) -> Self {
         let nearest = exact::nearest_all(prepared, metric, &queries, KS[KS.len() - 1]);
-        let at = |near: &[crinoid_quant::Neighbor], k: usize| {
+        Self::answered(kind, queries, &nearest)
+    }
+
+    fn answered(kind: ProbeKind, queries: Vectors, nearest: &[Vec<Neighbor>]) -> Self {
+        let at = |near: &[Neighbor], k: usize| {
             near.get(k - 1).or(near.last()).map_or(f32::INFINITY, |one| one.distance)
         };
         let kth = nearest.iter().map(|near| KS.map(|k| at(near, k))).collect();
-        let ids = nearest.iter().map(|near| near.iter().map(|one| one.id).collect()).collect();
-        (Self { kind, queries, kth }, ids)
+        Self { kind, queries, kth }
     }
+}
+
+/// Rows and their neighbours, themselves among them: what was found out once serves the check of the codes and that
+/// of the searches.
+#[derive(Default)]
+pub(in super::super) struct Known {
+    pub(in super::super) rows: Vec<u32>,
+    pub(in super::super) nearest: Vec<Vec<Neighbor>>,
 }
 
 /// The intrinsic dimension of the rows: how fast the number of neighbours grows with the distance, from the
@@ -96,7 +105,12 @@ pub(super) fn dimension(probes: &[Probes], metric: Metric) -> Option<f64> {
     (sum > 0.0 && 2 * growth.len() > rows.kth.len()).then(|| others * growth.len() as f64 / sum)
 }
 
-/// All questions to prepared vectors: up to 256 rows, 64 points between rows, 32 from far outside, 32
+/// Rows that are asked, among `len`: a scan of few costs little, but so does the graph of few.
+fn own(len: usize) -> usize {
+    (len / 256).clamp(128, 256)
+}
+
+/// All questions to prepared vectors: 128 to 256 rows, 64 points between rows, 32 from far outside, 32
 /// from the other side, and up to 256 of the caller's. They cost a scan of the data each, so that all of
 /// them together are a few percent of what building a graph takes.
 pub(super) fn all(
@@ -104,17 +118,19 @@ pub(super) fn all(
     metric: Metric,
     on_sphere: bool,
     asked: Option<&Vectors>,
-) -> Result<Vec<Probes>, IndexError> {
+) -> Result<(Vec<Probes>, Known), IndexError> {
     if prepared.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
-    let ids = random::sample(SEED, prepared.len(), 256);
+    let ids = random::sample(SEED, prepared.len(), own(prepared.len()));
     let rows: Vec<&[f32]> = ids.iter().map(|&id| prepared.row(id as usize)).collect();
-    let (own, near) = Probes::of(ProbeKind::Rows, Vectors::from_rows(&rows)?, prepared, metric);
+    let queries = Vectors::from_rows(&rows)?;
+    let near = exact::nearest_all(prepared, metric, &queries, NEIGHBOURS);
+    let own = Probes::answered(ProbeKind::Rows, queries, &near);
     let some = |count: usize| (0..rows.len()).step_by(rows.len().div_ceil(count)).take(count);
 
     let between = some(64).map(|at| {
-        let fifth = near[at].get(5).or(near[at].last()).copied().unwrap_or(ids[at]);
+        let fifth = near[at].get(5).or(near[at].last()).map_or(ids[at], |one| one.id);
         let other = prepared.row(fifth as usize);
         rows[at].iter().zip(other).map(|(x, y)| x + 0.5 * (y - x)).collect()
     });
@@ -132,16 +148,16 @@ pub(super) fn all(
         let usable = made.into_iter().filter_map(|query| usable(query, on_sphere));
         let usable: Vec<Vec<f32>> = usable.collect();
         if !usable.is_empty() {
-            sets.push(Probes::of(kind, Vectors::from_rows(&usable)?, prepared, metric).0);
+            sets.push(Probes::of(kind, Vectors::from_rows(&usable)?, prepared, metric));
         }
     }
     if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-        let ids = random::sample(SEED, asked.len(), 256);
-        let asked: Vec<&[f32]> = ids.iter().map(|&id| asked.row(id as usize)).collect();
+        let sample = random::sample(SEED, asked.len(), 256);
+        let asked: Vec<&[f32]> = sample.iter().map(|&id| asked.row(id as usize)).collect();
         let asked = Vectors::from_rows(&asked)?;
-        sets.push(Probes::of(ProbeKind::Asked, asked, prepared, metric).0);
+        sets.push(Probes::of(ProbeKind::Asked, asked, prepared, metric));
     }
-    Ok(sets)
+    Ok((sets, Known { rows: ids, nearest: near }))
 }
 
 fn mean(rows: &[&[f32]]) -> Vec<f32> {
