@@ -3,6 +3,8 @@
 //! `cargo run --release -p crinoid-pipeline --example check_cost -- BASE.fbin l2 [ROUNDS]` builds in turns the
 //! default, and unchecked the recipe that it came to. CPU time, because it asks less of a quiet machine; Linux only.
 
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
 use crinoid_pipeline::{BuildOptions, Index};
 use crinoid_quant::{Metric, Vectors};
 use std::{error::Error, fs};

@@ -39,7 +39,7 @@ fn a_wanted_recall_is_reached_and_not_by_far_overshot() {
     for metric in [Metric::L2, Metric::Cosine, Metric::InnerProduct] {
         let index = build(&rows, metric);
         let efforts = &index.report().efforts;
-        assert_eq!((efforts.queries_from, efforts.queries), (Some(ProbeKind::Rows), 256));
+        assert_eq!((efforts.queries_from, efforts.queries), (Some(ProbeKind::Rows), 128));
         for (k, wanted) in [(10, 0.9f32), (10, 0.95), (10, 0.99), (100, 0.99)] {
             let reached = reached(&index, &rows, &queries, k, wanted);
             let off = 100.0 * (reached - f64::from(wanted));

@@ -82,14 +82,15 @@ pub struct EffortCurve {
 }
 
 impl EffortCurve {
-    /// The least `ef` that reaches `recall`, between points on a logarithmic scale.
+    /// The least `ef` that reaches `recall`. Between points, what is missed falls as a power of `ef` does.
     fn ef(&self, recall: f64) -> Option<f64> {
         let at = self.points.iter().position(|&(_, reached)| reached >= recall)?;
         let (ef, reached) = self.points[at];
         let Some(&(before, less)) = at.checked_sub(1).and_then(|at| self.points.get(at)) else {
             return Some(ef as f64);
         };
-        let share = (recall - less) / (reached - less);
+        let missed = |recall: f64| (1.0 - recall).max(1.0 - ENOUGH).ln();
+        let share = (missed(less) - missed(recall)) / (missed(less) - missed(reached));
         Some(before as f64 * (ef as f64 / before as f64).powf(share))
     }
 
@@ -396,7 +397,7 @@ mod tests {
         assert_eq!(efforts.ef(10, 0.95), Ok(40));
         assert_eq!(efforts.ef(10, 0.3), Ok(10));
         let between = efforts.ef(10, 0.9).unwrap();
-        assert!((31..=32).contains(&between), "{between}"); // two thirds of an octave above 20
+        assert!((28..=29).contains(&between), "{between}"); // half an octave above 20
         assert_eq!(efforts.ef(1, 0.95), Ok(40));
         assert_eq!(efforts.ef(100, 0.95), Ok(200));
         assert_eq!(efforts.ef(200, 0.95), Ok(400));
