@@ -91,7 +91,8 @@ impl EffortCurve {
         };
         let missed = |recall: f64| (1.0 - recall).max(1.0 - ENOUGH).ln();
         let share = (missed(less) - missed(recall)) / (missed(less) - missed(reached));
-        Some(before as f64 * (ef as f64 / before as f64).powf(share))
+        // All the way, where the curve is at its top before.
+        Some(before as f64 * (ef as f64 / before as f64).powf(share.min(1.0)))
     }
 
     fn best(&self) -> f64 {
