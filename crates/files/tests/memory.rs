@@ -131,7 +131,8 @@ mod columns {
 #[test]
 fn a_longer_file_takes_no_more_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let kinds: &[(&str, fn(&Path, usize))] = &[
+    type Writer = fn(&Path, usize);
+    let kinds: &[(&str, Writer)] = &[
         ("a.fbin", fbin),
         ("a.npy", npy),
         ("a.safetensors", safetensors),
