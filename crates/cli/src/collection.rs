@@ -166,16 +166,12 @@ pub(crate) fn open_to_read(folder: &Path) -> anyhow::Result<Box<dyn Readable>> {
 
 /// An error, and what to do about it from here.
 fn explained(error: CollectionError) -> anyhow::Error {
-    let todo = match &error {
-        CollectionError::InUse { .. } => Some(
-            "wait for it, or let it share the collection (crinoid add --shared, Collection::open_shared): get, list, \
-             search, export and info read it then",
+    match error {
+        CollectionError::InUse { .. } => anyhow::anyhow!(
+            "{error}; wait for it, or let it share the collection (crinoid add --shared, Collection::open_shared): \
+             get, list, search, export and info read it then"
         ),
-        _ => None,
-    };
-    match todo {
-        Some(todo) => anyhow::anyhow!("{error}; {todo}"),
-        None => error.into(),
+        error => error.into(),
     }
 }
 

@@ -44,8 +44,8 @@ const BLOCK: usize = 16 * 1024;
 fn peak(path: &Path, rows: usize) -> usize {
     let before = HELD.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
-    let options = Options { ids: None, ..Options::default() };
-    let read: usize = open(path, &options).unwrap().map(|block| block.unwrap().vectors.len()).sum();
+    let read: usize =
+        open(path, &Options::default()).unwrap().map(|block| block.unwrap().vectors.len()).sum();
     assert_eq!(read, rows, "{}", path.display());
     MOST.load(Ordering::Relaxed) - before
 }

@@ -1,6 +1,10 @@
 //! A recipe names one published version of each module.
 
-use crinoid_quant::{Metric, Version, versions::UnknownVersion};
+use crinoid_quant::{
+    Codes, Metric, Version,
+    codec::{Float, U8Exact},
+    versions::UnknownVersion,
+};
 use crinoid_search::Pipelined;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -12,7 +16,7 @@ pub const MAX_REFINERS: usize = 3;
 pub(crate) const AUTO: &str = "auto";
 
 /// The graph for vectors without shape.
-pub(crate) const HNSW: &str = "hnsw@1";
+const HNSW: &str = "hnsw@1";
 
 /// Intrinsic dimension from which on vectors have none: descriptors and embeddings have 10 to 35.
 const SHAPELESS: f64 = 45.0;
@@ -112,15 +116,23 @@ impl Recipe {
         recipe
     }
 
-    /// This recipe with a search where that is left open: one that leaves aside only what is
-    /// far out of reach, or, under the inner product, which knows none and whose answers fall apart into clusters that are hardly linked,
-    /// one that starts in several places.
+    /// This recipe with the graph of HNSW, on codes that lose nothing: for rows that it finds too few of.
+    pub(crate) fn relinked(&self) -> Result<Self, RecipeError> {
+        let codecs = match self.quant() {
+            lossless @ (Float::VERSION | U8Exact::VERSION) => lossless.to_owned(),
+            quant => format!("{}+{quant}", Float::VERSION),
+        };
+        self.with("graph", HNSW)?.with("quant", &codecs)
+    }
+
+    /// This recipe with a search where that is left open, neither of which leaves anything aside: under the inner
+    /// product, whose answers fall apart into clusters that are hardly linked, one that starts in several places.
     pub(crate) fn searched(&self, metric: Metric) -> Self {
         let mut recipe = self.clone();
         if recipe.search == AUTO {
             let row = match metric {
                 Metric::InnerProduct => Pipelined::BROAD,
-                Metric::L2 | Metric::Cosine => Pipelined::CAUTIOUS,
+                Metric::L2 | Metric::Cosine => Pipelined::UNLIMITED,
             };
             recipe.search = row.version.to_owned();
         }
@@ -130,7 +142,11 @@ impl Recipe {
     /// The searches that may take the place of that one, the cheapest first.
     pub(crate) fn shorter_reach(&self, metric: Metric) -> &'static [&'static str] {
         match self.search == AUTO && metric != Metric::InnerProduct {
-            true => &[Pipelined::DOUBTING.version, Pipelined::STEADY.version],
+            true => &[
+                Pipelined::DOUBTING.version,
+                Pipelined::STEADY.version,
+                Pipelined::CAUTIOUS.version,
+            ],
             false => &[],
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     BuildReport, Index,
     choice::{Choice, Data, Known},
-    effort::{Efforts, FEWEST, Forgotten, NEXT_TO_NOTHING, QUERIES},
+    effort::{Efforts, FEWEST, Forgotten, QUERIES},
     idle, links,
 };
 use crate::{
@@ -11,12 +11,12 @@ use crate::{
     container::FORMAT,
     error::{IndexError, SearchError},
     fingerprint::{EmbeddingSpace, Fingerprint},
-    recipe::{AUTO, HNSW, Recipe},
+    recipe::{AUTO, Recipe},
     truncation::check_truncation,
 };
-use crinoid_graph::{BuildError, Copies, Params, Progress};
+use crinoid_graph::{BuildError, Copies, Graph, Params, Progress};
 use crinoid_quant::{
-    IntoVectors, Metric, Preparation, Vectors, codes::Unsuitable, random, vectors::check_dim,
+    IntoVectors, Metric, Preparation, Space, Vectors, codes::Unsuitable, random, vectors::check_dim,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,7 @@ use std::sync::{Arc, OnceLock};
 /// Seed of the queries that are kept out of everything until the end.
 const HELD_OUT: u64 = 0x0CA1_1B8A;
 
-/// Recall at the usual effort below which the graph of HNSW is tried as well, where the metric says nothing about
-/// which of the two fits,
+/// Recall at the usual effort below which the graph of HNSW over floats is tried as well,
 const TROUBLED: f64 = 0.99;
 
 /// and the most rows whose second graph nobody waits long for.
@@ -395,17 +394,7 @@ impl Material {
         let asked = self.asked(sample.as_ref())?;
         let choice = self.choose(asked.as_ref(), options)?;
         let Choice { recipe, space, codes, report, known } = choice;
-        let graph = compose::graph(recipe.graph(), &*space.space(), &options.graph, progress)?;
-        let extra = options.answer_links.unwrap_or(options.graph.m);
-        let linked = links::between_answers(
-            graph,
-            &*space.space(),
-            prepared,
-            *metric,
-            asked.as_ref(),
-            extra,
-        );
-        let graph = Arc::new(linked.map_err(BuildError::from)?);
+        let graph = self.graph(&recipe, &*space.space(), asked.as_ref(), options, progress)?;
         let kept_out = kept_out.filter(|queries| queries.len() >= FEWEST && !options.unchecked);
         let forgotten = match kept_out.is_none() && !options.unchecked {
             true => Forgotten::by(&graph, &*space.space(), &known)?,
@@ -450,36 +439,53 @@ impl Material {
         let out = kept_out.as_ref();
         index.report.efforts = self.efforts(&mut index, out, forgotten, &known, rivals)?;
         let troubled = index.report.efforts.usual().is_some_and(|recall| recall < TROUBLED);
-        let unlinked = options.recipe.graph() == AUTO && *metric == Metric::InnerProduct;
-        if !(troubled && unlinked && full.len() <= SECOND_GRAPH) {
-            return Ok(index);
+        if troubled && options.recipe.graph() == AUTO && full.len() <= SECOND_GRAPH {
+            let open = options.recipe.searched(*metric);
+            let recipe = index.options.recipe.relinked()?.with("search", open.search())?;
+            let queries = [asked.as_ref(), out];
+            self.relink(&mut index, &recipe, queries, &known, rivals, progress)?;
         }
-        self.relinked(index, [asked.as_ref(), out], &known, progress)
+        if let Some(chosen) = index.report.candidates.first_mut() {
+            chosen.recipe = index.options.recipe.to_string();
+        }
+        Ok(index)
     }
 
-    /// `index`, or what it would be over the graph of HNSW, if that finds more.
-    fn relinked(
+    /// The graph that `recipe` names over `space`, with links between answers of the same queries.
+    fn graph(
         &self,
-        mut index: Index,
+        recipe: &Recipe,
+        space: &dyn Space,
+        asked: Option<&Vectors>,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Arc<Graph>, IndexError> {
+        let graph = compose::graph(recipe.graph(), space, &options.graph, progress)?;
+        let extra = options.answer_links.unwrap_or(options.graph.m);
+        let linked =
+            links::between_answers(graph, space, &self.prepared, self.metric, asked, extra);
+        Ok(Arc::new(linked.map_err(BuildError::from)?))
+    }
+
+    /// Makes of `index` what it would be by `recipe`, which has another graph, where that finds more.
+    fn relink(
+        &self,
+        index: &mut Index,
+        recipe: &Recipe,
         [asked, kept_out]: [Option<&Vectors>; 2],
         known: &Known,
+        rivals: &[&str],
         progress: &dyn Progress,
-    ) -> Result<Index, IndexError> {
-        let Self { metric, prepared, .. } = self;
-        let recipe = index.options.recipe.with("graph", HNSW)?;
-        let codes = compose::encode(recipe.space(), prepared, *metric)?;
+    ) -> Result<(), IndexError> {
+        let codes = compose::encode(recipe.space(), &self.prepared, self.metric)?;
         let space = &*codes.space();
-        let params = &index.options.graph;
-        let graph = compose::graph(recipe.graph(), space, params, progress)?;
-        let extra = index.options.answer_links.unwrap_or(params.m);
-        let linked = links::between_answers(graph, space, prepared, *metric, asked, extra);
-        let graph = Arc::new(linked.map_err(BuildError::from)?);
+        let graph = self.graph(recipe, space, asked, &index.options, progress)?;
         let forgotten = match kept_out {
             Some(_) => None,
             None => Forgotten::by(&graph, space, known)?,
         };
         let before = index.report.efforts.usual();
-        let stage = index.stage.recompose(&recipe, &graph)?;
+        let stage = index.stage.recompose(recipe, &graph)?;
         let fingerprint = Fingerprint { recipe: recipe.clone(), ..index.fingerprint.clone() };
         let options = BuildOptions { recipe: recipe.clone(), ..index.options.clone() };
         let first = (
@@ -488,16 +494,12 @@ impl Material {
             std::mem::replace(&mut index.fingerprint, fingerprint),
             std::mem::replace(&mut index.options, options),
         );
-        let efforts = self.efforts(&mut index, kept_out, forgotten, known, &[])?;
-        if efforts.usual() <= before.map(|recall| recall + NEXT_TO_NOTHING) {
-            (index.stage, index.graph, index.fingerprint, index.options) = first;
-            return Ok(index);
+        let efforts = self.efforts(index, kept_out, forgotten, known, rivals)?;
+        match efforts.usual() <= before {
+            true => (index.stage, index.graph, index.fingerprint, index.options) = first,
+            false => index.report.efforts = efforts,
         }
-        index.report.efforts = efforts;
-        if let Some(chosen) = index.report.candidates.first_mut() {
-            chosen.recipe = recipe.to_string();
-        }
-        Ok(index)
+        Ok(())
     }
 
     /// `error` with the number of a row where it has that of a distinct vector.

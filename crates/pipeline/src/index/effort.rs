@@ -95,6 +95,20 @@ impl EffortCurve {
         Some(before as f64 * (ef as f64 / before as f64).powf(share.min(1.0)))
     }
 
+    /// The recall at `ef`, by the same rule.
+    fn recall(&self, ef: usize) -> Option<f64> {
+        let Some(at) = self.points.iter().position(|&(wide, _)| wide >= ef) else {
+            return self.points.last().map(|&(_, recall)| recall);
+        };
+        let (wide, reached) = self.points[at];
+        let Some(&(before, less)) = at.checked_sub(1).and_then(|at| self.points.get(at)) else {
+            return Some(reached);
+        };
+        let missed = |recall: f64| (1.0 - recall).max(1.0 - ENOUGH);
+        let share = (ef as f64 / before as f64).ln() / (wide as f64 / before as f64).ln();
+        Some(1.0 - missed(less) * (missed(reached) / missed(less)).powf(share))
+    }
+
     fn best(&self) -> f64 {
         self.points.last().map_or(0.0, |&(_, recall)| recall)
     }
@@ -104,9 +118,7 @@ impl Efforts {
     /// The recall of a search for ten answers at the usual effort, or at the most that makes a difference.
     pub(super) fn usual(&self) -> Option<f64> {
         let (k, ef) = USUAL;
-        let curve = self.curves.iter().find(|curve| curve.k == k)?;
-        let wide = curve.points.iter().find(|&&(wide, _)| wide >= ef);
-        wide.or(curve.points.last()).map(|&(_, recall)| recall)
+        self.curves.iter().find(|curve| curve.k == k)?.recall(ef)
     }
 
     /// The `ef` for `recall` at `k` answers; the best recall that is known, where that is less.
@@ -181,10 +193,11 @@ impl Index {
         let questions = queries.rows().zip(prepared.rows()).zip(&nearest);
         let questions = questions.map(|((full, prepared), near)| Question {
             query: RefinerQuery { full, prepared },
-            answers: near.iter().collect(),
+            answers: near.clone(),
         });
         let graph = self.graph.clone();
-        self.settle(ProbeKind::Asked, full, &questions.collect::<Vec<_>>(), &graph, rivals)
+        let questions: Vec<Question<'_>> = questions.collect();
+        self.settle(ProbeKind::Asked, full, [&questions, &[]], &graph, rivals)
     }
 
     /// The same, on rows of its own that `forgotten` has forgotten.
@@ -198,7 +211,7 @@ impl Index {
         let metric = self.preparation.prepared_metric();
         let found;
         let nearest: Vec<&Vec<Neighbor>> = match known {
-            Some(Known { rows: known, nearest }) => {
+            Some(Known { rows: known, nearest, .. }) => {
                 let place = |row| known.binary_search(row).ok().and_then(|at| nearest.get(at));
                 rows.iter().filter_map(place).collect()
             }
@@ -209,22 +222,30 @@ impl Index {
             }
         };
         let gone: BTreeSet<u32> = rows.iter().copied().collect();
-        let questions = rows.iter().zip(nearest).map(|(&row, near)| {
-            let row = row as usize;
-            let query = RefinerQuery { full: full.row(row), prepared: prepared.row(row) };
-            Question { query, answers: near.iter().filter(|one| !gone.contains(&one.id)).collect() }
+        let question = |query, near: &'_ [Neighbor]| Question {
+            query,
+            answers: near.iter().filter(|one| !gone.contains(&one.id)).copied().collect(),
+        };
+        let own = rows.iter().zip(nearest).map(|(&row, near)| {
+            let [full, prepared] = [full, prepared].map(|vectors| vectors.row(row as usize));
+            question(RefinerQuery { full, prepared }, near)
         });
-        let questions: Vec<Question<'_>> = questions.collect();
-        self.settle(ProbeKind::Rows, full, &questions, &Arc::new(graph), rivals)
+        let opposite = known.iter().flat_map(|known| &known.opposite);
+        let opposite = opposite
+            .map(|(query, near)| question(RefinerQuery { full: query, prepared: query }, near));
+        let questions: [Vec<Question<'_>>; 2] = [own.collect(), opposite.collect()];
+        let questions = questions.each_ref().map(Vec::as_slice);
+        self.settle(ProbeKind::Rows, full, questions, &Arc::new(graph), rivals)
     }
 
     /// Asks the questions over `graph`. Where the search was left open, the first of `rivals`, which have a
-    /// shorter reach and cost less, takes its place if it loses next to nothing at the usual effort.
+    /// shorter reach and cost less, takes its place if it loses next to nothing at the usual effort: neither on the
+    /// questions nor on those from the other side of a sphere, where distances say less about how far is far enough.
     fn settle(
         &mut self,
         from: ProbeKind,
         full: &Vectors,
-        questions: &[Question<'_>],
+        [questions, opposite]: [&[Question<'_>]; 2],
         graph: &Arc<Graph>,
         rivals: &[&str],
     ) -> Result<Efforts, IndexError> {
@@ -235,23 +256,20 @@ impl Index {
         if !rivals.is_empty() {
             let recall = |stage: &dyn FirstStage| {
                 let trial = Trial { index: self, engine: stage.engine(), metric, full };
-                trial.recall(USUAL.0, USUAL.1, questions)
+                [questions, opposite].map(|asked| trial.recall(USUAL.0, USUAL.1, asked))
             };
-            let least = recall(&*stage) - NEXT_TO_NOTHING;
-            searches.push((own.search().to_owned(), least + NEXT_TO_NOTHING));
+            let most = recall(&*stage);
+            searches.push((own.search().to_owned(), most[0]));
             for rival in rivals {
                 let recipe = own.with("search", rival)?;
                 let shorter = self.stage.recompose(&recipe, graph)?;
                 let reached = recall(&*shorter);
-                searches.push((recipe.search().to_owned(), reached));
-                if reached >= least {
+                searches.push((recipe.search().to_owned(), reached[0]));
+                if std::iter::zip(reached, most).all(|(now, most)| now >= most - NEXT_TO_NOTHING) {
                     searches.rotate_right(1);
                     stage = shorter;
                     self.stage = self.stage.recompose(&recipe, &self.graph)?;
                     self.fingerprint.recipe = recipe.clone();
-                    if let Some(chosen) = self.report.candidates.first_mut() {
-                        chosen.recipe = recipe.to_string();
-                    }
                     self.options.recipe = recipe;
                     break;
                 }
@@ -301,7 +319,7 @@ impl Forgotten {
 /// A query and its exact answers, nearest first: enough for every `k`.
 struct Question<'a> {
     query: RefinerQuery<'a>,
-    answers: Vec<&'a Neighbor>,
+    answers: Vec<Neighbor>,
 }
 
 /// Searches that are counted.
@@ -404,6 +422,18 @@ mod tests {
         assert_eq!(efforts.ef(200, 0.95), Ok(400));
         let between = efforts.ef(32, 0.95).unwrap();
         assert!((89..=91).contains(&between), "{between}");
+    }
+
+    #[test]
+    fn recall_is_read_off_the_curve_as_efforts_are() {
+        let curve = &efforts().curves[0];
+        for (ef, recall) in [(5, 0.5), (10, 0.5), (20, 0.8), (80, 0.99), (500, 0.99)] {
+            assert!((curve.recall(ef).unwrap() - recall).abs() < 1e-12, "{ef}");
+        }
+        for recall in [0.6, 0.9, 0.97] {
+            let back = curve.recall(curve.ef(recall).unwrap().round() as usize).unwrap();
+            assert!((back - recall).abs() < 0.01, "{recall}: {back}");
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl ProbeKind {
         match self {
             ProbeKind::Rows | ProbeKind::Between | ProbeKind::Asked => 0.999,
             // Nobody promises such queries; they must not fall off a cliff.
-            ProbeKind::Outside | ProbeKind::Opposite => 0.98,
+            ProbeKind::Outside | ProbeKind::Opposite => 0.99,
         }
     }
 }
@@ -65,11 +65,6 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    fn of(kind: ProbeKind, queries: Vectors, prepared: &Vectors, metric: Metric) -> Self {
-        let nearest = exact::nearest_all(prepared, metric, &queries, KS[KS.len() - 1]);
-        Self::answered(kind, queries, &nearest)
-    }
-
     fn answered(kind: ProbeKind, queries: Vectors, nearest: &[Vec<Neighbor>]) -> Self {
         let at = |near: &[Neighbor], k: usize| {
             near.get(k - 1).or(near.last()).map_or(f32::INFINITY, |one| one.distance)
@@ -85,6 +80,8 @@ impl Probes {
 pub(in super::super) struct Known {
     pub(in super::super) rows: Vec<u32>,
     pub(in super::super) nearest: Vec<Vec<Neighbor>>,
+    /// Queries from the other side of the sphere, and their neighbours.
+    pub(in super::super) opposite: Vec<(Vec<f32>, Vec<Neighbor>)>,
 }
 
 /// The intrinsic dimension of the rows: how fast the number of neighbours grows with the distance, from the
@@ -110,8 +107,11 @@ fn own(len: usize) -> usize {
     (len / 256).clamp(128, 256)
 }
 
+/// Up to as many rows a scan takes next to no time.
+const SCANNED_AT_ONCE: usize = 20_000;
+
 /// All questions to prepared vectors: 128 to 256 rows, 64 points between rows, 32 from far outside, 32
-/// from the other side, and up to 256 of the caller's. They cost a scan of the data each, so that all of
+/// from the other side (of few rows 128), and up to 256 of the caller's. They cost a scan of the data each, so that all of
 /// them together are a few percent of what building a graph takes.
 pub(super) fn all(
     prepared: &Vectors,
@@ -137,9 +137,20 @@ pub(super) fn all(
     let mean = mean(&rows);
     let outside =
         some(32).map(|at| rows[at].iter().zip(&mean).map(|(x, m)| m + 50.0 * (x - m)).collect());
-    let opposite = some(32).map(|at| rows[at].iter().map(|x| -x).collect());
+    let others = if prepared.len() <= SCANNED_AT_ONCE { rows.len() } else { 32 };
+    let opposite = some(others).map(|at| rows[at].iter().map(|x| -x).collect());
 
     let mut sets = vec![own];
+    let mut other_side = Vec::new();
+    let mut ask = |kind: ProbeKind, queries: &[&[f32]]| {
+        let queries = Vectors::from_rows(queries)?;
+        let nearest = exact::nearest_all(prepared, metric, &queries, NEIGHBOURS);
+        if kind == ProbeKind::Opposite && on_sphere {
+            other_side = queries.rows().map(<[f32]>::to_vec).zip(nearest.iter().cloned()).collect();
+        }
+        sets.push(Probes::answered(kind, queries, &nearest));
+        Ok::<_, IndexError>(())
+    };
     for (kind, made) in [
         (ProbeKind::Between, between.collect::<Vec<Vec<f32>>>()),
         (ProbeKind::Outside, outside.collect()),
@@ -148,16 +159,15 @@ pub(super) fn all(
         let usable = made.into_iter().filter_map(|query| usable(query, on_sphere));
         let usable: Vec<Vec<f32>> = usable.collect();
         if !usable.is_empty() {
-            sets.push(Probes::of(kind, Vectors::from_rows(&usable)?, prepared, metric));
+            ask(kind, &usable.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
         }
     }
     if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
         let sample = random::sample(SEED, asked.len(), 256);
         let asked: Vec<&[f32]> = sample.iter().map(|&id| asked.row(id as usize)).collect();
-        let asked = Vectors::from_rows(&asked)?;
-        sets.push(Probes::of(ProbeKind::Asked, asked, prepared, metric));
+        ask(ProbeKind::Asked, &asked)?;
     }
-    Ok((sets, Known { rows: ids, nearest: near }))
+    Ok((sets, Known { rows: ids, nearest: near, opposite: other_side }))
 }
 
 fn mean(rows: &[&[f32]]) -> Vec<f32> {
