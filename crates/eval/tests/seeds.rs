@@ -81,3 +81,13 @@ fn seed_701271_asked_from_the_other_side() {
     let (recall, index) = default_recall(701_271);
     assert!(recall >= 0.99, "{recall}\n{}", index.report());
 }
+
+/// A shorter reach, and codes of half a byte, that lost a point or two where the questions of the check were too few to
+/// show it.
+#[test]
+fn seeds_where_the_check_asked_too_little() {
+    for (seed, float) in [(800_444, 0.999), (801_126, 1.0), (801_357, 0.953)] {
+        let (recall, index) = default_recall(seed);
+        assert!(recall >= float - 0.01, "{seed}: {recall}\n{}", index.report());
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{
     BuildReport, Index,
-    choice::{Choice, Data, Known},
+    choice::{Choice, Data, FEW, Known},
     effort::{Efforts, FEWEST, Forgotten, QUERIES},
     idle, links,
 };
@@ -25,11 +25,8 @@ use std::sync::{Arc, OnceLock};
 /// Seed of the queries that are kept out of everything until the end.
 const HELD_OUT: u64 = 0x0CA1_1B8A;
 
-/// Recall at the usual effort below which the graph of HNSW over floats is tried as well,
+/// Recall at the usual effort below which the graph of HNSW over floats is tried as well, among few rows.
 const TROUBLED: f64 = 0.99;
-
-/// and the most rows whose second graph nobody waits long for.
-const SECOND_GRAPH: usize = 20_000;
 
 /// How an index is built.
 ///
@@ -439,7 +436,7 @@ impl Material {
         let out = kept_out.as_ref();
         index.report.efforts = self.efforts(&mut index, out, forgotten, &known, rivals)?;
         let troubled = index.report.efforts.usual().is_some_and(|recall| recall < TROUBLED);
-        if troubled && options.recipe.graph() == AUTO && full.len() <= SECOND_GRAPH {
+        if troubled && options.recipe.graph() == AUTO && full.len() <= FEW {
             let open = options.recipe.searched(*metric);
             let recipe = index.options.recipe.relinked()?.with("search", open.search())?;
             let queries = [asked.as_ref(), out];

@@ -35,8 +35,8 @@ impl Ceiling {
         self.at_10.min(self.at_100)
     }
 
-    fn holds(&self) -> bool {
-        self.least() >= self.probes.floor()
+    fn holds(&self, rows: usize) -> bool {
+        self.least() >= self.probes.floor(rows)
     }
 }
 
@@ -58,6 +58,8 @@ struct Found {
 /// What codes were seen to leave, for any pool.
 pub(super) struct Ceilings {
     found: Vec<Found>,
+    /// Of how many vectors.
+    rows: usize,
     exact: bool,
 }
 
@@ -72,7 +74,7 @@ impl Ceilings {
     ) -> Self {
         let room = room.min(prepared.len());
         let found = probes.iter().map(|set| found(scan, prepared, metric, set, room)).collect();
-        Self { found, exact: false }
+        Self { found, rows: prepared.len(), exact: false }
     }
 
     /// Those of floats, and of codes that lose nothing.
@@ -83,7 +85,7 @@ impl Ceilings {
             wanted: [1.0; KS.len()],
             hits: Vec::new(),
         });
-        Self { found: found.collect(), exact: true }
+        Self { found: found.collect(), rows: 0, exact: true }
     }
 
     /// With pools of these sizes.
@@ -123,7 +125,8 @@ impl Ceilings {
         if self.exact {
             return Some(WIDER[0]);
         }
-        WIDER.into_iter().find(|&wider| self.behind(wider).iter().all(Ceiling::holds))
+        let hold = |wider| self.behind(wider).iter().all(|ceiling| ceiling.holds(self.rows));
+        WIDER.into_iter().find(|&wider| hold(wider))
     }
 
     /// Whether the order of the codes tells neighbours apart well enough to build a graph on.

@@ -6,6 +6,9 @@ use crinoid_search::exact;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Among so few rows whatever is chosen is built and searched fast: more is asked, and less may be lost.
+pub(in super::super) const FEW: usize = 20_000;
+
 /// The numbers of answers for which codes are checked.
 pub(super) const KS: [usize; 2] = [10, 100];
 
@@ -33,12 +36,13 @@ pub enum ProbeKind {
 }
 
 impl ProbeKind {
-    /// The share of the exact answers that codes must leave within the pool of their refiner.
-    pub(super) fn floor(self) -> f64 {
+    /// The share of the exact answers that codes of `rows` vectors must leave within the pool of their refiner.
+    pub(super) fn floor(self, rows: usize) -> f64 {
         match self {
             ProbeKind::Rows | ProbeKind::Between | ProbeKind::Asked => 0.999,
             // Nobody promises such queries; they must not fall off a cliff.
-            ProbeKind::Outside | ProbeKind::Opposite => 0.99,
+            ProbeKind::Outside | ProbeKind::Opposite if rows > FEW => 0.99,
+            ProbeKind::Outside | ProbeKind::Opposite => 0.995,
         }
     }
 }
@@ -80,7 +84,7 @@ impl Probes {
 pub(in super::super) struct Known {
     pub(in super::super) rows: Vec<u32>,
     pub(in super::super) nearest: Vec<Vec<Neighbor>>,
-    /// Queries from the other side of the sphere, and their neighbours.
+    /// Queries from the other side, and their neighbours.
     pub(in super::super) opposite: Vec<(Vec<f32>, Vec<Neighbor>)>,
 }
 
@@ -106,9 +110,6 @@ pub(super) fn dimension(probes: &[Probes], metric: Metric) -> Option<f64> {
 fn own(len: usize) -> usize {
     (len / 256).clamp(128, 256)
 }
-
-/// Up to as many rows a scan takes next to no time.
-const SCANNED_AT_ONCE: usize = 20_000;
 
 /// All questions to prepared vectors: 128 to 256 rows, 64 points between rows, 32 from far outside, 32
 /// from the other side (of few rows 128), and up to 256 of the caller's. They cost a scan of the data each, so that all of
@@ -137,7 +138,7 @@ pub(super) fn all(
     let mean = mean(&rows);
     let outside =
         some(32).map(|at| rows[at].iter().zip(&mean).map(|(x, m)| m + 50.0 * (x - m)).collect());
-    let others = if prepared.len() <= SCANNED_AT_ONCE { rows.len() } else { 32 };
+    let others = if prepared.len() <= FEW { rows.len() } else { 32 };
     let opposite = some(others).map(|at| rows[at].iter().map(|x| -x).collect());
 
     let mut sets = vec![own];
@@ -145,7 +146,7 @@ pub(super) fn all(
     let mut ask = |kind: ProbeKind, queries: &[&[f32]]| {
         let queries = Vectors::from_rows(queries)?;
         let nearest = exact::nearest_all(prepared, metric, &queries, NEIGHBOURS);
-        if kind == ProbeKind::Opposite && on_sphere {
+        if kind == ProbeKind::Opposite && (on_sphere || prepared.len() <= FEW) {
             other_side = queries.rows().map(<[f32]>::to_vec).zip(nearest.iter().cloned()).collect();
         }
         sets.push(Probes::answered(kind, queries, &nearest));
