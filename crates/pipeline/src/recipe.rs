@@ -132,7 +132,7 @@ impl Recipe {
         if recipe.search == AUTO {
             let row = match metric {
                 Metric::InnerProduct => Pipelined::BROAD,
-                Metric::L2 | Metric::Cosine => Pipelined::UNLIMITED,
+                Metric::L2 | Metric::Cosine => Pipelined::THOROUGH,
             };
             recipe.search = row.version.to_owned();
         }
@@ -146,6 +146,7 @@ impl Recipe {
                 Pipelined::DOUBTING.version,
                 Pipelined::STEADY.version,
                 Pipelined::CAUTIOUS.version,
+                Pipelined::THOROUGH_STEADY.version,
             ],
             false => &[],
         }

@@ -57,7 +57,7 @@ pub use engine::{Composed, Engine, EngineError};
 pub use exact::Exact;
 pub use heap::Heap;
 pub use params::SearchParams;
-pub use pipelined::Pipelined;
+pub use pipelined::{Doubt, Pipelined, SecondLook};
 pub use scratch::Scratch;
 pub use search::Search;
 pub use visited::Visited;

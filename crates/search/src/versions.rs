@@ -34,7 +34,7 @@ const fn row(
 
 /// Every published search, oldest first.
 #[rustfmt::skip]
-pub const PUBLISHED: [Published; 13] = [
+pub const PUBLISHED: [Published; 15] = [
     row("heap", 1, "two heaps, one entry, no prefetch", "hnswlib; HNSW Algorithm 2", H(Heap)),
     row("pool", 1, "sorted linear pool, unseen rows prefetched", "GLASS", B(BestFirst::POOL)),
     row("crinn", 1, "tiered entries, look-ahead, convergence", "CRINN 6.2", B(BestFirst::CRINN)),
@@ -48,6 +48,8 @@ pub const PUBLISHED: [Published; 13] = [
     row("pipelined", 7, "pipelined@4 with a reach that bends", "Crinoid", P(Pipelined::CAUTIOUS)),
     row("pipelined", 8, "pipelined@5 with a reach that goes on growing", "Crinoid", P(Pipelined::STEADY)),
     row("pipelined", 9, "pipelined@3 without a reach, for inner products", "Crinoid", P(Pipelined::BROAD)),
+    row("pipelined", 10, "pipelined@6 that looks again where it ends hardly closer", "Crinoid", P(Pipelined::THOROUGH)),
+    row("pipelined", 11, "pipelined@8 that looks again where it ends hardly closer", "Crinoid", P(Pipelined::THOROUGH_STEADY)),
 ];
 
 /// What is said about every published search, oldest first.

@@ -12,8 +12,8 @@ use crinoid_quant::{
     isa::Portable,
 };
 use crinoid_search::{
-    AnyCodes, BestFirst, Composed, Counters, Engine, Exact, Heap, Pipelined, Scratch, Search,
-    SearchParams, versions,
+    AnyCodes, BestFirst, Composed, Counters, Doubt, Engine, Exact, Heap, Pipelined, Scratch,
+    Search, SearchParams, SecondLook, versions,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -356,6 +356,16 @@ fn a_walk_in_the_wrong_cluster_looks_elsewhere() {
     let query = [10.5; 4];
     assert_eq!(share(Pipelined::NEAREST, &query), 0);
     assert_eq!(share(Pipelined::DOUBTING, &query), 10);
+    // Far enough towards the second cluster the walk in the first comes closer than doubt asks of it, and ends where it
+    // has no more to offer.
+    let apart = Pipelined {
+        doubt: Some(Doubt { alike: 0.0, ..Pipelined::DOUBTING.doubt.unwrap() }),
+        ..Pipelined::THOROUGH
+    };
+    let looks = SecondLook { progress: 0.2, alike: 4.0, near: 1.15 };
+    let again = Pipelined { second_look: Some(looks), ..apart };
+    assert_eq!(share(Pipelined { second_look: None, ..apart }, &query), 0);
+    assert_eq!(share(again, &query), 10);
     // Beside a sample there is no doubt, and nothing more is measured.
     let query = rows[0].map(|x| x + 0.01);
     let [near, same] = [Pipelined::NEAREST, Pipelined::DOUBTING]

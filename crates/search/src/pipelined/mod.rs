@@ -47,7 +47,7 @@ mod frontier;
 
 use crate::{Counters, Search, SearchParams, block::BLOCK, entry, visited::Visited};
 use crinoid_graph::{Adjacency, Candidate, Graph};
-use crinoid_quant::{Isa, Scorer};
+use crinoid_quant::{Isa, Scorer, key};
 use frontier::Frontier;
 use std::ops::Range;
 
@@ -86,6 +86,8 @@ pub struct Pipelined {
     pub least: usize,
     /// Whether a walk that does not come closer looks at more rows: [`Doubt`].
     pub doubt: Option<Doubt>,
+    /// Whether a walk that has ended hardly closer than it began tries another place: [`SecondLook`].
+    pub second_look: Option<SecondLook>,
 }
 
 /// When a walk has started in the wrong place, and what it does then.
@@ -107,6 +109,22 @@ pub struct Doubt {
     pub share: f32,
 }
 
+/// When a walk that has ended does not trust its answers, and what it does then.
+///
+/// A walk that started in the wrong cluster may well come closer, if only as far as that cluster lets it: by the hops
+/// after which [`Doubt`] looks, it is past it. When it has ended the difference is plain. Then as many samples are measured
+/// as in doubt; a small walk from the closest four that the first one never saw shows whether they lead to anything
+/// nearer, and only if they do the search is made again from there, to which the answers of the first one are added.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SecondLook {
+    /// The best answer is farther than this share of the closest sample's distance,
+    pub progress: f32,
+    /// the fourth closest sample was nearer than so many times that distance,
+    pub alike: f32,
+    /// and of the new samples the closest that the walk never saw is nearer than so many times the best answer.
+    pub near: f32,
+}
+
 impl Doubt {
     /// How many rows of `n` are measured in doubt.
     fn samples(&self, n: usize) -> usize {
@@ -126,6 +144,7 @@ impl Pipelined {
         tail: 0.04,
         least: 1,
         doubt: None,
+        second_look: None,
     };
 
     /// `pipelined@3`: from the closest four of 256 samples, for sets that fall apart into clusters.
@@ -183,8 +202,22 @@ impl Pipelined {
     pub const BROAD: Self =
         Self { version: "pipelined@9", slack: f32::INFINITY, tail: f32::INFINITY, ..Self::WIDE };
 
+    /// `pipelined@10`: `pipelined@6` that looks a second time where it ends hardly closer than it began.
+    pub const THOROUGH: Self = Self {
+        version: "pipelined@10",
+        second_look: Some(SecondLook { progress: 0.75, alike: 1.3, near: 1.15 }),
+        ..Self::UNLIMITED
+    };
+
+    /// `pipelined@11`: `pipelined@8` that looks a second time where it ends hardly closer than it began.
+    ///
+    /// Of 500 queries to 50,000 rows of 960 dimensions in 16 clusters, 14 end in the wrong one with every search before,
+    /// up to an `ef` of 400.
+    pub const THOROUGH_STEADY: Self =
+        Self { version: "pipelined@11", second_look: Self::THOROUGH.second_look, ..Self::STEADY };
+
     /// The published rows, oldest first.
-    pub const VERSIONS: [Self; 8] = [
+    pub const VERSIONS: [Self; 10] = [
         Self::NEAREST,
         Self::WIDE,
         Self::DOUBTING,
@@ -193,6 +226,8 @@ impl Pipelined {
         Self::CAUTIOUS,
         Self::STEADY,
         Self::BROAD,
+        Self::THOROUGH,
+        Self::THOROUGH_STEADY,
     ];
 }
 
@@ -229,6 +264,7 @@ impl Search for Pipelined {
         let ef = params.beam_width(graph.len());
         // The reach leaves now more, now fewer of them.
         found.reserve(ef);
+        let before = found.len();
         let base = graph.base();
         let PipelinedMemory { frontier, visited, ids, keys } = memory;
         let most = self.doubt.map_or(0, |doubt| doubt.samples(graph.len()));
@@ -245,35 +281,56 @@ impl Search for Pipelined {
         let mut closest = [Candidate::new(0, 0); MOST_STARTS];
         let starting = self.starts.clamp(1, MOST_STARTS.min(samples));
         closest[..starting].fill_with(|| entry::take_closest(sampled, sampled_keys));
-        let doubt = self.doubt.filter(|_| most > samples).and_then(|doubt| {
-            let first = scorer.distance(closest[0].key());
-            // In doubt the fourth closest counts, wherever the walk starts. It is not picked, only counted up to:
-            // this is asked of every query. Samples that were taken are as far as can be.
-            let near =
-                |key: &&u32| **key != u32::MAX && scorer.distance(**key) < first * doubt.alike;
+        let first = scorer.distance(closest[0].key());
+        // In doubt the fourth closest counts, wherever the walk starts. It is not picked, only counted up to:
+        // this is asked of every query. Samples that were taken are as far as can be.
+        let limit = |alike: f32, progress: f32| {
+            let near = |key: &&u32| **key != u32::MAX && scorer.distance(**key) < first * alike;
             let alike = starting + sampled_keys.iter().filter(near).count();
-            let limit = scorer.key_of(first * doubt.progress);
-            (first > 0.0 && alike >= MOST_STARTS).then_some((doubt.after, limit))
-        });
+            let is_open = most > samples && first > 0.0 && alike >= MOST_STARTS;
+            is_open.then(|| scorer.key_of(first * progress))
+        };
+        let doubt = self
+            .doubt
+            .and_then(|doubt| limit(doubt.alike, doubt.progress).map(|limit| (doubt.after, limit)));
+        let look = self.second_look.and_then(|look| limit(look.alike, look.progress));
         let reach = Reach::new(self, params.k.max(self.least).min(ef), ef);
         let mut walk = Walk { isa, base, scorer, frontier, visited, keys, reach, doubt };
         let (mut starts, mut sampled) = (closest.map(Candidate::id), samples);
         let (mut starts, mut branching, mut stranded) = (&mut starts[..starting], 1, false);
+        let mut stage = Stage::First;
         // One loop, so that what is fast is compiled once.
         loop {
             walk.start(starts, branching, &mut counters);
             walk.run(ef >= self.pipelined_from, &mut counters);
+            match stage {
+                Stage::First => {}
+                // Nothing nearer: the first walk's answers stand.
+                Stage::Small if walk.best() >= found[before] => return counters,
+                Stage::Small => {
+                    let nearest = [0, 1, 2, 3].map(|place| walk.frontier.at(place));
+                    let nearest = nearest.into_iter().filter(|&slot| slot != u64::MAX);
+                    let mut len = 0;
+                    for slot in nearest {
+                        ids[len] = Candidate::from_bits(slot).id();
+                        len += 1;
+                    }
+                    walk.visited.begin(graph);
+                    walk.frontier.reset(ef, base.stride());
+                    walk.reach = Reach::new(self, params.k.max(self.least).min(ef), ef);
+                    (starts, branching, stage) = (&mut ids[..len], 0, Stage::Again);
+                    continue;
+                }
+                Stage::Again => {
+                    walk.add(&found[before..]);
+                    found.truncate(before);
+                    break;
+                }
+            }
             if walk.doubts(u64::MAX) {
                 walk.doubt = None;
-                let (ids, keys) = (&mut ids[..most], &mut walk.keys[..most]);
-                entry::measure_samples(graph, scorer, ids, keys, &mut counters);
                 sampled += most;
-                let closest = [(); MOST_STARTS].map(|()| entry::take_closest(ids, keys).id());
-                let mut len = 0;
-                for node in closest.into_iter().filter(|&node| !walk.visited.contains(node)) {
-                    ids[len] = node;
-                    len += 1;
-                }
+                let len = walk.sample(graph, &mut ids[..most], MOST_STARTS, &mut counters).0;
                 (starts, branching) = (&mut ids[..len], 0);
                 continue;
             }
@@ -288,14 +345,44 @@ impl Search for Pipelined {
                     counters.measured(1);
                     ids[0] = entry;
                     (starts, branching, stranded) = (&mut ids[..1], 1, true);
+                    continue;
                 }
-                _ => break,
+                _ => {}
             }
+            let (Some(limit), Some(look)) = (look, self.second_look) else { break };
+            let best = walk.best();
+            if key::unpack(best).0 < limit {
+                break;
+            }
+            let (len, nearest) =
+                walk.sample(graph, &mut ids[..most], 2 * MOST_STARTS, &mut counters);
+            let near = scorer.distance(key::unpack(best).0) * look.near;
+            if len == 0 || scorer.distance(nearest) >= near {
+                break;
+            }
+            walk.frontier.write(found);
+            walk.frontier.reset(SMALL, base.stride());
+            walk.reach = Reach::new(&Self::UNLIMITED, SMALL, SMALL);
+            (starts, branching, stage) = (&mut ids[..len], 0, Stage::Small);
         }
         walk.frontier.write(found);
         counters
     }
 }
+
+/// What the present walk is for.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// To find the answers.
+    First,
+    /// To find out whether there is anything nearer elsewhere.
+    Small,
+    /// To find the answers there.
+    Again,
+}
+
+/// The ef of the walk that only finds out.
+const SMALL: usize = 16;
 
 /// One walk over the base layer.
 struct Walk<'a, I, S> {
@@ -328,6 +415,47 @@ impl<I: Isa, S: Scorer> Walk<'_, I, S> {
         }
         for window in windows.iter().filter(|window| !window.is_empty()) {
             self.measure(window);
+        }
+    }
+
+    /// Measures as many samples as `ids` has room for. Of the `some` closest, up to four that were not visited are put at
+    /// its front: how many, and the key of the closest of these.
+    fn sample(
+        &mut self,
+        graph: &Graph,
+        ids: &mut [u32],
+        some: usize,
+        counters: &mut Counters,
+    ) -> (usize, u32) {
+        let keys = &mut self.keys[..ids.len()];
+        entry::measure_samples(graph, self.scorer, ids, keys, counters);
+        let mut closest = [Candidate::new(u32::MAX, 0); MOST_STARTS];
+        let mut len = 0;
+        for _ in 0..some {
+            let one = entry::take_closest(ids, keys);
+            if len < MOST_STARTS && !self.visited.contains(one.id()) {
+                closest[len] = one;
+                len += 1;
+            }
+        }
+        ids.iter_mut().zip(&closest[..len]).for_each(|(id, one)| *id = one.id());
+        (len, closest[0].key())
+    }
+
+    /// The closest node found, as packed key and id.
+    fn best(&self) -> u64 {
+        Candidate::from_bits(self.frontier.at(0)).packed()
+    }
+
+    /// Lets `others`, packed keys and ids, into the frontier, but for those that this walk saw itself.
+    fn add(&mut self, others: &[u64]) {
+        for &one in others {
+            let (key, id) = key::unpack(one);
+            if !self.visited.contains(id) {
+                let (mut keys, mut ids) = ([u32::MAX; BLOCK], [id; BLOCK]);
+                (keys[0], ids[0]) = (key, id);
+                self.frontier.insert(self.isa, &keys, &ids, 1, u64::MAX);
+            }
         }
     }
 
