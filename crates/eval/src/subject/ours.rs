@@ -217,10 +217,10 @@ mod tests {
 
     #[test]
     fn what_is_left_open_is_built_as_users_get_it() {
-        // Crowded: a short reach would lose answers here, so that the search is a choice.
+        // More rows than those among which nothing is left aside, so that the search is a choice.
         let values: Vec<f32> =
-            (0..24_000).map(|at| (hash(7, at) % 1000) as f32 / 1000.0 + 0.0001).collect();
-        let base = Vectors::new(values.as_slice(), 24).unwrap();
+            (0..8 * 21_000).map(|at| (hash(7, at) % 1000) as f32 / 1000.0 + 0.0001).collect();
+        let base = Vectors::new(values.as_slice(), 8).unwrap();
         let users = Index::build(&base, &BuildOptions::default(), &()).unwrap();
         assert!(users.report().efforts.searches.len() > 1, "{}", users.report());
         let mut ours = Ours::new(Recipe::auto(), Sabotage::default());

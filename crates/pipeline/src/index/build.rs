@@ -432,7 +432,10 @@ impl Material {
             digest: OnceLock::new(),
             idle: idle(),
         };
-        let rivals = options.recipe.shorter_reach(index.preparation.prepared_metric());
+        let rivals = match full.len() <= FEW {
+            true => &[],
+            false => options.recipe.shorter_reach(*metric),
+        };
         let out = kept_out.as_ref();
         index.report.efforts = self.efforts(&mut index, out, forgotten, &known, rivals)?;
         let troubled = index.report.efforts.usual().is_some_and(|recall| recall < TROUBLED);

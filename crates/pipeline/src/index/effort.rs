@@ -7,7 +7,7 @@
 
 use super::{
     Index, ProbeKind, SearchOptions,
-    choice::{Exact, FEW, Known, NEIGHBOURS, ROUNDING},
+    choice::{Exact, Known, NEIGHBOURS, ROUNDING},
     session::{self, Walking},
 };
 use crate::{
@@ -34,8 +34,8 @@ pub(super) const QUERIES: usize = 256;
 /// `k` and `ef` at which searches are put beside each other.
 const USUAL: (usize, usize) = (10, 100);
 
-/// Recall that a search may lose to a dearer one, among many rows and among few.
-const NEXT_TO_NOTHING: [f64; 2] = [0.005, 0.002];
+/// Recall that a search may lose to a dearer one.
+const NEXT_TO_NOTHING: f64 = 0.005;
 
 /// Below so many queries nothing is said: their mean would be off by points.
 pub(super) const FEWEST: usize = 24;
@@ -240,7 +240,7 @@ impl Index {
 
     /// Asks the questions over `graph`. Where the search was left open, the first of `rivals`, which have a
     /// shorter reach and cost less, takes its place if it loses next to nothing at the usual effort: neither on the
-    /// questions nor on those from the other side, where distances say less about how far is far enough.
+    /// questions nor on those from the other side of a sphere, where distances say less about how far is far enough.
     fn settle(
         &mut self,
         from: ProbeKind,
@@ -259,14 +259,13 @@ impl Index {
                 [questions, opposite].map(|asked| trial.recall(USUAL.0, USUAL.1, asked))
             };
             let most = recall(&*stage);
-            let loss = NEXT_TO_NOTHING[usize::from(full.len() <= FEW)];
             searches.push((own.search().to_owned(), most[0]));
             for rival in rivals {
                 let recipe = own.with("search", rival)?;
                 let shorter = self.stage.recompose(&recipe, graph)?;
                 let reached = recall(&*shorter);
                 searches.push((recipe.search().to_owned(), reached[0]));
-                if std::iter::zip(reached, most).all(|(now, most)| now >= most - loss) {
+                if std::iter::zip(reached, most).all(|(now, most)| now >= most - NEXT_TO_NOTHING) {
                     searches.rotate_right(1);
                     stage = shorter;
                     self.stage = self.stage.recompose(&recipe, &self.graph)?;

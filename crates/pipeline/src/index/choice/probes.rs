@@ -6,7 +6,7 @@ use crinoid_search::exact;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Among so few rows whatever is chosen is built and searched fast: more is asked, and less may be lost.
+/// Among so few rows whatever is chosen is built and searched fast: more is asked, and nothing is left aside.
 pub(in super::super) const FEW: usize = 20_000;
 
 /// The numbers of answers for which codes are checked.
@@ -84,7 +84,7 @@ impl Probes {
 pub(in super::super) struct Known {
     pub(in super::super) rows: Vec<u32>,
     pub(in super::super) nearest: Vec<Vec<Neighbor>>,
-    /// Queries from the other side, and their neighbours.
+    /// Queries from the other side of the sphere, and their neighbours.
     pub(in super::super) opposite: Vec<(Vec<f32>, Vec<Neighbor>)>,
 }
 
@@ -146,7 +146,7 @@ pub(super) fn all(
     let mut ask = |kind: ProbeKind, queries: &[&[f32]]| {
         let queries = Vectors::from_rows(queries)?;
         let nearest = exact::nearest_all(prepared, metric, &queries, NEIGHBOURS);
-        if kind == ProbeKind::Opposite && (on_sphere || prepared.len() <= FEW) {
+        if kind == ProbeKind::Opposite && on_sphere {
             other_side = queries.rows().map(<[f32]>::to_vec).zip(nearest.iter().cloned()).collect();
         }
         sets.push(Probes::answered(kind, queries, &nearest));
