@@ -197,7 +197,7 @@ impl Index {
         });
         let graph = self.graph.clone();
         let questions: Vec<Question<'_>> = questions.collect();
-        self.settle(ProbeKind::Asked, full, [&questions, &[]], &graph, rivals)
+        self.settle(ProbeKind::Asked, full, &questions, &graph, rivals)
     }
 
     /// The same, on rows of its own that `forgotten` has forgotten.
@@ -211,7 +211,7 @@ impl Index {
         let metric = self.preparation.prepared_metric();
         let found;
         let nearest: Vec<&Vec<Neighbor>> = match known {
-            Some(Known { rows: known, nearest, .. }) => {
+            Some(Known { rows: known, nearest }) => {
                 let place = |row| known.binary_search(row).ok().and_then(|at| nearest.get(at));
                 rows.iter().filter_map(place).collect()
             }
@@ -222,30 +222,22 @@ impl Index {
             }
         };
         let gone: BTreeSet<u32> = rows.iter().copied().collect();
-        let question = |query, near: &'_ [Neighbor]| Question {
-            query,
-            answers: near.iter().filter(|one| !gone.contains(&one.id)).copied().collect(),
-        };
-        let own = rows.iter().zip(nearest).map(|(&row, near)| {
+        let questions = rows.iter().zip(nearest).map(|(&row, near)| {
             let [full, prepared] = [full, prepared].map(|vectors| vectors.row(row as usize));
-            question(RefinerQuery { full, prepared }, near)
+            let answers = near.iter().filter(|one| !gone.contains(&one.id)).copied().collect();
+            Question { query: RefinerQuery { full, prepared }, answers }
         });
-        let opposite = known.iter().flat_map(|known| &known.opposite);
-        let opposite = opposite
-            .map(|(query, near)| question(RefinerQuery { full: query, prepared: query }, near));
-        let questions: [Vec<Question<'_>>; 2] = [own.collect(), opposite.collect()];
-        let questions = questions.each_ref().map(Vec::as_slice);
-        self.settle(ProbeKind::Rows, full, questions, &Arc::new(graph), rivals)
+        let questions: Vec<Question<'_>> = questions.collect();
+        self.settle(ProbeKind::Rows, full, &questions, &Arc::new(graph), rivals)
     }
 
     /// Asks the questions over `graph`. Where the search was left open, the first of `rivals`, which have a
-    /// shorter reach and cost less, takes its place if it loses next to nothing at the usual effort: neither on the
-    /// questions nor on those from the other side of a sphere, where distances say less about how far is far enough.
+    /// shorter reach and cost less, takes its place if it loses next to nothing at the usual effort.
     fn settle(
         &mut self,
         from: ProbeKind,
         full: &Vectors,
-        [questions, opposite]: [&[Question<'_>]; 2],
+        questions: &[Question<'_>],
         graph: &Arc<Graph>,
         rivals: &[&str],
     ) -> Result<Efforts, IndexError> {
@@ -256,16 +248,16 @@ impl Index {
         if !rivals.is_empty() {
             let recall = |stage: &dyn FirstStage| {
                 let trial = Trial { index: self, engine: stage.engine(), metric, full };
-                [questions, opposite].map(|asked| trial.recall(USUAL.0, USUAL.1, asked))
+                trial.recall(USUAL.0, USUAL.1, questions)
             };
             let most = recall(&*stage);
-            searches.push((own.search().to_owned(), most[0]));
+            searches.push((own.search().to_owned(), most));
             for rival in rivals {
                 let recipe = own.with("search", rival)?;
                 let shorter = self.stage.recompose(&recipe, graph)?;
                 let reached = recall(&*shorter);
-                searches.push((recipe.search().to_owned(), reached[0]));
-                if std::iter::zip(reached, most).all(|(now, most)| now >= most - NEXT_TO_NOTHING) {
+                searches.push((recipe.search().to_owned(), reached));
+                if reached >= most - NEXT_TO_NOTHING {
                     searches.rotate_right(1);
                     stage = shorter;
                     self.stage = self.stage.recompose(&recipe, &self.graph)?;

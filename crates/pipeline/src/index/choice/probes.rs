@@ -84,8 +84,6 @@ impl Probes {
 pub(in super::super) struct Known {
     pub(in super::super) rows: Vec<u32>,
     pub(in super::super) nearest: Vec<Vec<Neighbor>>,
-    /// Queries from the other side of the sphere, and their neighbours.
-    pub(in super::super) opposite: Vec<(Vec<f32>, Vec<Neighbor>)>,
 }
 
 /// The intrinsic dimension of the rows: how fast the number of neighbours grows with the distance, from the
@@ -142,13 +140,9 @@ pub(super) fn all(
     let opposite = some(others).map(|at| rows[at].iter().map(|x| -x).collect());
 
     let mut sets = vec![own];
-    let mut other_side = Vec::new();
     let mut ask = |kind: ProbeKind, queries: &[&[f32]]| {
         let queries = Vectors::from_rows(queries)?;
-        let nearest = exact::nearest_all(prepared, metric, &queries, NEIGHBOURS);
-        if kind == ProbeKind::Opposite && on_sphere {
-            other_side = queries.rows().map(<[f32]>::to_vec).zip(nearest.iter().cloned()).collect();
-        }
+        let nearest = exact::nearest_all(prepared, metric, &queries, KS[KS.len() - 1]);
         sets.push(Probes::answered(kind, queries, &nearest));
         Ok::<_, IndexError>(())
     };
@@ -168,7 +162,7 @@ pub(super) fn all(
         let asked: Vec<&[f32]> = sample.iter().map(|&id| asked.row(id as usize)).collect();
         ask(ProbeKind::Asked, &asked)?;
     }
-    Ok((sets, Known { rows: ids, nearest: near, opposite: other_side }))
+    Ok((sets, Known { rows: ids, nearest: near }))
 }
 
 fn mean(rows: &[&[f32]]) -> Vec<f32> {
