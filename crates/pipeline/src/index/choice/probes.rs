@@ -41,7 +41,7 @@ impl ProbeKind {
         match self {
             ProbeKind::Rows | ProbeKind::Between | ProbeKind::Asked => 0.999,
             // Nobody promises such queries; they must not fall off a cliff.
-            ProbeKind::Outside | ProbeKind::Opposite if rows > FEW => 0.99,
+            ProbeKind::Outside | ProbeKind::Opposite if rows > FEW => 0.98,
             ProbeKind::Outside | ProbeKind::Opposite => 0.995,
         }
     }
