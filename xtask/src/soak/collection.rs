@@ -236,7 +236,7 @@ impl Args {
         notes.push(Interval::HEADER.join(" | "));
         notes.extend(some_of(intervals).map(|interval| interval.cells().join(" | ")));
         let data = DataFacts {
-            name: "mixed load".to_owned(),
+            name: "collection".to_owned(),
             rows: load.model.len(),
             dim: self.dim,
             queries: searches as usize,
