@@ -442,8 +442,10 @@ impl Material {
         if troubled && options.recipe.graph() == AUTO && full.len() <= FEW {
             let open = options.recipe.searched(*metric);
             let recipe = index.options.recipe.relinked()?.with("search", open.search())?;
-            let queries = [asked.as_ref(), out];
-            self.relink(&mut index, &recipe, queries, &known, rivals, progress)?;
+            if recipe != index.options.recipe {
+                let queries = [asked.as_ref(), out];
+                self.relink(&mut index, &recipe, queries, &known, rivals, progress)?;
+            }
         }
         if let Some(chosen) = index.report.candidates.first_mut() {
             chosen.recipe = index.options.recipe.to_string();
