@@ -12,6 +12,7 @@ use crinoid_files::bin;
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 use tempfile::TempDir;
 
@@ -29,6 +30,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// Opens `data` (a preset or a file) with the truth for the `k` nearest.
     pub(crate) fn open(data: &str, k: usize) -> Result<Self> {
+        LazyLock::force(&ORIGIN);
         let bar = Bar::spin(&format!("reading {data}"));
         let mut data = Dataset::load(data)?;
         drop(bar);
@@ -139,8 +141,9 @@ pub(crate) fn target() -> PathBuf {
     beside().filter(|path| path.ends_with("target")).unwrap_or_else(|| "target".into())
 }
 
-/// What was run, from which tree.
-fn origin() -> Origin {
+/// What was run, from which tree. Commands that write records ask when they begin: the tree may have moved on
+/// when they end.
+pub(crate) static ORIGIN: LazyLock<Origin> = LazyLock::new(|| {
     let said = |program: &str, arguments: &[&str]| {
         let output =
             std::process::Command::new(program).args(arguments).current_dir(root()).output();
@@ -154,12 +157,12 @@ fn origin() -> Origin {
         dirty: said("git", &["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty()),
         rustc: said("rustc", &["--version"]).unwrap_or_default(),
     }
-}
+});
 
 /// Prints a result and writes it to `folder` as result.json and index.html; all that were ever written
 /// there stay in its folder `history`.
 pub(crate) fn deliver(result: &ResultFile, folder: &Path) -> Result<()> {
-    let result = &ResultFile { origin: origin(), ..result.clone() };
+    let result = &ResultFile { origin: ORIGIN.clone(), ..result.clone() };
     print!("{}", text(result));
     let history = folder.join("history");
     std::fs::create_dir_all(&history).with_context(|| format!("creating {}", history.display()))?;

@@ -16,8 +16,9 @@ mod kills;
 mod record;
 mod rows;
 
+use crate::bench;
 use anyhow::{Context, Result};
-use std::{path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode, sync::LazyLock};
 
 /// Work at random for minutes to hours: odd data sets, mixed load, or faults injected into files and processes.
 #[derive(clap::Args)]
@@ -38,6 +39,9 @@ enum What {
 
 impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        if !matches!(self.what, What::Victim(_)) {
+            LazyLock::force(&bench::ORIGIN);
+        }
         match self.what {
             What::DataSets(args) => args.run(),
             What::Collection(args) => args.run(),

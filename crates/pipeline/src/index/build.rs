@@ -333,11 +333,10 @@ impl Material {
         known: &Known,
         rivals: &[&str],
     ) -> Result<Efforts, IndexError> {
-        match (kept_out, forgotten) {
+        // Where dimensions were cut off, the neighbours are those of less than the whole rows.
+        let known = (self.preparation.dim == self.preparation.input_dim).then_some(known);
+        let efforts = match (kept_out, forgotten) {
             (_, Some(forgotten)) => {
-                // Where dimensions were cut off, the neighbours are those of less than the whole rows.
-                let whole = self.preparation.dim == self.preparation.input_dim;
-                let known = whole.then_some(known);
                 index.efforts_without([&self.full, &self.prepared], forgotten, known, rivals)
             }
             (Some(queries), None) if !self.full.is_empty() => {
@@ -346,7 +345,11 @@ impl Material {
                 index.efforts_for(&self.full, [&full, &prepare(self.preparation)?], rivals)
             }
             _ => Ok(Efforts::default()),
-        }
+        };
+        let opposite = known.and_then(|known| known.opposite.as_ref());
+        let opposite = opposite
+            .and_then(|(queries, nearest)| index.usual_recall(&self.full, queries, nearest));
+        Ok(Efforts { opposite, ..efforts? })
     }
 
     /// Chooses the codes, or checks those that the recipe names.
@@ -438,7 +441,7 @@ impl Material {
         };
         let out = kept_out.as_ref();
         index.report.efforts = self.efforts(&mut index, out, forgotten, &known, rivals)?;
-        let troubled = index.report.efforts.usual().is_some_and(|recall| recall < TROUBLED);
+        let troubled = index.report.efforts.least().is_some_and(|recall| recall < TROUBLED);
         if troubled && options.recipe.graph() == AUTO && full.len() <= FEW {
             let open = options.recipe.searched(*metric);
             let recipe = index.options.recipe.relinked()?.with("search", open.search())?;
@@ -486,7 +489,7 @@ impl Material {
             Some(_) => None,
             None => Forgotten::by(&graph, space, known)?,
         };
-        let before = index.report.efforts.usual();
+        let before = index.report.efforts.least();
         let stage = index.stage.recompose(recipe, &graph)?;
         let fingerprint = Fingerprint { recipe: recipe.clone(), ..index.fingerprint.clone() };
         let options = BuildOptions { recipe: recipe.clone(), ..index.options.clone() };
@@ -497,7 +500,7 @@ impl Material {
             std::mem::replace(&mut index.options, options),
         );
         let efforts = self.efforts(index, kept_out, forgotten, known, rivals)?;
-        match efforts.usual() <= before {
+        match efforts.least() <= before {
             true => (index.stage, index.graph, index.fingerprint, index.options) = first,
             false => index.report.efforts = efforts,
         }

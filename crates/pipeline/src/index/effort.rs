@@ -66,6 +66,9 @@ pub struct Efforts {
     /// The searches that came into question, the chosen one first, and their recall@10 at `ef` 100; empty where
     /// the recipe named one.
     pub searches: Vec<(String, f64)>,
+    /// Recall@10 at `ef` 100 of rows seen from the other side of the origin, where these were asked: among few
+    /// rows.
+    pub opposite: Option<f64>,
     /// A curve for each `k`, ascending. Empty where nothing could be found out: among very few rows,
     /// or where the check was declined.
     pub curves: Vec<EffortCurve>,
@@ -116,9 +119,15 @@ impl EffortCurve {
 
 impl Efforts {
     /// The recall of a search for ten answers at the usual effort, or at the most that makes a difference.
-    pub(super) fn usual(&self) -> Option<f64> {
+    fn usual(&self) -> Option<f64> {
         let (k, ef) = USUAL;
         self.curves.iter().find(|curve| curve.k == k)?.recall(ef)
+    }
+
+    /// The recall at the usual effort of whatever finds the least.
+    pub(super) fn least(&self) -> Option<f64> {
+        let found = [self.usual(), self.opposite];
+        found.into_iter().flatten().min_by(f64::total_cmp)
     }
 
     /// The `ef` for `recall` at `k` answers; the best recall that is known, where that is less.
@@ -200,6 +209,24 @@ impl Index {
         self.settle(ProbeKind::Asked, full, &questions, &graph, rivals)
     }
 
+    /// The recall of this index, made of `full`, on `queries` whose neighbours are known; `None` where there
+    /// are too few rows to say.
+    pub(super) fn usual_recall(
+        &self,
+        full: &Vectors,
+        queries: &Vectors,
+        nearest: &[Vec<Neighbor>],
+    ) -> Option<f64> {
+        let metric = self.preparation.prepared_metric();
+        let questions = queries.rows().zip(nearest).map(|(query, near)| Question {
+            query: RefinerQuery { full: query, prepared: query },
+            answers: near.clone(),
+        });
+        let questions: Vec<Question<'_>> = questions.collect();
+        let trial = Trial { index: self, engine: self.stage.engine(), metric, full };
+        (full.len() >= USUAL.0).then(|| trial.recall(USUAL.0, USUAL.1, &questions))
+    }
+
     /// The same, on rows of its own that `forgotten` has forgotten.
     pub(super) fn efforts_without(
         &mut self,
@@ -211,7 +238,7 @@ impl Index {
         let metric = self.preparation.prepared_metric();
         let found;
         let nearest: Vec<&Vec<Neighbor>> = match known {
-            Some(Known { rows: known, nearest }) => {
+            Some(Known { rows: known, nearest, .. }) => {
                 let place = |row| known.binary_search(row).ok().and_then(|at| nearest.get(at));
                 rows.iter().filter_map(place).collect()
             }

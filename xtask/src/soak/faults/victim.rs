@@ -1,10 +1,8 @@
 //! The process that is killed, or that is given no room on the disk.
 
-use super::{
-    super::{kills, rows::Shape},
-    model,
-};
+use super::{super::kills, model};
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use crinoid_pipeline::{Index, collection::Collection};
 use crinoid_quant::{Vectors, random::hash};
 use std::{
@@ -15,7 +13,7 @@ use std::{
 };
 
 /// What a victim does.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Job {
     /// Writes batches to a collection for ever.
     Write,
@@ -55,24 +53,15 @@ impl VictimArgs {
             let mut out = std::io::stdout();
             writeln!(out, "ack {at}").and_then(|()| out.flush())
         };
+        let batch = |at| match self.job {
+            Job::Rows => kills::shape(self.kind).batch(at),
+            Job::Write | Job::Save => model::entries(self.kind, at),
+        };
         match self.job {
-            Job::Write => {
+            Job::Write | Job::Rows => {
                 let collection = Collection::open(&self.place)?;
                 for at in self.start..self.start + 5_000 {
-                    collection.write(&model::entries(self.kind, at))?;
-                    acknowledge(at)?;
-                    match hash(self.kind ^ 0x5ea1, at) % 40 {
-                        0 => collection.seal()?,
-                        1 => collection.compact()?,
-                        _ => {}
-                    }
-                }
-            }
-            Job::Rows => {
-                let collection = Collection::open(&self.place)?;
-                let shape: Shape = kills::shape(self.kind);
-                for at in self.start..self.start + 5_000 {
-                    collection.write(&shape.batch(at))?;
+                    collection.write(&batch(at))?;
                     acknowledge(at)?;
                     match hash(self.kind ^ 0x5ea1, at) % 40 {
                         0 => collection.seal()?,
@@ -129,13 +118,9 @@ impl Victim {
                 shell
             }
         };
-        let name = match job {
-            Job::Write => "write",
-            Job::Rows => "rows",
-            Job::Save => "save",
-        };
+        let job = job.to_possible_value().context("a hidden job")?;
         command
-            .args(["soak", "victim", "--job", name, "--place"])
+            .args(["soak", "victim", "--job", job.get_name(), "--place"])
             .arg(place)
             .args(["--kind", &kind.to_string(), "--start", &start.to_string()])
             .stdout(Stdio::piped())

@@ -78,12 +78,15 @@ impl Probes {
     }
 }
 
-/// Rows and their neighbours, themselves among them: what was found out once serves the check of the codes and that
-/// of the searches.
+/// Questions whose answers are known: what was found out once serves the check of the codes and that of the
+/// searches.
 #[derive(Default)]
 pub(in super::super) struct Known {
+    /// Rows, in order, and their neighbours, themselves among them.
     pub(in super::super) rows: Vec<u32>,
     pub(in super::super) nearest: Vec<Vec<Neighbor>>,
+    /// Queries from the other side of the origin and their neighbours, where there are [`FEW`] rows.
+    pub(in super::super) opposite: Option<(Vectors, Vec<Vec<Neighbor>>)>,
 }
 
 /// The intrinsic dimension of the rows: how fast the number of neighbours grows with the distance, from the
@@ -140,10 +143,15 @@ pub(super) fn all(
     let opposite = some(others).map(|at| rows[at].iter().map(|x| -x).collect());
 
     let mut sets = vec![own];
+    let mut far = None;
     let mut ask = |kind: ProbeKind, queries: &[&[f32]]| {
         let queries = Vectors::from_rows(queries)?;
         let nearest = exact::nearest_all(prepared, metric, &queries, KS[KS.len() - 1]);
-        sets.push(Probes::answered(kind, queries, &nearest));
+        let probes = Probes::answered(kind, queries, &nearest);
+        if kind == ProbeKind::Opposite && prepared.len() <= FEW {
+            far = Some((probes.queries.clone(), nearest));
+        }
+        sets.push(probes);
         Ok::<_, IndexError>(())
     };
     for (kind, made) in [
@@ -162,7 +170,7 @@ pub(super) fn all(
         let asked: Vec<&[f32]> = sample.iter().map(|&id| asked.row(id as usize)).collect();
         ask(ProbeKind::Asked, &asked)?;
     }
-    Ok((sets, Known { rows: ids, nearest: near }))
+    Ok((sets, Known { rows: ids, nearest: near, opposite: far }))
 }
 
 fn mean(rows: &[&[f32]]) -> Vec<f32> {

@@ -144,7 +144,7 @@ impl fmt::Display for BuildReport {
                 )?;
             }
         }
-        let Efforts { queries, curves, searches, .. } = &self.efforts;
+        let Efforts { queries, opposite, curves, searches, .. } = &self.efforts;
         for (search, recall) in searches {
             writeln!(f, "{search}: recall@10 {recall:.4} at ef 100")?;
         }
@@ -154,6 +154,9 @@ impl fmt::Display for BuildReport {
                 write!(f, " {ef}: {recall:.3}")?;
             }
             writeln!(f)?;
+        }
+        if let Some(recall) = opposite {
+            writeln!(f, "recall@10 of rows seen from the other side {recall:.3} at ef 100")?;
         }
         Ok(())
     }
