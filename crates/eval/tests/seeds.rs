@@ -25,6 +25,14 @@ fn default_recall(seed: u64) -> (f64, Index) {
     (mean(&recall), index)
 }
 
+/// Holds the default to what a graph of floats finds at the same effort, less a point.
+fn hold(cases: &[(u64, f64)]) {
+    for &(seed, float) in cases {
+        let (recall, index) = default_recall(seed);
+        assert!(recall >= float - 0.01, "{seed}: {recall}\n{}", index.report());
+    }
+}
+
 /// The best products are negative: a reach measured in shares of them ended the walk at 0.635, where a graph of
 /// floats has 0.753.
 #[test]
@@ -51,17 +59,14 @@ fn seed_500155_nothing_but_noise() {
 /// More of the same.
 #[test]
 fn seeds_500149_and_500491_nothing_but_noise() {
-    for (seed, float) in [(500_149, 0.904), (500_491, 0.891)] {
-        let (recall, index) = default_recall(seed);
-        assert!(recall >= float - 0.01, "{seed}: {recall}\n{}", index.report());
-    }
+    hold(&[(500_149, 0.904), (500_491, 0.891)]);
 }
 
 /// Over the graph of bytes one or two of the best answers could hardly be reached: 0.3 % to 14 % of the answers were
 /// missing that a graph of floats found.
 #[test]
 fn seeds_of_graphs_that_hid_an_answer() {
-    for (seed, float) in [
+    hold(&[
         (700_014, 1.0),
         (700_327, 0.985),
         (700_757, 1.0),
@@ -69,27 +74,24 @@ fn seeds_of_graphs_that_hid_an_answer() {
         (701_178, 0.998),
         (701_690, 0.904),
         (701_917, 0.971),
-    ] {
-        let (recall, index) = default_recall(seed);
-        assert!(recall >= float - 0.01, "{seed}: {recall}\n{}", index.report());
-    }
+    ]);
 }
 
 /// Codes of half a byte were trusted with 0.984 of the answers to queries from the other side.
 #[test]
 fn seed_701271_asked_from_the_other_side() {
-    let (recall, index) = default_recall(701_271);
-    assert!(recall >= 0.99, "{recall}\n{}", index.report());
+    hold(&[(701_271, 1.0)]);
 }
 
 /// A shorter reach, and codes of half a byte, that lost a point or two where the questions of the check were too few to
 /// show it.
 #[test]
 fn seeds_where_the_check_asked_too_little() {
-    for (seed, float) in
-        [(701_094, 0.995), (800_444, 0.999), (801_126, 1.0), (801_357, 0.953), (900_770, 1.0)]
-    {
-        let (recall, index) = default_recall(seed);
-        assert!(recall >= float - 0.01, "{seed}: {recall}\n{}", index.report());
-    }
+    hold(&[(701_094, 0.995), (800_444, 0.999), (801_126, 1.0), (801_357, 0.953), (900_770, 1.0)]);
+}
+
+/// The graph found rows that were forgotten, and led nowhere from the other side, or past two tight groups.
+#[test]
+fn seeds_where_the_graph_was_asked_too_little() {
+    hold(&[(1_200_274, 1.0), (1_200_697, 0.989), (1_201_148, 0.996)]);
 }

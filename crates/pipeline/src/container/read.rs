@@ -35,6 +35,22 @@ pub enum Placement {
     RowsOnDisk,
 }
 
+/// The section with the rows of the refiner `float@1`.
+const FLOAT_ROWS: &str = "float.rows";
+
+impl Placement {
+    /// Opens the container at `path`, with its parts where they are to live.
+    ///
+    /// # Errors
+    /// As [`Container::open`].
+    pub fn open(self, path: &Path) -> Result<Container, ContainerError> {
+        match self {
+            Placement::Memory => Container::open(path),
+            Placement::RowsOnDisk => Container::open_partly(path, |name| name != FLOAT_ROWS),
+        }
+    }
+}
+
 /// An opened file whose checksums have all been verified.
 ///
 /// ```

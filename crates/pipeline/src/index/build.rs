@@ -25,9 +25,6 @@ use std::sync::{Arc, OnceLock};
 /// Seed of the queries that are kept out of everything until the end.
 const HELD_OUT: u64 = 0x0CA1_1B8A;
 
-/// Recall at the usual effort below which the graph of HNSW over floats is tried as well, among few rows.
-const TROUBLED: f64 = 0.99;
-
 /// How an index is built.
 ///
 /// ```
@@ -226,7 +223,7 @@ impl Index {
         let index = material.index(sample, options, progress);
         let index = index.map_err(|error| material.by_row(error))?;
         // What cannot be encoded should fail here, not when it is saved.
-        index.sections()?;
+        index.to_sections()?;
         Ok(index)
     }
 }
@@ -346,10 +343,7 @@ impl Material {
             }
             _ => Ok(Efforts::default()),
         };
-        let opposite = known.and_then(|known| known.opposite.as_ref());
-        let opposite = opposite
-            .and_then(|(queries, nearest)| index.usual_recall(&self.full, queries, nearest));
-        Ok(Efforts { opposite, ..efforts? })
+        Ok(index.efforts_of_few(&self.full, known, efforts?))
     }
 
     /// Chooses the codes, or checks those that the recipe names.
@@ -375,6 +369,7 @@ impl Material {
         let report = &mut choice.report;
         (report.exponent, report.zero_rows) = (preparation.exponent, self.zeros.clone());
         report.answer_links = options.answer_links;
+        report.scans = options.recipe.search() == AUTO && !options.unchecked;
         report.keeps_zeros = normalises && options.zero_rows == ZeroRows::Keep;
         Ok(choice)
     }
@@ -441,8 +436,8 @@ impl Material {
         };
         let out = kept_out.as_ref();
         index.report.efforts = self.efforts(&mut index, out, forgotten, &known, rivals)?;
-        let troubled = index.report.efforts.least().is_some_and(|recall| recall < TROUBLED);
-        if troubled && options.recipe.graph() == AUTO && full.len() <= FEW {
+        if index.report.efforts.is_troubled() && options.recipe.graph() == AUTO && full.len() <= FEW
+        {
             let open = options.recipe.searched(*metric);
             let recipe = index.options.recipe.relinked()?.with("search", open.search())?;
             if recipe != index.options.recipe {
@@ -489,7 +484,6 @@ impl Material {
             Some(_) => None,
             None => Forgotten::by(&graph, space, known)?,
         };
-        let before = index.report.efforts.least();
         let stage = index.stage.recompose(recipe, &graph)?;
         let fingerprint = Fingerprint { recipe: recipe.clone(), ..index.fingerprint.clone() };
         let options = BuildOptions { recipe: recipe.clone(), ..index.options.clone() };
@@ -500,9 +494,9 @@ impl Material {
             std::mem::replace(&mut index.options, options),
         );
         let efforts = self.efforts(index, kept_out, forgotten, known, rivals)?;
-        match efforts.least() <= before {
-            true => (index.stage, index.graph, index.fingerprint, index.options) = first,
-            false => index.report.efforts = efforts,
+        match efforts.finds_more(&index.report.efforts) {
+            true => index.report.efforts = efforts,
+            false => (index.stage, index.graph, index.fingerprint, index.options) = first,
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 
 use super::{
     Index, ProbeKind, SearchOptions,
-    choice::{Exact, Known, NEIGHBOURS, ROUNDING},
+    choice::{Exact, FEW, Far, Known, NEIGHBOURS, ROUNDING},
     session::{self, Walking},
 };
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
     error::{IndexError, SearchError},
 };
 use crinoid_graph::{BuildError, ForgetError, Graph, forget};
-use crinoid_quant::{Level, Metric, Neighbor, Space, Vectors, isa};
+use crinoid_quant::{Level, Metric, Neighbor, Space, Vectors, isa, random};
 use crinoid_refine::RefinerQuery;
-use crinoid_search::{Engine, exact};
+use crinoid_search::{Bitmap, Engine, exact};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, sync::Arc};
@@ -33,6 +33,12 @@ pub(super) const QUERIES: usize = 256;
 
 /// `k` and `ef` at which searches are put beside each other.
 const USUAL: (usize, usize) = (10, 100);
+
+/// A graph in which more is missed at the usual effort has a rival, among few rows.
+const TROUBLE: f64 = 0.01;
+
+/// Seed of the rows that are asked whether they find themselves.
+const OWN: u64 = 0x5E1F_F0D5;
 
 /// Recall that a search may lose to a dearer one.
 const NEXT_TO_NOTHING: f64 = 0.005;
@@ -66,9 +72,11 @@ pub struct Efforts {
     /// The searches that came into question, the chosen one first, and their recall@10 at `ef` 100; empty where
     /// the recipe named one.
     pub searches: Vec<(String, f64)>,
-    /// Recall@10 at `ef` 100 of rows seen from the other side of the origin, where these were asked: among few
-    /// rows.
-    pub opposite: Option<f64>,
+    /// Recall@10 at `ef` 100 of queries from where no rows are, where these were asked: among few rows.
+    pub elsewhere: Vec<(ProbeKind, f64)>,
+    /// The share of rows that find themselves at `ef` 100, where they were asked: among few rows, where products are
+    /// distances.
+    pub themselves: Option<f64>,
     /// A curve for each `k`, ascending. Empty where nothing could be found out: among very few rows,
     /// or where the check was declined.
     pub curves: Vec<EffortCurve>,
@@ -124,10 +132,31 @@ impl Efforts {
         self.curves.iter().find(|curve| curve.k == k)?.recall(ef)
     }
 
-    /// The recall at the usual effort of whatever finds the least.
-    pub(super) fn least(&self) -> Option<f64> {
-        let found = [self.usual(), self.opposite];
-        found.into_iter().flatten().min_by(f64::total_cmp)
+    /// What was found at the usual effort, of each kind of question, and how much that counts: queries mostly come
+    /// from where rows are.
+    fn found(&self) -> impl Iterator<Item = (f64, f64)> {
+        let weight = |kind| match kind {
+            ProbeKind::Outside | ProbeKind::Opposite => 0.25,
+            _ => 1.0,
+        };
+        let elsewhere = self.elsewhere.iter().map(move |&(kind, recall)| (recall, weight(kind)));
+        let own = [self.usual(), self.themselves].into_iter().flatten();
+        own.map(|recall| (recall, 1.0)).chain(elsewhere)
+    }
+
+    /// Whether one in a hundred answers was missed, or one in two hundred rows did not find itself.
+    pub(super) fn is_troubled(&self) -> bool {
+        let missed = self.found().map(|(recall, _)| 1.0 - recall).fold(0.0, f64::max);
+        let themselves = self.themselves.map_or(0.0, |share| 1.0 - share);
+        missed.max(2.0 * themselves) > TROUBLE
+    }
+
+    /// Whether more was found than by `other`, which was asked the same.
+    pub(super) fn finds_more(&self, other: &Self) -> bool {
+        let sum = |efforts: &Self| -> f64 {
+            efforts.found().map(|(recall, weight)| recall * weight).sum()
+        };
+        sum(self) > sum(other)
     }
 
     /// The `ef` for `recall` at `k` answers; the best recall that is known, where that is less.
@@ -206,25 +235,37 @@ impl Index {
         });
         let graph = self.graph.clone();
         let questions: Vec<Question<'_>> = questions.collect();
-        self.settle(ProbeKind::Asked, full, &questions, &graph, rivals)
+        self.settle(ProbeKind::Asked, full, &questions, (&graph, None), rivals)
     }
 
-    /// The recall of this index, made of `full`, on `queries` whose neighbours are known; `None` where there
-    /// are too few rows to say.
-    pub(super) fn usual_recall(
+    /// `efforts` with what this index finds when it is asked from where nobody forgot anything: among few rows.
+    pub(super) fn efforts_of_few(
         &self,
         full: &Vectors,
-        queries: &Vectors,
-        nearest: &[Vec<Neighbor>],
-    ) -> Option<f64> {
+        known: Option<&Known>,
+        efforts: Efforts,
+    ) -> Efforts {
+        if full.len() > FEW || full.len() < USUAL.0 {
+            return efforts;
+        }
         let metric = self.preparation.prepared_metric();
-        let questions = queries.rows().zip(nearest).map(|(query, near)| Question {
-            query: RefinerQuery { full: query, prepared: query },
-            answers: near.clone(),
+        let trial = Trial { index: self, engine: self.stage.engine(), left: None, metric, full };
+        let far = known.into_iter().flat_map(|known| &known.far);
+        let elsewhere = far.map(|Far { kind, queries, nearest }| {
+            let asked = queries.rows().zip(nearest);
+            let asked = asked.map(|(query, near)| Question::new(query, near.clone()));
+            (*kind, trial.recall(USUAL.0, USUAL.1, &asked.collect::<Vec<_>>()))
         });
-        let questions: Vec<Question<'_>> = questions.collect();
-        let trial = Trial { index: self, engine: self.stage.engine(), metric, full };
-        (full.len() >= USUAL.0).then(|| trial.recall(USUAL.0, USUAL.1, &questions))
+        let elsewhere = elsewhere.collect();
+        let themselves = (known.is_some() && metric != Metric::InnerProduct).then(|| {
+            let own = random::sample(OWN, full.len(), themselves(full.len()));
+            let asked = own.iter().map(|&id| {
+                let itself = Neighbor { id, distance: 0.0 };
+                Question::new(full.row(id as usize), vec![itself])
+            });
+            trial.recall(1, USUAL.1, &asked.collect::<Vec<_>>())
+        });
+        Efforts { elsewhere, themselves, ..efforts }
     }
 
     /// The same, on rows of its own that `forgotten` has forgotten.
@@ -255,7 +296,8 @@ impl Index {
             Question { query: RefinerQuery { full, prepared }, answers }
         });
         let questions: Vec<Question<'_>> = questions.collect();
-        self.settle(ProbeKind::Rows, full, &questions, &Arc::new(graph), rivals)
+        let left = Bitmap::from_fn(graph.len(), |node| !gone.contains(&node));
+        self.settle(ProbeKind::Rows, full, &questions, (&Arc::new(graph), Some(&left)), rivals)
     }
 
     /// Asks the questions over `graph`. Where the search was left open, the first of `rivals`, which have a
@@ -265,7 +307,7 @@ impl Index {
         from: ProbeKind,
         full: &Vectors,
         questions: &[Question<'_>],
-        graph: &Arc<Graph>,
+        (graph, left): (&Arc<Graph>, Option<&Bitmap>),
         rivals: &[&str],
     ) -> Result<Efforts, IndexError> {
         let metric = self.preparation.prepared_metric();
@@ -274,7 +316,7 @@ impl Index {
         let mut searches = Vec::new();
         if !rivals.is_empty() {
             let recall = |stage: &dyn FirstStage| {
-                let trial = Trial { index: self, engine: stage.engine(), metric, full };
+                let trial = Trial { index: self, engine: stage.engine(), left, metric, full };
                 trial.recall(USUAL.0, USUAL.1, questions)
             };
             let most = recall(&*stage);
@@ -294,7 +336,7 @@ impl Index {
                 }
             }
         }
-        let trial = Trial { index: self, engine: stage.engine(), metric, full };
+        let trial = Trial { index: self, engine: stage.engine(), left, metric, full };
         Ok(Efforts { searches, ..trial.efforts(from, questions) })
     }
 }
@@ -335,16 +377,31 @@ impl Forgotten {
     }
 }
 
+/// Rows that are asked whether they find themselves, of `len`. Tight groups are lost as a whole, and rarely: it takes
+/// many to see one.
+fn themselves(len: usize) -> usize {
+    (len / 4).clamp(128, 1_024).min(len)
+}
+
 /// A query and its exact answers, nearest first: enough for every `k`.
 struct Question<'a> {
     query: RefinerQuery<'a>,
     answers: Vec<Neighbor>,
 }
 
+impl<'a> Question<'a> {
+    /// A query of which nothing is cut off.
+    fn new(query: &'a [f32], answers: Vec<Neighbor>) -> Self {
+        Self { query: RefinerQuery { full: query, prepared: query }, answers }
+    }
+}
+
 /// Searches that are counted.
 struct Trial<'a> {
     index: &'a Index,
     engine: &'a dyn Engine,
+    /// What a scan finds, where rows were forgotten.
+    left: Option<&'a Bitmap>,
     metric: Metric,
     full: &'a Vectors,
 }
@@ -383,12 +440,16 @@ impl Trial<'_> {
 
     fn recall(&self, k: usize, ef: usize, questions: &[Question<'_>]) -> f64 {
         let options = SearchOptions::new(k, ef);
+        let (engine, left) = match self.index.scans(&options) {
+            true => (self.index.stage.scan(), self.left),
+            false => (self.engine, None),
+        };
         let hits = questions.par_iter().filter(|question| question.answers.len() >= k).map_init(
             || (Walking::default(), Vec::new()),
             |(walking, found), Question { query, answers }| {
-                let Self { index, engine, .. } = *self;
+                let Self { index, .. } = *self;
                 // Rows on disk are not there yet, and nothing else can fail.
-                let done = session::walk(index, engine, query, &options, None, walking, found);
+                let done = session::walk(index, engine, query, &options, left, walking, found);
                 let kth = answers[k - 1].distance;
                 let limit = kth + kth.abs() * ROUNDING;
                 let hits = found.iter().filter(|one| self.distance(query, one.id) <= limit);

@@ -21,9 +21,6 @@ const REPORT: &str = "report";
 /// Prefix of the sections that say which rows are the same vector; a file without copies has none.
 const COPIES: &str = "copies";
 
-/// The section with the rows of the refiner `float@1`.
-const FLOAT_ROWS: &str = "float.rows";
-
 /// The small state of a stored index.
 #[derive(Serialize, Deserialize)]
 struct Meta {
@@ -38,8 +35,12 @@ struct Meta {
 }
 
 impl Index {
-    /// The sections of the index's file.
-    pub(super) fn sections(&self) -> Result<Sections<'_>, IndexError> {
+    /// The sections of the index's file, for containers in which something else goes along: readers of indexes
+    /// leave sections alone that they do not know.
+    ///
+    /// # Errors
+    /// When metadata cannot be encoded.
+    pub fn to_sections(&self) -> Result<Sections<'_>, IndexError> {
         let codes = self.stage.parts()?;
         let refiners =
             self.refiners.iter().map(|refiner| refiner.parts()).collect::<Result<Vec<_>, _>>()?;
@@ -78,7 +79,7 @@ impl Index {
     /// # Errors
     /// When the system refuses.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IndexError> {
-        Ok(publish(path.as_ref(), &self.sections()?)?)
+        Ok(publish(path.as_ref(), &self.to_sections()?)?)
     }
 
     /// Reads an index into memory, after verifying all of it. What happens to the file afterwards does
@@ -95,11 +96,7 @@ impl Index {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_to(path: impl AsRef<Path>, placement: Placement) -> Result<Self, IndexError> {
-        let path = path.as_ref();
-        Self::from_container(&match placement {
-            Placement::Memory => Container::open(path)?,
-            Placement::RowsOnDisk => Container::open_partly(path, |name| name != FLOAT_ROWS)?,
-        })
+        Self::from_container(&placement.open(path.as_ref())?)
     }
 
     /// As [`load`](Self::load), but maps codes and float rows: they take no memory of the process's
@@ -128,7 +125,7 @@ impl Index {
     /// # Errors
     /// When the writer refuses.
     pub fn save_to(&self, writer: impl Write) -> Result<(), IndexError> {
-        Ok(self.sections()?.write_to(writer)?)
+        Ok(self.to_sections()?.write_to(writer)?)
     }
 
     /// Reads an index from the bytes that [`save_to`](Self::save_to) wrote, which are copied and
@@ -151,7 +148,11 @@ impl Index {
         Self::from_container(&Container::from_bytes(bytes)?)
     }
 
-    fn from_container(container: &Container) -> Result<Self, IndexError> {
+    /// The index in a container that was opened already.
+    ///
+    /// # Errors
+    /// When there is none in it, its parts do not agree, or it was written by another version.
+    pub fn from_container(container: &Container) -> Result<Self, IndexError> {
         let meta: Meta = container.meta(META)?;
         let path = || container.path().to_owned();
         let fail = |part, why| IndexError::Parts { path: path(), part, why };

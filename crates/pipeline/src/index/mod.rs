@@ -119,7 +119,8 @@ struct Idle {
 
 impl Index {
     /// This index as if it had been built with `recipe`: the same codes and graph under any search,
-    /// with some or all of its refiners in any order. Nothing is built again.
+    /// with some or all of its refiners in any order. Nothing is built again. The search that is named is the one
+    /// that runs, among few rows as well.
     ///
     /// # Errors
     /// [`IndexError::Absent`] where the recipe asks for other codes, another graph, or a refiner
@@ -153,8 +154,10 @@ impl Index {
         let stage = self.stage.recompose(recipe, &self.graph)?;
         let options = BuildOptions { recipe: recipe.clone(), ..self.options };
         let fingerprint = Fingerprint { recipe: recipe.clone(), ..self.fingerprint };
+        // Whoever names a search means it.
+        let report = BuildReport { scans: false, ..self.report };
         let digest = OnceLock::new();
-        Ok(Self { options, fingerprint, stage, refiners, digest, ..self })
+        Ok(Self { options, fingerprint, stage, refiners, report, digest, ..self })
     }
 
     /// A session: a thread's working memory for searching this index without allocating.
@@ -204,7 +207,7 @@ impl Index {
     /// A digest of all bytes of the index's file: equal digests, equal files.
     pub fn digest(&self) -> u64 {
         // Neither can fail: the sections were laid out once when the index was built.
-        let compute = || self.sections().ok().and_then(|sections| sections.digest().ok());
+        let compute = || self.to_sections().ok().and_then(|sections| sections.digest().ok());
         *self.digest.get_or_init(|| compute().unwrap_or_default())
     }
 

@@ -1,6 +1,6 @@
 //! One thread's searches: everything reused, nothing allocated once warm.
 
-use super::{Index, filter::Filter, pages::Pages};
+use super::{Index, choice::FEW, filter::Filter, pages::Pages};
 use crate::{error::SearchError, recipe::MAX_REFINERS, stored::StoredRefiner};
 use crinoid_quant::{Neighbor, Preparation};
 use crinoid_refine::{Pool, Reason, RefinerQuery, StageReport, Stages};
@@ -261,11 +261,31 @@ impl<'a> Session<'a> {
         }
         let Working { walking, prepared, full, nodes } = &mut self.working;
         let query = prepare(index.preparation(), row, query, prepared, full)?;
-        let (engine, among) = (index.stage().engine(), filter.map(Filter::nodes));
+        let (engine, among) = (index.engine(options), filter.map(Filter::nodes));
         let report = walk(index, engine, &query, options, among, walking, answers)?;
         index.finish(options.k, filter, answers, nodes);
         all_defined(answers)?;
         Ok(report)
+    }
+}
+
+/// A walk measures more rows than one would think, each where memory has no reason to expect it: up to so many rows for
+/// each candidate of its beam are scanned in less time (`cargo run --release -p crinoid-pipeline --example few_rows`).
+const SCANNED: usize = 24;
+
+impl Index {
+    /// Whether all rows are measured at this effort.
+    pub(crate) fn scans(&self, options: &SearchOptions) -> bool {
+        let (rows, wide) = (self.graph.len(), options.ef.max(options.k));
+        self.report.scans && rows <= FEW.min(SCANNED.saturating_mul(wide))
+    }
+
+    /// What answers at this effort.
+    fn engine(&self, options: &SearchOptions) -> &dyn Engine {
+        match self.scans(options) {
+            true => self.stage.scan(),
+            false => self.stage.engine(),
+        }
     }
 }
 

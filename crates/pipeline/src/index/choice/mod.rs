@@ -21,7 +21,7 @@ mod report;
 pub use ceiling::Ceiling;
 pub(super) use ceiling::{Exact, ROUNDING};
 pub use probes::ProbeKind;
-pub(super) use probes::{FEW, Known, NEIGHBOURS};
+pub(super) use probes::{FEW, Far, Known, NEIGHBOURS};
 pub use report::{BuildReport, Candidate, Verdict};
 
 use crate::{

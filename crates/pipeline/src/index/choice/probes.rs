@@ -1,7 +1,10 @@
 //! What codes are asked before they are trusted, and what they should answer.
 
 use crate::error::IndexError;
-use crinoid_quant::{Metric, Neighbor, Vectors, random};
+use crinoid_quant::{
+    Metric, Neighbor, Vectors,
+    random::{self, Random},
+};
 use crinoid_search::exact;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -27,6 +30,8 @@ pub enum ProbeKind {
     Rows,
     /// Points half way between a row and its fifth neighbour.
     Between,
+    /// Rows, each moved by a tenth of its length in a direction of its own.
+    Near,
     /// Rows seen from fifty times as far from the mean.
     Outside,
     /// Rows on the other side of the origin.
@@ -42,7 +47,7 @@ impl ProbeKind {
             ProbeKind::Rows | ProbeKind::Between | ProbeKind::Asked => 0.999,
             // Nobody promises such queries; they must not fall off a cliff.
             ProbeKind::Outside | ProbeKind::Opposite if rows > FEW => 0.98,
-            ProbeKind::Outside | ProbeKind::Opposite => 0.995,
+            ProbeKind::Near | ProbeKind::Outside | ProbeKind::Opposite => 0.995,
         }
     }
 }
@@ -52,6 +57,7 @@ impl fmt::Display for ProbeKind {
         f.write_str(match self {
             ProbeKind::Rows => "rows",
             ProbeKind::Between => "between",
+            ProbeKind::Near => "near",
             ProbeKind::Outside => "outside",
             ProbeKind::Opposite => "opposite",
             ProbeKind::Asked => "asked",
@@ -85,8 +91,15 @@ pub(in super::super) struct Known {
     /// Rows, in order, and their neighbours, themselves among them.
     pub(in super::super) rows: Vec<u32>,
     pub(in super::super) nearest: Vec<Vec<Neighbor>>,
-    /// Queries from the other side of the origin and their neighbours, where there are [`FEW`] rows.
-    pub(in super::super) opposite: Option<(Vectors, Vec<Vec<Neighbor>>)>,
+    /// Queries from elsewhere and their neighbours, where there are [`FEW`] rows.
+    pub(in super::super) far: Vec<Far>,
+}
+
+/// Queries from where no rows are, and their neighbours.
+pub(in super::super) struct Far {
+    pub(in super::super) kind: ProbeKind,
+    pub(in super::super) queries: Vectors,
+    pub(in super::super) nearest: Vec<Vec<Neighbor>>,
 }
 
 /// The intrinsic dimension of the rows: how fast the number of neighbours grows with the distance, from the
@@ -112,8 +125,8 @@ fn own(len: usize) -> usize {
     (len / 256).clamp(128, 256)
 }
 
-/// All questions to prepared vectors: 128 to 256 rows, 64 points between rows, 32 from far outside, 32
-/// from the other side (of few rows 128), and up to 256 of the caller's. They cost a scan of the data each, so that all of
+/// All questions to prepared vectors: 128 to 256 rows, 64 points between rows, 32 from far outside and 32
+/// from the other side (of few rows 128 each, and 64 of rows that were moved a little), and up to 256 of the caller's. They cost a scan of the data each, so that all of
 /// them together are a few percent of what building a graph takes.
 pub(super) fn all(
     prepared: &Vectors,
@@ -129,33 +142,42 @@ pub(super) fn all(
     let queries = Vectors::from_rows(&rows)?;
     let near = exact::nearest_all(prepared, metric, &queries, NEIGHBOURS);
     let own = Probes::answered(ProbeKind::Rows, queries, &near);
-    let some = |count: usize| (0..rows.len()).step_by(rows.len().div_ceil(count)).take(count);
+    let some =
+        |count: usize| (0..rows.len()).step_by(rows.len().div_ceil(count.max(1))).take(count);
 
     let between = some(64).map(|at| {
         let fifth = near[at].get(5).or(near[at].last()).map_or(ids[at], |one| one.id);
         let other = prepared.row(fifth as usize);
         rows[at].iter().zip(other).map(|(x, y)| x + 0.5 * (y - x)).collect()
     });
+    let near_by = some(if prepared.len() <= FEW { 64 } else { 0 }).map(|at| {
+        let row = rows[at];
+        let square = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / row.len() as f64;
+        let (step, mut random) = (0.1 * square.sqrt() as f32, Random::stream(SEED, 0, at as u64));
+        row.iter().map(|x| x + step * random.normal()).collect()
+    });
     let mean = mean(&rows);
-    let outside =
-        some(32).map(|at| rows[at].iter().zip(&mean).map(|(x, m)| m + 50.0 * (x - m)).collect());
     let others = if prepared.len() <= FEW { rows.len() } else { 32 };
+    let outside = some(others)
+        .map(|at| rows[at].iter().zip(&mean).map(|(x, m)| m + 50.0 * (x - m)).collect());
     let opposite = some(others).map(|at| rows[at].iter().map(|x| -x).collect());
 
     let mut sets = vec![own];
-    let mut far = None;
+    let mut far = Vec::new();
     let mut ask = |kind: ProbeKind, queries: &[&[f32]]| {
         let queries = Vectors::from_rows(queries)?;
         let nearest = exact::nearest_all(prepared, metric, &queries, KS[KS.len() - 1]);
         let probes = Probes::answered(kind, queries, &nearest);
-        if kind == ProbeKind::Opposite && prepared.len() <= FEW {
-            far = Some((probes.queries.clone(), nearest));
+        let among_rows = matches!(kind, ProbeKind::Between | ProbeKind::Asked);
+        if !among_rows && prepared.len() <= FEW {
+            far.push(Far { kind, queries: probes.queries.clone(), nearest });
         }
         sets.push(probes);
         Ok::<_, IndexError>(())
     };
     for (kind, made) in [
         (ProbeKind::Between, between.collect::<Vec<Vec<f32>>>()),
+        (ProbeKind::Near, near_by.collect()),
         (ProbeKind::Outside, outside.collect()),
         (ProbeKind::Opposite, opposite.collect()),
     ] {
@@ -170,7 +192,7 @@ pub(super) fn all(
         let asked: Vec<&[f32]> = sample.iter().map(|&id| asked.row(id as usize)).collect();
         ask(ProbeKind::Asked, &asked)?;
     }
-    Ok((sets, Known { rows: ids, nearest: near, opposite: far }))
+    Ok((sets, Known { rows: ids, nearest: near, far }))
 }
 
 fn mean(rows: &[&[f32]]) -> Vec<f32> {

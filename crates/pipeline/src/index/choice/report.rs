@@ -58,6 +58,8 @@ pub struct BuildReport {
     pub candidates: Vec<Candidate>,
     /// How many times its default size the first refiner's pool has.
     pub widened: f32,
+    /// Whether rows are all measured where that costs less than a walk: where the search was left open.
+    pub scans: bool,
     /// What recall searches reach, by `k` and `ef`, for [`SearchOptions::recall`](crate::SearchOptions::recall).
     pub efforts: Efforts,
     /// The most links that a node has to rows which answer the same questions, as it was asked for.
@@ -79,6 +81,7 @@ impl Default for BuildReport {
             intrinsic: None,
             candidates,
             widened: 1.0,
+            scans: false,
             efforts: Efforts::default(),
             answer_links: None,
             exponent: 0,
@@ -144,7 +147,7 @@ impl fmt::Display for BuildReport {
                 )?;
             }
         }
-        let Efforts { queries, opposite, curves, searches, .. } = &self.efforts;
+        let Efforts { queries, elsewhere, themselves, curves, searches, .. } = &self.efforts;
         for (search, recall) in searches {
             writeln!(f, "{search}: recall@10 {recall:.4} at ef 100")?;
         }
@@ -155,8 +158,11 @@ impl fmt::Display for BuildReport {
             }
             writeln!(f)?;
         }
-        if let Some(recall) = opposite {
-            writeln!(f, "recall@10 of rows seen from the other side {recall:.3} at ef 100")?;
+        for (probes, recall) in elsewhere {
+            writeln!(f, "recall@10 of queries from {probes}: {recall:.3} at ef 100")?;
+        }
+        if let Some(share) = themselves {
+            writeln!(f, "rows that find themselves: {share:.3} at ef 100")?;
         }
         Ok(())
     }
