@@ -15,6 +15,7 @@ __all__ = [
     "Matches",
     "OptionValueError",
     "Retriever",
+    "Sealed",
     "SearchIter",
     "StoreError",
     "Table",
@@ -94,6 +95,107 @@ class SearchIter(Iterator[tuple[int | str, float]]):
     def __next__(self) -> tuple[int | str, float]: ...
     def page(self, n: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """The next `n` rows: ids and distances; fewer at the end."""
+
+@final
+class Sealed:
+    """Rows in shards, each an index file, and a manifest that names them: a folder, or a prefix in an object store.
+
+    Rows are called by ints. Any number of processes may open and search it; none changes it. Keywords of `build` and
+    `plan` besides those that are listed are those of `Index.build`: m, ef_construction, seed, recipe, truncate,
+    zero_rows, provider, model.
+    """
+
+    def __init__(self, location: str | PathLike[str], *, cache: str | PathLike[str] | None = None) -> None:
+        """Opens the collection. `cache` is a folder in which the files of an object store are kept."""
+
+    @staticmethod
+    def build(
+        location: str | PathLike[str],
+        X: ArrayLike,
+        metric: str = "l2",
+        *,
+        ids: Iterable[int] | None = None,
+        shards: int = 4,
+        routed: bool = False,
+        copies: int = 1,
+        progress: bool | Callable[[int, int], object] | None = None,
+        threads: int | None = None,
+        **keywords: Any,
+    ) -> "Sealed":
+        """Cuts rows into shards, builds each, and publishes the collection in the place of one that is there.
+
+        With `routed`, rows that are close to each other share a shard, each in the `copies` nearest, and queries leave
+        shards out that cannot hold an answer.
+        """
+
+    @staticmethod
+    def plan(X: ArrayLike, metric: str = "l2", **keywords: Any) -> str:
+        """How shards of rows like those of a sample are built, as JSON; as many rows as a shard has are right."""
+
+    @staticmethod
+    def build_shard(
+        location: str | PathLike[str], plan: str, number: int, X: ArrayLike, ids: int | Iterable[int]
+    ) -> str:
+        """Builds a shard by a plan and writes its file: its entry of the manifest, as JSON.
+
+        `ids` are the rows' ids, or the first of ids that count on. Nobody sees the shard before `publish`.
+        """
+
+    @staticmethod
+    def publish(location: str | PathLike[str], plan: str, rows: int, entries: Sequence[str]) -> None:
+        """Writes the manifest of shards that are there, in one step. `rows` counts each row once."""
+
+    def search(
+        self,
+        Q: ArrayLike,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        recall: float | None = None,
+        filter: Iterable[int] | Callable[[int], bool] | None = None,
+        shards: int | None = None,
+        partial: bool = False,
+        threads: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The `k` nearest rows to each query: ids and distances; -1 and infinity where there are fewer.
+
+        `shards` searches no more than so many, those closest to the query. `partial` leaves shards out that cannot be
+        opened, with a warning that names them; without it they are an error.
+        """
+
+    def search_shard(
+        self,
+        number: int,
+        Q: ArrayLike,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        recall: float | None = None,
+        filter: Iterable[int] | Callable[[int], bool] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The `k` nearest rows of one shard to each query: what an engine that distributes shards merges."""
+
+    def search_exact(self, q: ArrayLike, k: int = 10) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The `k` nearest rows to one query, after measuring all of them that can be answers."""
+
+    def verify(self) -> None:
+        """Opens all shards and checks every byte of them; FileError names the first that is wrong."""
+
+    @staticmethod
+    def sweep(location: str | PathLike[str], *, older_than: float = 86_400.0) -> list[str]:
+        """Deletes files that no manifest names any more and that are so many seconds old; their names."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the collection is made of."""
+
+    @property
+    def dim(self) -> int: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def recipe(self) -> str: ...
+    def __len__(self) -> int: ...
 
 _Id = int | str
 _Rows = Filter | NDArray[np.bool_] | Iterable[_Id] | Callable[[Any], bool]

@@ -1,6 +1,9 @@
 //! Errors of the engine as Python's own kinds: `ValueError`, `KeyError`, `OSError`.
 
-use crinoid::{CollectionError, ContainerError, IndexError, RowError, SearchError, VectorError};
+use crinoid::{
+    CollectionError, ContainerError, IndexError, RowError, SearchError, VectorError,
+    shards::ShardError,
+};
 use pyo3::{
     create_exception,
     exceptions::{PyKeyError, PyOSError, PyRuntimeError, PyValueError},
@@ -97,6 +100,30 @@ impl Exception for IndexError {
             IndexError::Absent { .. } | IndexError::Mismatch(_) => OptionValueError::new_err(text),
             IndexError::Container(_) | IndexError::Parts { .. } => FileError::new_err(text),
             _ => PyRuntimeError::new_err(text),
+        }
+    }
+}
+
+impl Exception for ShardError {
+    fn exception(self) -> PyErr {
+        let text = self.to_string();
+        match self {
+            ShardError::Vector(_) => VectorValueError::new_err(text),
+            ShardError::Search(error) => error.exception(),
+            ShardError::Plan(error) => error.exception(),
+            ShardError::Option { .. }
+            | ShardError::Ids { .. }
+            | ShardError::SameId { .. }
+            | ShardError::Incomparable { .. }
+            | ShardError::Location { .. }
+            | ShardError::Filter { .. } => OptionValueError::new_err(text),
+            ShardError::Shard { source, .. } => match &*source {
+                crinoid::IndexError::Container(_) | crinoid::IndexError::Parts { .. } => {
+                    FileError::new_err(text)
+                }
+                _ => VectorValueError::new_err(text),
+            },
+            _ => FileError::new_err(text),
         }
     }
 }

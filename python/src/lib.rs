@@ -14,6 +14,7 @@ mod events;
 mod index;
 mod names;
 mod retriever;
+mod sealed;
 mod table;
 mod work;
 
@@ -31,6 +32,7 @@ fn _crinoid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<events::PyEvents>()?;
     module.add_class::<retriever::PyRetriever>()?;
     module.add_class::<table::PyTable>()?;
+    module.add_class::<sealed::PySealed>()?;
     module.add_function(wrap_pyfunction!(table::read, module)?)?;
     module.add("VectorValueError", py.get_type::<errors::VectorValueError>())?;
     module.add("OptionValueError", py.get_type::<errors::OptionValueError>())?;

@@ -46,6 +46,7 @@ pub(crate) enum Command {
     List(collection::List),
     Backup(crate::keep::Backup),
     Repair(crate::keep::Repair),
+    Sweep(crate::sealed::Sweep),
     Export(crate::export::Export),
     Embed(Embed),
     Ask(Ask),

@@ -4,6 +4,7 @@ use crate::{
     bar::Bar,
     global::{Columns, Global, Metrics},
     ids, input, say,
+    sealed::Sealing,
 };
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -16,12 +17,13 @@ use std::{path::PathBuf, time::Instant};
 #[command(after_help = "Examples:
   crinoid build x.npy --out x.crinoid
   crinoid build docs.parquet --ids id --vector embedding --metric cosine --out docs.crinoid
-  embed < texts | crinoid build - --out texts.crinoid")]
+  embed < texts | crinoid build - --out texts.crinoid
+  crinoid build big.parquet --ids id --out big.sealed --shards 16 --routed")]
 pub(crate) struct Build {
     /// Vectors: npy, npz, hdf5, parquet, arrow, feather, safetensors, jsonl, fbin, u8bin, i8bin, fvecs,
     /// bvecs; `-` reads JSON lines.
     input: PathBuf,
-    /// The index to write.
+    /// The index to write; with --shards a folder.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
     /// How far apart two vectors are [default: what the file declares, else l2].
@@ -50,6 +52,8 @@ pub(crate) struct Build {
     #[arg(long)]
     keep_zero_rows: bool,
     #[command(flatten)]
+    sealed: Sealing,
+    #[command(flatten)]
     columns: Columns,
 }
 
@@ -73,6 +77,14 @@ impl Build {
             options.zero_rows = ZeroRows::Keep;
         }
         let table = input::read_vectors(global, &self.input, &self.columns, false)?;
+        if let Some(shards) = self.sealed.shards {
+            ensure!(
+                self.queries.is_none() && self.target_recall.is_none(),
+                "--shards {shards}: shards are built without --queries and --target-recall: leave them out"
+            );
+            let (input, out) = (&self.input, &self.out);
+            return self.sealed.build(global, shards, input, out, &table, options);
+        }
         let names = table.ids.map(|ids| ids::unique(ids, &self.input)).transpose()?;
         let bar = Bar::new(global, "building");
         let index = match &self.queries {

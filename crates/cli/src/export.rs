@@ -7,9 +7,10 @@ use crinoid::{
     ExternalId, Readable, Vectors,
     tables::{RESERVED, TEXT, TableError, table_of},
 };
-use crinoid_files::{Format, write, write_file, write_table};
+use crinoid_files::{Format, Ids, write, write_file, write_table};
 use serde_json::Value;
 use std::{
+    collections::HashSet,
     io::{self, Write},
     path::PathBuf,
 };
@@ -22,7 +23,7 @@ use std::{
 /// alone.
 #[derive(Args)]
 pub(crate) struct Export {
-    /// An index file, or a collection's folder.
+    /// An index file, or the folder of a collection, live or sealed.
     index: PathBuf,
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
@@ -53,6 +54,22 @@ impl Export {
                     push(index.vector(row)?, row as usize, rows);
                 }
                 names.map(|names| names.ids().clone())
+            }
+            Target::Sealed(sealed) => {
+                let (rows, mut ids) =
+                    (sealed.len() as usize, HashSet::with_capacity(sealed.len() as usize));
+                let mut named = Vec::with_capacity(rows);
+                for number in 0..sealed.manifest().shards.len() {
+                    let shard = sealed.shard(number)?;
+                    for row in 0..shard.index().len() as u32 {
+                        // A row may lie in several shards.
+                        if ids.insert(shard.id(row)) {
+                            named.push(shard.id(row));
+                            push(shard.index().vector(row)?, named.len(), rows);
+                        }
+                    }
+                }
+                Some(Ids::Numbers(named))
             }
             Target::Collection { collection, rows } => {
                 let ids = rows.list(None, usize::MAX);

@@ -1,6 +1,6 @@
 //! `crinoid info` and `crinoid verify`.
 
-use crate::{DAMAGED, collection::open_to_read, global::Global, ids, say};
+use crate::{DAMAGED, collection::open_to_read, global::Global, ids, say, sealed};
 use anyhow::{bail, ensure};
 use clap::Args;
 use crinoid::{Collection, CollectionError, Index, Readable, Recovery, diagnose};
@@ -15,16 +15,16 @@ use std::{
 /// Says what a file is: an index, a collection, or vectors.
 #[derive(Args)]
 pub(crate) struct Info {
-    /// An index, a collection's folder, or a file of vectors.
+    /// An index, the folder of a collection, live or sealed, or a file of vectors.
     file: PathBuf,
 }
 
-/// Checks every byte, every length and every link of an index; every row, id and segment of a collection.
+/// Checks every byte, every length and every link of an index; every row, id and segment of a collection; every shard.
 ///
 /// Exits with 3 where something is wrong.
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// An index file, or a collection's folder.
+    /// An index file, or the folder of a collection, live or sealed.
     index: PathBuf,
 }
 
@@ -41,6 +41,9 @@ fn is_index(path: &Path) -> bool {
 impl Info {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let path = &self.file;
+        if sealed::is_sealed(path) {
+            return sealed::info(global, path);
+        }
         if path.is_dir() {
             return collection(global, path);
         }
@@ -162,6 +165,7 @@ impl Verify {
         let (path, started) = (&self.index, Instant::now());
         ensure!(path.exists(), "{}: there is no such index", path.display());
         let outcome = match path.is_dir() {
+            true if sealed::is_sealed(path) => sealed::verify(path),
             true => whole_collection(path),
             false => whole_index(path),
         };

@@ -6,6 +6,7 @@
 //! | `input`, `output` | vectors in, answers out, files and pipes |
 //! | `ids`, `filter` | the names of an index's rows, in a file beside it; which of them are wanted |
 //! | `build`, `search`, `bench`, `info`, `collection`, `keep`, `export` | the commands |
+//! | `sealed` | rows in shards: `build --shards`, and what the other commands do with such a folder |
 //! | `ask`, `embed`, `chunks`, `model` | texts in, with a model in a local folder |
 //! | `bar`, `say`, `page` | progress, tables and a page |
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ mod model;
 mod output;
 mod page;
 mod say;
+mod sealed;
 mod search;
 mod words;
 
@@ -75,6 +77,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::List(list) => list.run(&global)?,
         Command::Backup(backup) => backup.run(&global)?,
         Command::Repair(repair) => repair.run(&global)?,
+        Command::Sweep(sweep) => sweep.run(&global)?,
         Command::Export(export) => export.run(&global)?,
         Command::Embed(embed) => embed.run(&global)?,
         Command::Ask(ask) => ask.run(&global)?,

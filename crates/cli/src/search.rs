@@ -7,6 +7,7 @@ use crate::{
     global::{Columns, Global},
     ids, input,
     output::{Answer, Id, Measure, Output},
+    sealed,
     words::{self, Fuse},
 };
 use anyhow::{Context, bail, ensure};
@@ -14,6 +15,7 @@ use clap::Args;
 use crinoid::{
     ExternalId, Filter, Index, Metric, Neighbor, Readable, SearchOptions, Snapshot, Vectors,
     attributes::FilterExpr,
+    shards::{Effort, Sealed, SealedFilter},
 };
 use crinoid_files::Names;
 use rayon::prelude::*;
@@ -35,13 +37,14 @@ use std::{
   crinoid search shop --queries q.npy --where 'lang = \"rust\" AND stars > 10'
   crinoid search papers --text 'graph search' --where 'year > 2020'
   crinoid search papers --text 'graph search' --vector 0.1,0.2,0.3 --fuse 0.7
+  crinoid search big.sealed --queries q.npy --shards 4
   embed < questions | crinoid search x.crinoid --queries - --json
 
 Answers: npy and ivecs hold ids, a row a query, the largest value where there are fewer than k; csv and
 tsv have the columns query, rank, id, distance; jsonl has an object a query with `query`, `ids` and
 `distances`. With --text it is score and `scores`, and higher is better.")]
 pub(crate) struct Search {
-    /// An index file, or a collection's folder.
+    /// An index file, or the folder of a collection, live or sealed.
     index: PathBuf,
     /// Queries, in any format that `build` reads; `-` reads JSON lines and answers each when it
     /// comes.
@@ -77,6 +80,12 @@ pub(crate) struct Search {
     /// Returns only rows of a collection whose attributes are so.
     #[arg(long = "where", value_name = "FILTER", conflicts_with = "filter")]
     condition: Option<FilterExpr>,
+    /// Searches no more than so many shards of a sealed collection, those that lie closest to the query.
+    #[arg(long, value_name = "N")]
+    shards: Option<NonZero<usize>>,
+    /// Leaves shards out that cannot be opened, and says which, instead of failing.
+    #[arg(long)]
+    partial: bool,
     /// The file to write: npy, ivecs, jsonl, csv or tsv [default: standard output, tsv].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -88,6 +97,14 @@ pub(crate) struct Search {
 impl Search {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let target = Target::open(&self.index)?;
+        if self.shards.is_some() || self.partial {
+            let sealed = matches!(target, Target::Sealed(_));
+            let option = if self.partial { "--partial" } else { "--shards" };
+            ensure!(
+                sealed,
+                "{option}: only a sealed collection has shards: crinoid build --shards N"
+            );
+        }
         let target = match &self.condition {
             Some(condition) => target.among(condition)?,
             None => target,
@@ -122,7 +139,7 @@ impl Search {
         let Some(path) = &self.queries else {
             let queries = input::typed(&self.vector)?;
             target.fits(&queries, "--vector")?;
-            output.add(target.answers(&queries, 0, &options, filter)?)?;
+            output.add(target.answers(&queries, 0, &options, filter, &self)?)?;
             return output.finish();
         };
         let columns = Columns { vector: self.column.clone(), ids: None };
@@ -136,7 +153,7 @@ impl Search {
             let dim = queries.dim();
             for part in queries.as_slice().chunks(dim * 4096) {
                 let part = Vectors::new(part, dim)?;
-                let found = target.answers(&part, done, &options, filter);
+                let found = target.answers(&part, done, &options, filter, &self);
                 output.add(found.with_context(|| path.display().to_string())?)?;
                 done += part.len();
                 bar.at(done, rows.map_or(done, |rows| rows as usize));
@@ -161,11 +178,22 @@ pub(crate) enum Target {
         collection: Box<dyn Readable>,
         rows: Arc<Snapshot>,
     },
+    /// Shards that are frozen.
+    Sealed(Box<Sealed>),
+}
+
+/// The rows that a search may return.
+pub(crate) enum Among {
+    Rows(Filter),
+    Shards(SealedFilter),
 }
 
 impl Target {
     /// Opens an index with the ids beside it, or a collection.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if sealed::is_sealed(path) {
+            return Ok(Self::Sealed(Box::new(sealed::open(path)?)));
+        }
         if path.is_dir() {
             let collection = open_to_read(path)?;
             let rows = collection.snapshot();
@@ -185,6 +213,7 @@ impl Target {
         match self {
             Self::Index { index, .. } => index.len(),
             Self::Collection { rows, .. } => rows.len(),
+            Self::Sealed(sealed) => sealed.len() as usize,
         }
     }
 
@@ -192,13 +221,16 @@ impl Target {
         match self {
             Self::Index { index, .. } => (Some(index.dim()), index.options().metric),
             Self::Collection { collection, .. } => (None, collection.options().build.metric),
+            Self::Sealed(sealed) => {
+                (Some(sealed.manifest().space.dimension), sealed.manifest().metric)
+            }
         }
     }
 
     /// Those rows of a collection whose attributes are so.
     fn among(self, filter: &FilterExpr) -> anyhow::Result<Self> {
         match self {
-            Self::Index { .. } => bail!(
+            Self::Index { .. } | Self::Sealed(_) => bail!(
                 "--where: an index has no attributes: search a collection, or name the rows by --filter"
             ),
             Self::Collection { collection, rows } => {
@@ -209,9 +241,12 @@ impl Target {
     }
 
     /// The rows that a file of ids admits.
-    fn filter(&self, path: &Path) -> anyhow::Result<Filter> {
+    fn filter(&self, path: &Path) -> anyhow::Result<Among> {
         match self {
-            Self::Index { index, names } => filter::read(path, index, names.as_ref()),
+            Self::Index { index, names } => {
+                Ok(Among::Rows(filter::read(path, index, names.as_ref())?))
+            }
+            Self::Sealed(sealed) => Ok(Among::Shards(sealed::filter(path, sealed)?)),
             Self::Collection { .. } => bail!(
                 "--filter {}: a collection is searched whole, or by --where among rows with the attributes \
                  that you say",
@@ -237,11 +272,25 @@ impl Target {
         queries: &Vectors,
         first: usize,
         options: &SearchOptions,
-        filter: Option<&Filter>,
+        filter: Option<&Among>,
+        search: &Search,
     ) -> anyhow::Result<Vec<Answer>> {
         let context = |at: usize| move || format!("query {}", first + at);
         match self {
+            Self::Sealed(sealed) => {
+                let effort = Effort::from(*options).partial(search.partial);
+                let effort = search.shards.map_or(effort, |shards| effort.shards(shards.get()));
+                let among = match filter {
+                    Some(Among::Shards(among)) => Some(among),
+                    _ => None,
+                };
+                sealed::answers(sealed, queries, &effort, among).with_context(context(0))
+            }
             Self::Index { index, names } => {
+                let filter = match filter {
+                    Some(Among::Rows(filter)) => Some(filter),
+                    _ => None,
+                };
                 let found = index.search_batch_with(queries, options, filter);
                 let found = found.with_context(|| format!("rows counted from query {first} on"))?;
                 let pair = |near: &Neighbor| {

@@ -675,3 +675,66 @@ fn every_bad_input_is_told_its_place_and_its_remedy() {
     }
     assert!(BAD.len() >= 25 && wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Rows in shards answer as one index does, by the same commands.
+#[test]
+fn a_sealed_collection_is_built_searched_checked_and_swept() {
+    let room = Room::new();
+    let ids: Vec<u64> = (0..500).map(|row| 9_000 - row).collect();
+    write(&room.at("x.parquet"), &scatter(500, 1), Some(&Ids::Numbers(ids))).unwrap();
+    let said = room.json("build x.parquet --ids id --out s --shards 4 --routed --copies 2 --json");
+    assert_eq!((&said["rows"], &said["rows_in_shards"]), (&json!(500), &json!(1000)));
+    let want: Vec<Value> =
+        exact(10).iter().map(|row| row.iter().map(|id| 9_000 - u64::from(*id)).collect()).collect();
+    let lines = room.ok("search s --queries q.npy -k 10 --ef 500 --json");
+    let answers: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["ids"].clone())
+        .collect();
+    assert_eq!(answers, want);
+    fs::write(room.at("some.txt"), "8999\n8990\n").unwrap();
+    let line = room.ok("search s --queries q.npy -k 3 --filter some.txt --json");
+    let first: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(first["ids"].as_array().unwrap().len(), 2);
+    room.ok("search s --queries q.npy -k 3 --shards 1");
+    assert!(room.ok("info s").contains("sealed collection"));
+    assert_eq!(room.json("verify s --json")["whole"], json!(true));
+    room.ok("export s --out back.parquet");
+    assert_eq!(read_vectors(&room.at("back.parquet")).unwrap().len(), 500);
+
+    fs::write(room.at("s/0000000000000000.cri"), "left over").unwrap();
+    assert_eq!(room.json("sweep s --json")["deleted"], json!([]));
+    let swept = room.json("sweep s --older-than 0 --json");
+    assert_eq!(swept["deleted"], json!(["0000000000000000.cri"]));
+
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(room.at("s/manifest.json")).unwrap()).unwrap();
+    fs::remove_file(room.at("s").join(manifest["shards"][2]["file"].as_str().unwrap())).unwrap();
+    let output = room.run("verify s");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("shard 2: its file"), "{}", text(&output.stderr));
+    assert!(text(&room.run("search s --queries q.npy").stderr).contains("shard 2"));
+    let output = room.run("search s --queries q.npy -k 3 --partial");
+    assert!(output.status.success() && text(&output.stderr).contains("shards [2] are missing"));
+
+    for (line, told) in [
+        ("search s --queries q.npy --where a=1", "attributes"),
+        ("build x.npy --out s.cri --shards 0", "--shards"),
+        ("build x.npy --out x.npy --shards 2", "is a folder"),
+        ("build x.npy --out t --copies 2", "--routed"),
+        ("search nothing --queries q.npy --partial", "there is no such index"),
+        (
+            "build x.npy --out t --shards 2 --recipe sq8@2/crinoid@1/pipelined@4/none@1",
+            "across shards",
+        ),
+    ] {
+        let output = room.run(line);
+        let error = text(&output.stderr);
+        assert!(!output.status.success() && error.contains(told), "{line}: {error}");
+    }
+    room.ok("build x.npy --out y.cri");
+    assert!(
+        text(&room.run("search y.cri --queries q.npy --shards 2").stderr)
+            .contains("only a sealed collection")
+    );
+}

@@ -13,6 +13,7 @@
 //! | vectors that come and go | all of it, durable, under your own ids | `Collection`, feature `collection` |
 //! | rows with texts | those that have some words, alone and beside vectors | `Snapshot::search_hybrid`, feature `text` |
 //! | rows with attributes | those that a filter admits | `attributes::FilterExpr`, feature `collection` |
+//! | more rows than one machine holds | them in shards, built and searched anywhere | `shards::Sealed`, feature `shards` |
 //! | vectors in files | them in memory | `files::read_vectors`, feature `files` (with `hdf5`, `arrow`) |
 //! | a file | what it is and whether it is whole | [`Container`] |
 //!
@@ -57,6 +58,11 @@ pub mod tables;
 /// `files::arrow::to_vectors` takes arrays of arrow without a copy (feature `arrow`).
 #[cfg(feature = "files")]
 pub use crinoid_files as files;
+
+/// Sealed collections: rows in shards, each an index file, and a manifest that names them, in a folder or an object
+/// store.
+#[cfg(feature = "shards")]
+pub use crinoid_shards as shards;
 
 /// Rerankers: the third stage of a [`Retriever`].
 pub mod rerank {

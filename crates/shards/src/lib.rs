@@ -18,6 +18,7 @@ mod sealed;
 mod shard;
 mod store;
 
+pub use crinoid_search::Counters;
 pub use error::ShardError;
 pub use manifest::{FORMAT, IdsOf, MANIFEST, Manifest, ShardEntry};
 pub use plan::Plan;

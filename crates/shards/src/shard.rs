@@ -6,6 +6,8 @@ use crinoid_pipeline::{
     container::{Container, ContainerError},
 };
 use crinoid_quant::{Neighbor, Vectors};
+use crinoid_search::Counters;
+use rayon::prelude::*;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -155,8 +157,47 @@ impl Shard {
         options: &SearchOptions,
         filter: Option<&Filter>,
     ) -> Result<Vec<Vec<Found>>, SearchError> {
+        Ok(self.search_batch_counted(queries, options, filter)?.0)
+    }
+
+    /// The same, and what it cost.
+    ///
+    /// # Errors
+    /// As [`search_batch`](Self::search_batch).
+    pub fn search_batch_counted(
+        &self,
+        queries: &Vectors,
+        options: &SearchOptions,
+        filter: Option<&Filter>,
+    ) -> Result<(Vec<Vec<Found>>, Counters), SearchError> {
         let answers = self.index.search_batch_with(queries, options, filter)?;
-        Ok(answers.rows().map(|near| self.named(near)).collect())
+        let named = answers.rows().map(|near| self.named(near)).collect();
+        Ok((named, answers.counters()))
+    }
+
+    /// The `k` nearest rows to each of `queries`, after measuring all that the filter admits; what it cost.
+    ///
+    /// # Errors
+    /// As [`search_batch`](Self::search_batch).
+    pub fn search_exact_batch(
+        &self,
+        queries: &Vectors,
+        k: usize,
+        filter: Option<&Filter>,
+    ) -> Result<(Vec<Vec<Found>>, Counters), SearchError> {
+        let one = |query: &[f32]| {
+            let (mut session, mut found) = (self.index.session(), Vec::new());
+            match filter {
+                None => session.search_exact(query, k, &mut found)?,
+                Some(filter) => session.search_exact_filtered(query, k, filter, &mut found)?,
+            }
+            Ok(self.named(&found))
+        };
+        let found = (0..queries.len()).into_par_iter().map(|at| one(queries.row(at)));
+        let found: Vec<Vec<Found>> = found.collect::<Result<_, SearchError>>()?;
+        let rows = filter.map_or(self.index.len(), |filter| filter.rows().count());
+        let distances = (rows * queries.len()) as u64;
+        Ok((found, Counters { distances, ..Counters::default() }))
     }
 
     /// The `k` nearest rows, after measuring all of them.

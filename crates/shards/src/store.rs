@@ -1,7 +1,7 @@
 //! A folder or an object store, and the objects in it.
 //!
 //! Object stores are asynchronous; indexes are built and searched by threads. A store of this module blocks, on a
-//! small runtime of its own.
+//! small runtime that all of them share.
 
 use crate::ShardError;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use std::{
     fmt,
     fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime},
 };
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -26,8 +26,14 @@ pub struct Store {
     location: String,
     /// Where it is a folder.
     folder: Option<PathBuf>,
-    runtime: Runtime,
+    runtime: &'static Runtime,
 }
+
+/// What all stores wait on. It lives as long as the process: dropping a runtime within another is a panic.
+static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
+    let built = Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| error.to_string())
+});
 
 /// An object in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +93,10 @@ impl Store {
         location: String,
         folder: Option<PathBuf>,
     ) -> Result<Self, ShardError> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| ShardError::Location {
-            location: location.clone(),
-            why: error.to_string(),
-        })?;
-        Ok(Self { objects, prefix, location, folder, runtime })
+        match &*RUNTIME {
+            Ok(runtime) => Ok(Self { objects, prefix, location, folder, runtime }),
+            Err(why) => Err(ShardError::Location { location, why: why.clone() }),
+        }
     }
 
     /// As the user called it.

@@ -20,7 +20,10 @@ use crinoid_quant::{
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, OnceLock};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, OnceLock},
+};
 
 /// Seed of the queries that are kept out of everything until the end.
 const HELD_OUT: u64 = 0x0CA1_1B8A;
@@ -256,6 +259,15 @@ struct Material {
     zeros: Vec<u32>,
 }
 
+/// Tells of a second piece of work as long as the first.
+struct Again<'a>(&'a dyn Progress);
+
+impl Progress for Again<'_> {
+    fn report(&self, done: usize, total: usize) -> ControlFlow<()> {
+        self.0.report(total + done, 2 * total)
+    }
+}
+
 /// Rows of zeros under the cosine, where they are welcome.
 fn zero_rows(vectors: &Vectors, options: &BuildOptions) -> Result<Vec<u32>, IndexError> {
     if !options.metric.normalises() {
@@ -479,7 +491,7 @@ impl Material {
     ) -> Result<(), IndexError> {
         let codes = compose::encode(recipe.space(), &self.prepared, self.metric)?;
         let space = &*codes.space();
-        let graph = self.graph(recipe, space, asked, &index.options, progress)?;
+        let graph = self.graph(recipe, space, asked, &index.options, &Again(progress))?;
         let forgotten = match kept_out {
             Some(_) => None,
             None => Forgotten::by(&graph, space, known)?,

@@ -1,0 +1,194 @@
+//! Rows that become a collection: the sink of a plan, which says what it made.
+
+use crate::{
+    shards::external,
+    table::{ids, scan_of, vectors},
+};
+use async_trait::async_trait;
+use crinoid_pipeline::BuildOptions;
+use crinoid_quant::Metric;
+use crinoid_shards::{SealOptions, Sealed, Store};
+use datafusion::{
+    arrow::{
+        array::{Array, RecordBatch, StringArray, UInt64Array},
+        compute::concat_batches,
+        datatypes::{DataType, Field, Schema, SchemaRef},
+    },
+    catalog::{Session, TableProvider},
+    common::{Result, exec_err, internal_err, tree_node::TreeNodeRecursion},
+    execution::{SendableRecordBatchStream, TaskContext},
+    logical_expr::{Expr, TableType},
+    physical_expr::expressions::Column,
+    physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr},
+    physical_plan::{
+        DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties,
+        coalesce_partitions::CoalescePartitionsExec,
+        execution_plan::{Boundedness, EmissionType},
+        projection::ProjectionExec,
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::{TryStreamExt, stream};
+use std::{
+    fmt::{self, Formatter},
+    sync::{Arc, LazyLock},
+};
+
+/// What a build says.
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("collection", DataType::Utf8, false),
+        Field::new("rows", DataType::UInt64, false),
+        Field::new("shards", DataType::UInt64, false),
+        Field::new("bytes", DataType::UInt64, false),
+        Field::new("recipe", DataType::Utf8, false),
+    ]))
+});
+
+/// A table of one row, which is there when the collection is.
+#[derive(Clone, Debug)]
+pub(crate) struct BuildTable {
+    pub(crate) rows: String,
+    pub(crate) column: String,
+    pub(crate) location: String,
+    pub(crate) shards: usize,
+    pub(crate) metric: Metric,
+    pub(crate) ids: Option<String>,
+}
+
+#[async_trait]
+impl TableProvider for BuildTable {
+    fn schema(&self) -> SchemaRef {
+        SCHEMA.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = Arc::new(CoalescePartitionsExec::new(scan_of(state, &self.rows).await?));
+        let whole: Arc<dyn ExecutionPlan> = Arc::new(BuildExec::new(self.clone(), rows));
+        let Some(projection) = projection else { return Ok(whole) };
+        let columns = projection.iter().map(|&at| {
+            let name = SCHEMA.field(at).name();
+            (Arc::new(Column::new(name, at)) as Arc<_>, name.clone())
+        });
+        Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), whole)?))
+    }
+}
+
+#[derive(Debug)]
+struct BuildExec {
+    table: BuildTable,
+    rows: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+}
+
+impl BuildExec {
+    fn new(table: BuildTable, rows: Arc<dyn ExecutionPlan>) -> Self {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(SCHEMA.clone()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        ));
+        Self { table, rows, properties }
+    }
+}
+
+impl DisplayAs for BuildExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "AnnBuildExec: {} of {} in {} shards",
+            self.table.location, self.table.rows, self.table.shards
+        )
+    }
+}
+
+impl ExecutionPlan for BuildExec {
+    fn name(&self) -> &'static str {
+        "AnnBuildExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        vec![Distribution::SinglePartition]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.rows]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(rows), true) => Ok(Arc::new(Self::new(self.table.clone(), rows))),
+            _ => internal_err!("AnnBuildExec has one child"),
+        }
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let (table, schema) = (self.table.clone(), self.rows.schema());
+        let rows = self.rows.execute(partition, context)?;
+        let once = stream::once(async move {
+            let batches: Vec<RecordBatch> = rows.try_collect().await?;
+            let rows = concat_batches(&schema, &batches)?;
+            match tokio::task::spawn_blocking(move || built(&table, &rows)).await {
+                Ok(said) => said,
+                Err(error) => exec_err!("the build ended without a collection: {error}"),
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(SCHEMA.clone(), once)))
+    }
+}
+
+fn built(table: &BuildTable, rows: &RecordBatch) -> Result<RecordBatch> {
+    let vectors = vectors(rows, &table.column)?;
+    let ids = table.ids.as_deref().map(|name| ids(rows, name)).transpose()?;
+    let options =
+        SealOptions::new(table.shards).build(BuildOptions::default().metric(table.metric));
+    let store = Store::at(&table.location).map_err(external)?;
+    let sealed = Sealed::build(store, &vectors, ids.as_deref(), &options, &()).map_err(external)?;
+    let manifest = sealed.manifest();
+    let bytes = manifest.shards.iter().map(|entry| entry.bytes).sum();
+    let number = |value: u64| Arc::new(UInt64Array::from(vec![value])) as Arc<dyn Array>;
+    let text = |value: String| Arc::new(StringArray::from(vec![value])) as Arc<dyn Array>;
+    Ok(RecordBatch::try_new(
+        SCHEMA.clone(),
+        vec![
+            text(table.location.clone()),
+            number(manifest.rows),
+            number(manifest.shards.len() as u64),
+            number(bytes),
+            text(manifest.recipe.to_string()),
+        ],
+    )?)
+}

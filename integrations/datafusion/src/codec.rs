@@ -1,0 +1,141 @@
+//! The nodes of a plan as bytes: on their way to a worker.
+
+use crate::exec::{AnnExec, NearestExec, Question};
+use crinoid_pipeline::SearchOptions;
+use crinoid_quant::Vectors;
+use crinoid_shards::Manifest;
+use datafusion::{
+    common::{DataFusionError, Result, internal_err},
+    execution::TaskContext,
+    physical_plan::ExecutionPlan,
+};
+use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+use prost::Message;
+use std::sync::Arc;
+
+/// Encodes [`AnnExec`] and [`NearestExec`].
+#[derive(Debug, Default)]
+pub struct AnnCodec;
+
+/// Readers refuse what they do not know.
+const VERSION: u32 = 1;
+
+#[derive(Clone, PartialEq, Message)]
+struct Node {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(message, optional, tag = "2")]
+    ann: Option<Ann>,
+    /// A node that keeps so many.
+    #[prost(uint64, optional, tag = "3")]
+    nearest: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Ann {
+    #[prost(string, tag = "1")]
+    location: String,
+    #[prost(bytes = "vec", tag = "2")]
+    manifest: Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    dimension: u64,
+    #[prost(float, repeated, tag = "4")]
+    queries: Vec<f32>,
+    #[prost(int64, repeated, tag = "5")]
+    names: Vec<i64>,
+    #[prost(bytes = "vec", tag = "6")]
+    options: Vec<u8>,
+    #[prost(bool, tag = "7")]
+    exact: bool,
+    #[prost(message, optional, tag = "8")]
+    among: Option<Ids>,
+    /// The shard of each partition plus one; 0 is none.
+    #[prost(uint64, repeated, tag = "9")]
+    shards: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Ids {
+    #[prost(uint64, repeated, tag = "1")]
+    ids: Vec<u64>,
+}
+
+fn unreadable(error: impl std::fmt::Display) -> DataFusionError {
+    DataFusionError::Execution(format!("a plan of crinoid that cannot be read: {error}"))
+}
+
+impl PhysicalExtensionCodec for AnnCodec {
+    fn try_decode(
+        &self,
+        bytes: &[u8],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        _: &TaskContext,
+        _: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let node = Node::decode(bytes).map_err(unreadable)?;
+        if node.version != VERSION {
+            let found = node.version;
+            return Err(unreadable(format!("version {found}, while this worker reads {VERSION}")));
+        }
+        match (node.ann, node.nearest, inputs) {
+            (Some(ann), None, []) => Ok(Arc::new(decoded(ann)?)),
+            (None, Some(k), [input]) => Ok(Arc::new(NearestExec::new(input.clone(), k as usize)?)),
+            _ => Err(unreadable("neither a search nor a merge")),
+        }
+    }
+
+    fn try_encode(
+        &self,
+        node: Arc<dyn ExecutionPlan>,
+        bytes: &mut Vec<u8>,
+        _: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<()> {
+        let node = if let Some(ann) = node.downcast_ref::<AnnExec>() {
+            Node { version: VERSION, ann: Some(encoded(ann)?), nearest: None }
+        } else if let Some(nearest) = node.downcast_ref::<NearestExec>() {
+            Node { version: VERSION, ann: None, nearest: Some(nearest.k as u64) }
+        } else {
+            return internal_err!("{} is no node of crinoid", node.name());
+        };
+        node.encode(bytes).map_err(unreadable)
+    }
+}
+
+fn encoded(exec: &AnnExec) -> Result<Ann> {
+    let Question { location, manifest, queries, names, options, exact, among } = &exec.question;
+    let json = |value: serde_json::Result<Vec<u8>>| value.map_err(unreadable);
+    Ok(Ann {
+        location: location.clone(),
+        manifest: json(serde_json::to_vec(&**manifest))?,
+        dimension: queries.dim() as u64,
+        queries: queries.as_slice().to_vec(),
+        names: names.to_vec(),
+        options: json(serde_json::to_vec(options))?,
+        exact: *exact,
+        among: among.as_ref().map(|ids| Ids { ids: ids.to_vec() }),
+        shards: exec.shards.iter().map(|shard| shard.map_or(0, |shard| shard as u64 + 1)).collect(),
+    })
+}
+
+fn decoded(ann: Ann) -> Result<AnnExec> {
+    let manifest: Manifest = serde_json::from_slice(&ann.manifest).map_err(unreadable)?;
+    let options: SearchOptions = serde_json::from_slice(&ann.options).map_err(unreadable)?;
+    let queries = Vectors::new(ann.queries, ann.dimension as usize).map_err(unreadable)?;
+    if queries.len() != ann.names.len() {
+        let (queries, names) = (queries.len(), ann.names.len());
+        return Err(unreadable(format!("{queries} queries and {names} names")));
+    }
+    let question = Question {
+        location: ann.location,
+        manifest: Arc::new(manifest),
+        queries: Arc::new(queries),
+        names: Arc::new(ann.names),
+        options,
+        exact: ann.exact,
+        among: ann.among.map(|among| Arc::new(among.ids)),
+    };
+    AnnExec::new(
+        question,
+        ann.shards.into_iter().map(|shard| (shard as usize).checked_sub(1)).collect(),
+    )
+}

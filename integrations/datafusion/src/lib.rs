@@ -1,0 +1,45 @@
+//! Nearest neighbours in SQL: [sealed collections](crinoid_shards) as tables of DataFusion, on one machine or many.
+//!
+//! ```sql
+//! SELECT * FROM ann_build('rows', 'vector', '/data/notes', 4, 'cosine');
+//! SELECT id, distance FROM ann('/data/notes', [0.1, 0.2, 0.3], 10) ORDER BY distance;
+//! SELECT q.text, a.id FROM ann('/data/notes', 'questions', 5) a JOIN questions q ON q.id = a.query;
+//! ```
+//!
+//! DataFusion plans, merges and joins; datafusion-distributed sends parts of plans to workers. What is here is one leaf of
+//! a plan, with a partition for each shard, and what it needs to travel.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `function` | `ann` and `ann_build` in SQL |
+//! | `table` | a collection and queries as a table |
+//! | `exec` | the leaf: shards that are searched; the nearest of what they found |
+//! | `build` | the sink: rows that become a collection |
+//! | `codec` | the leaf as bytes |
+//! | `shards` | shards that are open, by digest |
+//! | `cluster` | workers: where tasks go, deadlines, a second try |
+#![forbid(unsafe_code)]
+
+mod build;
+mod cluster;
+mod codec;
+mod exec;
+mod function;
+mod shards;
+mod table;
+
+pub use cluster::{Cluster, ClusterOptions, worker};
+pub use codec::AnnCodec;
+pub use exec::{AnnExec, NearestExec, Question};
+pub use function::{AnnBuildFunction, AnnFunction};
+pub use shards::Shards;
+pub use table::AnnTable;
+
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+
+/// Makes `ann` and `ann_build` known to a session.
+pub fn register(context: &SessionContext) {
+    context.register_udtf("ann", Arc::new(AnnFunction));
+    context.register_udtf("ann_build", Arc::new(AnnBuildFunction));
+}
