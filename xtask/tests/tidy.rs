@@ -7,13 +7,14 @@ use std::{
 };
 
 /// The floors, lowest first: a crate may depend on crates before it, never on later ones.
-const FLOORS: [&str; 11] = [
+const FLOORS: [&str; 12] = [
     "crinoid-quant",
     "crinoid-files",
     "crinoid-graph",
     "crinoid-search",
     "crinoid-refine",
     "crinoid-pipeline",
+    "crinoid-shards",
     "crinoid",
     "crinoid-eval",
     "crinoid-cli",

@@ -103,6 +103,7 @@ pub mod book {
         Filters = "filters.md"
         Collections = "collections.md"
         Text = "text.md"
+        Sharded = "sharded.md"
         Files = "files.md"
         Versions = "versions.md"
         FileFormat = "file-format.md"
