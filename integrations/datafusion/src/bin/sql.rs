@@ -1,7 +1,7 @@
 //! `crinoid-sql`: SQL over sealed collections, alone or on workers; `--demo` starts two of its own.
 
 use clap::Parser;
-use crinoid_datafusion::{Cluster, ClusterOptions, register};
+use crinoid_datafusion::{Cluster, ClusterOptions, register, worker};
 use datafusion::{
     arrow::{
         array::{Array, FixedSizeListArray, Float32Array, Int64Array, RecordBatch},
@@ -17,6 +17,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::net::TcpListener;
 use url::Url;
 
 /// Answers SQL in which `ann(collection, queries, k)` is a table.
@@ -40,6 +41,9 @@ struct Args {
     /// Starts two workers, builds a collection of so many generated rows, and answers some queries over it.
     #[arg(long, value_name = "ROWS")]
     demo: Option<usize>,
+    /// Is one of these workers.
+    #[arg(long, hide = true)]
+    serve: bool,
 }
 
 /// Ends when it is dropped.
@@ -54,8 +58,8 @@ impl Drop for Running {
 
 /// A worker beside this program.
 fn started() -> Result<(Running, Url), Box<dyn std::error::Error>> {
-    let program = std::env::current_exe()?.with_file_name("crinoid-worker");
-    let child = Command::new(&program).stdout(Stdio::piped()).spawn();
+    let program = std::env::current_exe()?;
+    let child = Command::new(&program).arg("--serve").stdout(Stdio::piped()).spawn();
     let mut child = Running(child.map_err(|error| format!("{}: {error}", program.display()))?);
     let mut line = String::new();
     let out = child.0.stdout.take().ok_or("the worker says nothing")?;
@@ -93,6 +97,11 @@ fn table(rows: usize, first: i64, seed: u64) -> Result<RecordBatch, Box<dyn std:
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = Args::parse();
+    if args.serve {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("listening on http://{}", listener.local_addr()?);
+        return Ok(worker(listener, String::new(), Arc::default()).await?);
+    }
     let folder = std::env::temp_dir().join(format!("crinoid-sql-{}", std::process::id()));
     let mut running = Vec::new();
     if args.demo.is_some() {
