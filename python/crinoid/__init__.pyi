@@ -98,7 +98,7 @@ class SearchIter(Iterator[tuple[int | str, float]]):
 
 @final
 class Sealed:
-    """Rows in shards, each an index file, and a manifest that names them: a folder, or a prefix in an object store.
+    """Rows in shards, each an index file, and a manifest that names them: a folder, which all that search it see.
 
     Rows are called by ints. Any number of processes may open and search it; none changes it. Keywords of `build` and
     `plan` besides those that are listed are those of `Index.build`: m, ef_construction, seed, recipe, truncate,
@@ -106,7 +106,7 @@ class Sealed:
     """
 
     def __init__(self, location: str | PathLike[str], *, cache: str | PathLike[str] | None = None) -> None:
-        """Opens the collection. `cache` is a folder in which the files of an object store are kept."""
+        """Opens the collection. `cache` is a folder in which files are kept that are fetched from elsewhere."""
 
     @staticmethod
     def build(

@@ -2,11 +2,11 @@
 
 >>> import ray, crinoid.ray
 >>> dataset = ray.data.read_parquet("embeddings/")             # columns `id` and `vector`
->>> crinoid.ray.build(dataset, "s3://bucket/notes", shards=16, metric="cosine")
->>> searcher = crinoid.ray.Searcher("s3://bucket/notes")
+>>> crinoid.ray.build(dataset, "/shared/notes", shards=16, metric="cosine")
+>>> searcher = crinoid.ray.Searcher("/shared/notes")
 >>> ids, distances = searcher.search(queries, k=10)
 
-Ray schedules and moves the rows; this module calls the wheel on each machine and writes the manifest. An actor that
+The location is a folder that all machines see. Ray schedules and moves the rows; this module calls the wheel on each machine and writes the manifest. An actor that
 dies is an error of the search, never an answer with fewer rows.
 """
 

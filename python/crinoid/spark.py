@@ -2,10 +2,10 @@
 
 >>> import crinoid.spark
 >>> frame = spark.read.parquet("embeddings/")                  # columns `id` and `vector`
->>> crinoid.spark.build(frame, "s3://bucket/notes", shards=16, metric="cosine")
->>> answers = crinoid.spark.search(queries, "s3://bucket/notes", k=10)   # query, rank, id, distance
+>>> crinoid.spark.build(frame, "/shared/notes", shards=16, metric="cosine")
+>>> answers = crinoid.spark.search(queries, "/shared/notes", k=10)   # query, rank, id, distance
 
-Spark schedules and moves the rows; this module calls the wheel on each executor and writes the manifest.
+The location is a folder that all machines see. Spark schedules and moves the rows; this module calls the wheel on each executor and writes the manifest.
 """
 
 import numpy as np

@@ -22,21 +22,22 @@ impl Region {
         self.centroid.len() == dim && finite && self.radius.is_finite() && self.radius >= 0.0
     }
 
-    /// A distance that no row of the region is below, from a query of unit length under the cosine.
-    pub(crate) fn bound(&self, query: &[f32], metric: Metric) -> f64 {
+    /// How far the centre is from a query (of unit length under the cosine), and a distance that no row of the region
+    /// is below.
+    pub(crate) fn from(&self, query: &[f32], metric: Metric) -> (f64, f64) {
         let centre = self.centroid.iter().zip(query);
         match metric {
             Metric::InnerProduct => {
                 let dot: f64 = centre.map(|(&c, &q)| f64::from(c) * f64::from(q)).sum();
                 let length = query.iter().map(|&q| f64::from(q).powi(2)).sum::<f64>().sqrt();
                 let bound = dot + length * self.radius;
-                -(bound + SLACK * bound.abs())
+                (-dot, -(bound + SLACK * bound.abs()))
             }
             Metric::L2 | Metric::Cosine => {
                 let apart =
                     centre.map(|(&c, &q)| (f64::from(c) - f64::from(q)).powi(2)).sum::<f64>();
-                let least = (apart.sqrt() * (1.0 - SLACK) - self.radius * (1.0 + SLACK)).max(0.0);
-                least * least
+                let least = apart.sqrt() * (1.0 - SLACK) - self.radius * (1.0 + SLACK);
+                (apart, least.max(0.0).powi(2))
             }
         }
     }

@@ -283,7 +283,7 @@ impl Sealed {
     }
 
     /// The nearest rows. Where rows were routed, shards are searched from the closest on, and those are left out that
-    /// cannot hold an answer; else all shards at once, on the current rayon pool.
+    /// cannot hold an answer any more; else all shards at once, on the current rayon pool.
     ///
     /// # Errors
     /// When the query cannot be compared with the rows, or a shard cannot be opened.
@@ -390,19 +390,19 @@ impl Sealed {
             }
             Some(bounds) => {
                 let most = effort.shards.unwrap_or(bounds.len());
-                for (bound, number) in bounds.into_iter().take(most) {
-                    if merged.is_beyond(bound) {
-                        break;
+                for Reach { number, bound, .. } in bounds.into_iter().take(most) {
+                    if !merged.is_beyond(bound) {
+                        merged.take(number, one(number)?);
                     }
-                    merged.take(number, one(number)?);
                 }
             }
         }
         Ok(merged.answer)
     }
 
-    /// The shards and what no row of theirs is closer than, ascending; `None` where rows were not routed.
-    fn bounds(&self, query: &[f32]) -> Result<Option<Vec<(f64, usize)>>, ShardError> {
+    /// How far the centres of the shards are, and what no row of theirs is closer than; the closest first. `None` where
+    /// rows were not routed.
+    fn bounds(&self, query: &[f32]) -> Result<Option<Vec<Reach>>, ShardError> {
         let Manifest { metric, space, shards, .. } = &self.manifest;
         if shards.is_empty() || shards.iter().any(|entry| entry.region.is_none()) {
             return Ok(None);
@@ -416,16 +416,23 @@ impl Sealed {
             Err(_) if *metric == Metric::Cosine => return Ok(None),
             Err(error) => return Err(SearchError::from(error).into()),
         }
-        let bound = |entry: &ShardEntry| {
-            entry
-                .region
-                .as_ref()
-                .map_or(f64::NEG_INFINITY, |region| region.bound(&prepared, *metric))
-        };
-        let mut bounds: Vec<(f64, usize)> = shards.iter().map(bound).zip(0..).collect();
-        bounds.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let from = shards.iter().zip(0..).filter_map(|(entry, number)| {
+            let (apart, bound) = entry.region.as_ref()?.from(&prepared, *metric);
+            Some(Reach { number, apart, bound })
+        });
+        let mut bounds: Vec<Reach> = from.collect();
+        bounds.sort_by(|a, b| a.apart.total_cmp(&b.apart).then(a.number.cmp(&b.number)));
         Ok(Some(bounds))
     }
+}
+
+/// How far a shard is from a query.
+struct Reach {
+    number: usize,
+    /// From its centre.
+    apart: f64,
+    /// From any row of its, at least.
+    bound: f64,
 }
 
 /// The nearest of several shards.

@@ -134,7 +134,7 @@ fn routed_shards_are_left_out_and_a_row_in_several_is_answered_once() {
     assert_eq!(manifest.shards.iter().map(|entry| entry.rows).sum::<u64>(), 6_000);
     let other = tempfile::tempdir().unwrap();
     let once = build(other.path(), &rows, None, &SealOptions::new(8).routed(1));
-    let mut searched = 0;
+    let (mut searched, mut hits) = (0, 0);
     for query in vectors(5, 40, 8).rows() {
         let answer = sealed.search(query, &Effort::for_k(10)).unwrap();
         searched += once.search(query, &Effort::for_k(10)).unwrap().searched;
@@ -142,10 +142,14 @@ fn routed_shards_are_left_out_and_a_row_in_several_is_answered_once() {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 10);
-        let nearest = sealed.search(query, &Effort::for_k(10).shards(1)).unwrap();
+        let nearest = once.search(query, &Effort::for_k(10).shards(1)).unwrap();
         assert_eq!(nearest.searched, 1);
+        let hit = |one: &&Found| answer.found.iter().any(|other| other.id == one.id);
+        hits += nearest.found.iter().filter(hit).count();
     }
     assert!(searched < 40 * 3, "{searched} of {} shards", 40 * 8);
+    // The closest of eight has far more of them than one in eight.
+    assert!(hits > 40 * 8, "{hits} of {}", 40 * 10);
 }
 
 #[test]
