@@ -24,6 +24,7 @@ use datafusion_distributed::{
     WorkerChannel, WorkerQueryContext, WorkerResolver,
     grpc::{BoxCloneSyncChannel, create_worker_client},
 };
+use futures::TryStreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{
     collections::HashMap,
@@ -270,10 +271,11 @@ pub async fn worker(
         async move { session(query, &token, shards) }
     };
     let service = Worker::from_session_builder(session).into_worker_server();
-    Server::builder()
-        .add_service(service)
-        .serve_with_incoming(TcpListenerStream::new(listener))
-        .await
+    // Without it a small answer waits 40 ms for the other side to acknowledge the one before.
+    let incoming = TcpListenerStream::new(listener).inspect_ok(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    Server::builder().add_service(service).serve_with_incoming(incoming).await
 }
 
 fn session(query: WorkerQueryContext, token: &str, shards: Arc<Shards>) -> Result<SessionState> {
