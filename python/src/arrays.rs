@@ -5,7 +5,7 @@ use crate::{
     names,
     table::PyTable,
 };
-use crinoid::{Neighbor, Vectors};
+use crinoid::{Neighbor, SearchOptions, Vectors};
 use crinoid_files::Names;
 use half::f16;
 use numpy::{
@@ -203,6 +203,22 @@ pub(crate) fn vector(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<f32>>
         return Err(VectorValueError::new_err(text));
     }
     Ok(vectors.row(0).to_vec())
+}
+
+/// How many answers, and with what effort.
+pub(crate) fn search_options(
+    k: usize,
+    ef: Option<usize>,
+    recall: Option<f32>,
+) -> PyResult<SearchOptions> {
+    match (ef, recall) {
+        (Some(_), Some(_)) => {
+            Err(OptionValueError::new_err("ef and recall: give one of them, not both"))
+        }
+        (Some(ef), None) => Ok(SearchOptions::new(k, ef)),
+        (None, Some(recall)) => Ok(SearchOptions::for_k(k).recall(recall)),
+        (None, None) => Ok(SearchOptions::for_k(k)),
+    }
 }
 
 /// A metric by its name.

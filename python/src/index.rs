@@ -7,9 +7,7 @@ use crate::{
     table::{self, PyTable},
     work,
 };
-use crinoid::{
-    BuildOptions, Ceiling, Index, Neighbor, Placement, SearchIter, SearchOptions, Vectors,
-};
+use crinoid::{BuildOptions, Ceiling, Index, Neighbor, Placement, SearchIter, Vectors};
 use crinoid_files::{Ids, Names};
 use numpy::PyArray1;
 use pyo3::{
@@ -64,17 +62,6 @@ impl PyIndex {
 
     fn names(&self) -> Option<&Names> {
         self.names.as_deref()
-    }
-
-    fn options(&self, k: usize, ef: Option<usize>, recall: Option<f32>) -> PyResult<SearchOptions> {
-        match (ef, recall) {
-            (Some(_), Some(_)) => {
-                Err(OptionValueError::new_err("ef and recall: give one of them, not both"))
-            }
-            (Some(ef), None) => Ok(SearchOptions::new(k, ef)),
-            (None, Some(recall)) => Ok(SearchOptions::for_k(k).recall(recall)),
-            (None, None) => Ok(SearchOptions::for_k(k)),
-        }
     }
 
     fn filter_of(&self, given: &Bound<'_, PyAny>) -> PyResult<crinoid::Filter> {
@@ -175,7 +162,7 @@ impl PyIndex {
         filter: Option<&Bound<'py, PyAny>>,
         threads: Option<usize>,
     ) -> PyResult<Pair<'py>> {
-        let options = self.options(k, ef, recall)?;
+        let options = arrays::search_options(k, ef, recall)?;
         let filter = filter.map(|given| self.filter_of(given)).transpose()?;
         let index = &self.index;
         let one = |query: &[f32]| {

@@ -6,10 +6,8 @@ use crate::{
     names, work,
 };
 use crinoid::{
-    BuildOptions, SearchOptions,
-    shards::{
-        Answer, Effort, OpenOptions, Plan, SealOptions, Sealed, ShardEntry, Store,
-    },
+    BuildOptions,
+    shards::{Answer, Effort, OpenOptions, Plan, SealOptions, Sealed, ShardEntry, Store},
 };
 use crinoid_files::Ids;
 use numpy::{PyArray1, PyArrayMethods};
@@ -48,18 +46,6 @@ fn options(metric: &str, given: Option<&Bound<'_, PyDict>>) -> PyResult<BuildOpt
         }
     }
     Ok(options.embedding(&provider, &model))
-}
-
-/// How each shard is searched.
-fn effort(k: usize, ef: Option<usize>, recall: Option<f32>) -> PyResult<SearchOptions> {
-    match (ef, recall) {
-        (Some(_), Some(_)) => {
-            Err(OptionValueError::new_err("ef and recall: give one of them, not both"))
-        }
-        (Some(ef), None) => Ok(SearchOptions::new(k, ef)),
-        (None, Some(recall)) => Ok(SearchOptions::for_k(k).recall(recall)),
-        (None, None) => Ok(SearchOptions::for_k(k)),
-    }
 }
 
 /// Ids as numbers.
@@ -227,7 +213,7 @@ impl PySealed {
         partial: bool,
         threads: Option<usize>,
     ) -> PyResult<Pair<'py>> {
-        let effort = Effort::from(effort(k, ef, recall)?).partial(partial);
+        let effort = Effort::from(arrays::search_options(k, ef, recall)?).partial(partial);
         let effort = shards.map_or(effort, |shards| effort.shards(shards));
         let Rows { vectors, single } = arrays::rows(Q, "Q")?;
         let admitted = filter.map(|given| self.ids_of(py, given)).transpose()?;
@@ -262,7 +248,8 @@ impl PySealed {
         recall: Option<f32>,
         filter: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Pair<'py>> {
-        let (search, queries) = (effort(k, ef, recall)?, arrays::rows(Q, "Q")?.vectors);
+        let (search, queries) =
+            (arrays::search_options(k, ef, recall)?, arrays::rows(Q, "Q")?.vectors);
         let shard = py.detach(|| self.sealed.shard(number)).or_raise()?;
         let admitted = filter.map(|given| self.ids_of(py, given)).transpose()?;
         let answers = py.detach(|| {

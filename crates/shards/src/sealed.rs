@@ -2,7 +2,6 @@
 
 use crate::{
     Found, Manifest, Plan, Region, Shard, ShardEntry, ShardError, Store,
-    manifest::MANIFEST,
     routing::{Routed, route},
 };
 use crinoid_graph::Progress;
@@ -345,8 +344,9 @@ impl Sealed {
         let named: HashSet<&str> =
             manifest.shards.iter().map(|entry| entry.file.as_str()).collect();
         let stale = store.list()?.into_iter().filter(|object| {
-            let is_shard = object.name.ends_with(".cri") && object.name != MANIFEST;
-            is_shard && object.age >= grace && !named.contains(object.name.as_str())
+            object.name.ends_with(".cri")
+                && object.age >= grace
+                && !named.contains(object.name.as_str())
         });
         let mut deleted = Vec::new();
         for object in stale {

@@ -2,7 +2,7 @@
 
 use crate::{
     shards::external,
-    table::{ids, scan_of, vectors},
+    table::{ids, projected, scan_of, vectors},
 };
 use async_trait::async_trait;
 use crinoid_pipeline::BuildOptions;
@@ -18,13 +18,11 @@ use datafusion::{
     common::{Result, exec_err, internal_err, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{Expr, TableType},
-    physical_expr::expressions::Column,
     physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr},
     physical_plan::{
         DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties,
         coalesce_partitions::CoalescePartitionsExec,
         execution_plan::{Boundedness, EmissionType},
-        projection::ProjectionExec,
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -75,12 +73,7 @@ impl TableProvider for BuildTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = Arc::new(CoalescePartitionsExec::new(scan_of(state, &self.rows).await?));
         let whole: Arc<dyn ExecutionPlan> = Arc::new(BuildExec::new(self.clone(), rows));
-        let Some(projection) = projection else { return Ok(whole) };
-        let columns = projection.iter().map(|&at| {
-            let name = SCHEMA.field(at).name();
-            (Arc::new(Column::new(name, at)) as Arc<_>, name.clone())
-        });
-        Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), whole)?))
+        projected(whole, projection)
     }
 }
 

@@ -1,11 +1,6 @@
 //! Workers: which task goes where, how long a query may take, and a second try where a worker is gone.
 
-use crate::{
-    codec::AnnCodec,
-    exec::{AnnExec, Question},
-    register,
-    shards::Shards,
-};
+use crate::{codec::AnnCodec, exec::AnnExec, register, shards::Shards};
 use async_trait::async_trait;
 use datafusion::{
     arrow::array::RecordBatch,
@@ -131,8 +126,7 @@ fn in_tasks(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEve
     let partitions = all.len().div_ceil(tasks).max(1);
     let variants = (0..tasks).map(|task| {
         let own = all.iter().copied().filter(|shard| shard % tasks == task).map(Some);
-        let own: Vec<Option<usize>> =
-            own.chain(std::iter::repeat(None)).take(partitions.max(1)).collect();
+        let own: Vec<Option<usize>> = own.chain(std::iter::repeat(None)).take(partitions).collect();
         let exec: Arc<dyn ExecutionPlan> = Arc::new(AnnExec::new(whole.question.clone(), own)?);
         Ok(exec)
     });
@@ -296,12 +290,4 @@ fn session(query: WorkerQueryContext, token: &str, shards: Arc<Shards>) -> Resul
     config.set_distributed_user_codec(AnnCodec);
     config.set_extension(shards);
     Ok(builder.build())
-}
-
-/// A question of a plan: for tests.
-impl Question {
-    /// How many shards are asked.
-    pub fn shards(&self) -> usize {
-        self.manifest.shards.len()
-    }
 }

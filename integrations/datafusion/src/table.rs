@@ -100,6 +100,20 @@ pub(crate) async fn scan_of(state: &dyn Session, name: &str) -> Result<Arc<dyn E
     }
 }
 
+/// Some of the columns of a plan.
+pub(crate) fn projected(
+    plan: Arc<dyn ExecutionPlan>,
+    columns: Option<&Vec<usize>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(columns) = columns else { return Ok(plan) };
+    let schema = plan.schema();
+    let columns = columns.iter().map(|&at| {
+        let name = schema.field(at).name();
+        (Arc::new(Column::new(name, at)) as Arc<_>, name.clone())
+    });
+    Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), plan)?))
+}
+
 /// A column of vectors.
 pub(crate) fn vectors(rows: &RecordBatch, name: &str) -> Result<Vectors> {
     let Some(column) = rows.column_by_name(name) else {
@@ -290,11 +304,6 @@ impl TableProvider for AnnTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let whole = AnnExec::whole(self.question(state, filters).await?)?;
-        let Some(projection) = projection else { return Ok(whole) };
-        let columns = projection.iter().map(|&at| {
-            let name = SCHEMA.field(at).name();
-            (Arc::new(Column::new(name, at)) as Arc<_>, name.clone())
-        });
-        Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), whole)?))
+        projected(whole, projection)
     }
 }
