@@ -1,6 +1,9 @@
 //! The nodes of a plan as bytes: on their way to a worker.
 
-use crate::exec::{AnnExec, NearestExec, Question};
+use crate::{
+    error::ClusterError,
+    exec::{AnnExec, NearestExec, Question},
+};
 use crinoid_pipeline::SearchOptions;
 use crinoid_quant::Vectors;
 use crinoid_shards::Manifest;
@@ -74,8 +77,7 @@ impl PhysicalExtensionCodec for AnnCodec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let node = Node::decode(bytes).map_err(unreadable)?;
         if node.version != VERSION {
-            let found = node.version;
-            return Err(unreadable(format!("version {found}, while this worker reads {VERSION}")));
+            return Err(ClusterError::Format { found: node.version, known: VERSION }.into());
         }
         match (node.ann, node.nearest, inputs) {
             (Some(ann), None, []) => Ok(Arc::new(decoded(ann)?)),
@@ -138,4 +140,33 @@ fn decoded(ann: Ann) -> Result<AnnExec> {
         question,
         ann.shards.into_iter().map(|shard| (shard as usize).checked_sub(1)).collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion_proto::physical_plan::DefaultPhysicalProtoConverter;
+
+    fn decoded(node: &Node) -> Result<Arc<dyn ExecutionPlan>> {
+        let (bytes, converter) = (node.encode_to_vec(), DefaultPhysicalProtoConverter {});
+        AnnCodec.try_decode(&bytes, &[], &TaskContext::default(), &converter)
+    }
+
+    #[test]
+    fn a_plan_in_another_format_is_refused_with_both_numbers() {
+        for version in [0, VERSION - 1, VERSION + 1, u32::MAX] {
+            let error = decoded(&Node { version, ann: None, nearest: None }).unwrap_err();
+            let text = error.to_string();
+            let DataFusionError::External(error) = error else { panic!("{text}") };
+            assert!(
+                matches!(error.downcast_ref(), Some(ClusterError::Format { found, known })
+                    if *found == version && *known == VERSION),
+                "{text}"
+            );
+            let numbers = format!("in format {version}, while this worker reads {VERSION}");
+            assert!(text.contains(&numbers), "{text}");
+        }
+        let error = decoded(&Node { version: VERSION, ann: None, nearest: None }).unwrap_err();
+        assert!(error.to_string().contains("neither a search nor a merge"), "{error}");
+    }
 }

@@ -18,22 +18,28 @@
 //! | `codec` | the leaf as bytes |
 //! | `shards` | shards that are open, by digest |
 //! | `cluster` | workers: where tasks go, deadlines, a second try |
+//! | `tls` | connections that are encrypted |
+//! | `error` | what can go wrong between a coordinator and its workers |
 #![forbid(unsafe_code)]
 
 mod build;
 mod cluster;
 mod codec;
+mod error;
 mod exec;
 mod function;
 mod shards;
 mod table;
+mod tls;
 
-pub use cluster::{Cluster, ClusterOptions, worker};
+pub use cluster::{Cluster, ClusterOptions, WorkerOptions, worker};
 pub use codec::AnnCodec;
+pub use error::ClusterError;
 pub use exec::{AnnExec, NearestExec, Question};
 pub use function::{AnnBuildFunction, AnnFunction};
 pub use shards::Shards;
 pub use table::AnnTable;
+pub use tls::{Tls, TlsFiles};
 
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! `crinoid-sql`: SQL over sealed collections, alone or on workers; `--demo` starts two of its own.
 
 use clap::Parser;
-use crinoid_datafusion::{Cluster, ClusterOptions, register, worker};
+use crinoid_datafusion::{Cluster, ClusterOptions, TlsFiles, WorkerOptions, register, worker};
 use datafusion::{
     arrow::{
         array::{Array, FixedSizeListArray, Float32Array, Int64Array, RecordBatch},
@@ -26,12 +26,14 @@ use url::Url;
 struct Args {
     /// Queries, each run by itself. Tables `rows` and `questions` are there with --demo.
     queries: Vec<String>,
-    /// The addresses of workers: http://host:port.
+    /// The addresses of workers: http://host:port, or https://host:port of those that encrypt.
     #[arg(long, value_delimiter = ',')]
     workers: Vec<Url>,
     /// A file with the token that the workers know.
     #[arg(long, value_name = "FILE")]
     token_file: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    tls: TlsFiles,
     /// Seconds that a query may take.
     #[arg(long, default_value_t = 60)]
     deadline: u64,
@@ -100,7 +102,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if args.serve {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("listening on http://{}", listener.local_addr()?);
-        return Ok(worker(listener, String::new(), Arc::default()).await?);
+        return Ok(worker(listener, WorkerOptions::default()).await?);
     }
     let folder = std::env::temp_dir().join(format!("crinoid-sql-{}", std::process::id()));
     let mut running = Vec::new();
@@ -130,6 +132,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         false => {
             let mut options = ClusterOptions::new(args.workers.clone());
             options.deadline = Duration::from_secs(args.deadline);
+            options.tls = args.tls.read()?;
             if let Some(path) = &args.token_file {
                 options.token = std::fs::read_to_string(path)?.trim().to_owned();
             }

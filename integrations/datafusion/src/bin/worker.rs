@@ -1,7 +1,7 @@
 //! `crinoid-worker`: searches shards for a coordinator.
 
 use clap::Parser;
-use crinoid_datafusion::{Shards, worker};
+use crinoid_datafusion::{Shards, TlsFiles, WorkerOptions, worker};
 use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::net::TcpListener;
 
@@ -18,6 +18,8 @@ struct Args {
     /// A folder in which the files of object stores are kept, by digest.
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsFiles,
 }
 
 #[tokio::main]
@@ -31,11 +33,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             text.trim().to_owned()
         }
     };
-    if token.is_empty() && !args.listen.ip().is_loopback() {
-        return Err("an address that others can reach needs a --token-file".into());
+    let tls = args.tls.read()?;
+    let asks = tls.as_ref().is_some_and(|tls| tls.authority.is_some());
+    if token.is_empty() && !asks && !args.listen.ip().is_loopback() {
+        return Err("an address that others can reach needs a --token-file, or a --tls-ca".into());
     }
     let listener = TcpListener::bind(args.listen).await?;
-    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(std::io::stdout(), "listening on {scheme}://{}", listener.local_addr()?)?;
     std::io::stdout().flush()?;
-    Ok(worker(listener, token, Arc::new(Shards::with_cache(args.cache))).await?)
+    let shards = Arc::new(Shards::with_cache(args.cache));
+    Ok(worker(listener, WorkerOptions { token, shards, tls }).await?)
 }
