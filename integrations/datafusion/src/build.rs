@@ -1,6 +1,7 @@
 //! Rows that become a collection: the sink of a plan, which says what it made.
 
 use crate::{
+    nearest::only_child,
     shards::external,
     table::{ids, projected, scan_of, vectors},
 };
@@ -15,7 +16,7 @@ use datafusion::{
         datatypes::{DataType, Field, Schema, SchemaRef},
     },
     catalog::{Session, TableProvider},
-    common::{Result, exec_err, internal_err, tree_node::TreeNodeRecursion},
+    common::{Result, exec_err, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{Expr, TableType},
     physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr},
@@ -136,12 +137,9 @@ impl ExecutionPlan for BuildExec {
 
     fn with_new_children(
         self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(rows), true) => Ok(Arc::new(Self::new(self.table.clone(), rows))),
-            _ => internal_err!("AnnBuildExec has one child"),
-        }
+        Ok(Arc::new(Self::new(self.table.clone(), only_child("AnnBuildExec", children)?)))
     }
 
     fn execute(

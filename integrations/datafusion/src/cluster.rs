@@ -4,6 +4,8 @@ use crate::{
     codec::AnnCodec,
     error::{ClusterError, in_full},
     exec::AnnExec,
+    nearest::missing_shards,
+    options::is_partial,
     register,
     shards::Shards,
     tls::Tls,
@@ -16,7 +18,8 @@ use datafusion::{
         tree_node::{TreeNode, TreeNodeRecursion},
     },
     execution::{SessionState, SessionStateBuilder, TaskContext},
-    physical_plan::{ExecutionPlan, metrics::ExecutionPlanMetricsSet},
+    logical_expr::LogicalPlan,
+    physical_plan::{ExecutionPlan, collect, metrics::ExecutionPlanMetricsSet},
     prelude::{SessionConfig, SessionContext},
 };
 use datafusion_distributed::{
@@ -47,6 +50,9 @@ const VERSION: HeaderName = HeaderName::from_static("x-crinoid-version");
 
 /// How long a worker may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long after a lost connection workers are asked who is left.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How a cluster is used.
 #[derive(Clone, Debug)]
@@ -158,6 +164,17 @@ impl Channels {
     }
 }
 
+/// Whether it was the connection to a worker that failed, and not the worker that said so.
+fn is_broken(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::External(root) => {
+            root.is::<tonic::Status>()
+                || matches!(root.downcast_ref(), Some(ClusterError::Unreachable { .. }))
+        }
+        _ => false,
+    }
+}
+
 /// Whether a connection was made, and then refused by one side because of what the other one sent.
 fn is_handshake(error: &tonic::transport::Error) -> bool {
     let mut cause = std::error::Error::source(error);
@@ -218,18 +235,39 @@ impl WorkerChannel for Named {
     }
 }
 
-/// Shards in so many tasks: shard `s` belongs to task `s % tasks`, always, so that a worker finds its own in memory.
+/// Workers that are gone, where an answer without their shards is allowed: an extension of the configuration of the one
+/// query that is asked so.
+#[derive(Default)]
+struct Gone(Vec<Url>);
+
+impl Gone {
+    fn of(config: &SessionConfig) -> Arc<Self> {
+        config.get_extension().unwrap_or_default()
+    }
+}
+
+/// The workers of a session, in the order of their addresses: task `i` is that of worker `i`.
+fn in_order(config: &SessionConfig) -> Result<Vec<Url>> {
+    let mut urls = config.get_distributed_worker_resolver()?.get_urls()?;
+    urls.sort();
+    Ok(urls)
+}
+
+/// Shards in so many tasks: shard `s` belongs to task `s % tasks`, always, so that a worker finds its own in memory. A task
+/// searches its shards together, and only the nearest of them travel.
 fn in_tasks(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
     let whole = event.plan.downcast_ref::<AnnExec>()?;
     let all: Vec<usize> = whole.shards.iter().flatten().copied().collect();
-    let tasks = event.task_count.max(1);
-    // All tasks have as many partitions; those too many have no rows.
-    let partitions = all.len().div_ceil(tasks).max(1);
+    let (tasks, gone) = (event.task_count.max(1), Gone::of(event.session_config));
+    let urls = match in_order(event.session_config) {
+        Ok(urls) => urls,
+        Err(error) => return Some(Err(error)),
+    };
     let variants = (0..tasks).map(|task| {
-        let own = all.iter().copied().filter(|shard| shard % tasks == task).map(Some);
-        let own: Vec<Option<usize>> = own.chain(std::iter::repeat(None)).take(partitions).collect();
-        let exec: Arc<dyn ExecutionPlan> = Arc::new(AnnExec::new(whole.question.clone(), own)?);
-        Ok(exec)
+        let own = all.iter().copied().filter(|shard| shard % tasks == task).collect();
+        let lost = urls.get(task).is_some_and(|url| gone.0.contains(url));
+        let exec = AnnExec::new(whole.question.clone(), vec![own])?.lost(lost);
+        Ok(Arc::new(exec) as Arc<dyn ExecutionPlan>)
     });
     let leaf = variants.collect::<Result<Vec<_>>>().and_then(|variants| {
         Ok(ScaleUpLeafNodeEventResponse::new(Arc::new(DistributedLeafExec::try_new(
@@ -246,7 +284,7 @@ fn tasks(event: DesiredTaskCountEvent<'_>) -> Option<Result<DesiredTaskCountEven
     (shards > 1).then(|| Ok(DesiredTaskCountEventResponse::desired(shards)))
 }
 
-/// Task `i` to worker `i` of those that are there, in the order of their addresses.
+/// Task `i` to worker `i`, in the order of their addresses; that of a worker that is gone to one that is not.
 fn routes(event: RouteTasksEvent<'_>) -> Option<Result<RouteTasksEventResponse>> {
     let mut ours = false;
     let seen = event.plan.apply(|node| {
@@ -258,12 +296,25 @@ fn routes(event: RouteTasksEvent<'_>) -> Option<Result<RouteTasksEventResponse>>
         return Some(Err(error));
     }
     ours.then(|| {
-        let mut urls =
-            event.task_ctx.session_config().get_distributed_worker_resolver()?.get_urls()?;
-        urls.sort();
-        let routed = (0..event.task_count).map(|task| urls[task % urls.len()].clone());
-        Ok(RouteTasksEventResponse::new(routed.collect()))
+        let config = event.task_ctx.session_config();
+        let (urls, gone) = (in_order(config)?, Gone::of(config));
+        let Some(left) = urls.iter().find(|url| !gone.0.contains(url)) else {
+            return exec_err!("no worker is left");
+        };
+        let routed = (0..event.task_count).map(|task| &urls[task % urls.len()]);
+        let routed = routed.map(|url| if gone.0.contains(url) { left } else { url });
+        Ok(RouteTasksEventResponse::new(routed.cloned().collect()))
     })
+}
+
+/// What a query returned.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Told {
+    /// The rows.
+    pub rows: Vec<RecordBatch>,
+    /// How many shards could not be asked, where that is allowed: with one of them the rows may be others.
+    pub missing: usize,
 }
 
 impl Cluster {
@@ -311,8 +362,18 @@ impl Cluster {
     /// that are left.
     ///
     /// # Errors
-    /// When the query is wrong, takes longer than the deadline, or fails as often as it may be tried.
+    /// When the query is wrong, takes longer than the deadline, or fails as often as it may be tried. After
+    /// `SET crinoid.partial = true` the last failure is an answer without the shards of the workers that are gone, if
+    /// there are others.
     pub async fn sql(&self, query: &str) -> Result<Vec<RecordBatch>> {
+        Ok(self.ask(query).await?.rows)
+    }
+
+    /// The same, and how many shards are missing from it.
+    ///
+    /// # Errors
+    /// As [`sql`](Self::sql).
+    pub async fn ask(&self, query: &str) -> Result<Told> {
         let answer = tokio::time::timeout(self.options.deadline, self.tried(query)).await;
         match answer {
             Ok(answer) => answer,
@@ -323,21 +384,56 @@ impl Cluster {
         }
     }
 
-    async fn tried(&self, query: &str) -> Result<Vec<RecordBatch>> {
+    async fn tried(&self, query: &str) -> Result<Told> {
         let mut attempt = 1;
         loop {
-            let answer = async { self.context.sql(query).await?.collect().await }.await;
+            let answer = self.once(query, None).await;
             let Err(error) = answer else { return answer };
             let before = self.alive.urls();
+            let broken = is_broken(&error);
+            if broken {
+                // Of a process that ends the connections may be gone before the address is.
+                tokio::time::sleep(PAUSE).await;
+            }
             let left = self.reachable().await;
-            // Only what changed since can make another try worth it.
-            if attempt == self.options.attempts || left.is_empty() || left == before {
+            // Only what changed since can make another try worth it, or a connection that was lost.
+            if left.is_empty() || (left == before && !broken) {
                 self.alive.set(self.options.workers.clone());
                 return Err(error);
+            }
+            if attempt == self.options.attempts {
+                self.alive.set(self.options.workers.clone());
+                let partial = is_partial(self.context.state().config_options());
+                return match partial && left != before {
+                    true => self.once(query, Some((before, left))).await,
+                    false => Err(error),
+                };
             }
             self.alive.set(left);
             attempt += 1;
         }
+    }
+
+    /// Plans a query and runs it; `without`: for the workers that there were, of which these are left.
+    async fn once(&self, query: &str, without: Option<(Vec<Url>, Vec<Url>)>) -> Result<Told> {
+        let mut state = self.context.state();
+        let plan = state.create_logical_plan(query).await?;
+        if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) {
+            let rows = self.context.execute_logical_plan(plan).await?.collect().await?;
+            return Ok(Told { rows, missing: 0 });
+        }
+        // Otherwise a query ends only when each worker has told what it cost, once more there and back.
+        let told = matches!(plan, LogicalPlan::Analyze(_));
+        state.set_distributed_metrics_collection(told)?;
+        if let Some((before, left)) = without {
+            let gone = before.iter().filter(|url| !left.contains(url)).cloned().collect();
+            state.config_mut().set_extension(Arc::new(Gone(gone)));
+            state.set_distributed_worker_resolver(Alive(Arc::new(RwLock::new(before))));
+        }
+        let context = Arc::new(TaskContext::from(&state));
+        let plan = state.create_physical_plan(&plan).await?;
+        let rows = collect(plan.clone(), context).await?;
+        Ok(Told { rows, missing: missing_shards(&plan) })
     }
 
     /// The workers that accept a connection.

@@ -2,7 +2,9 @@
 
 use crate::{
     error::ClusterError,
-    exec::{AnnExec, NearestExec, Question},
+    exec::{AnnExec, Question},
+    ids::IdSet,
+    nearest::NearestExec,
 };
 use crinoid_pipeline::SearchOptions;
 use crinoid_quant::Vectors;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 pub struct AnnCodec;
 
 /// Readers refuse what they do not know.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Clone, PartialEq, Message)]
 struct Node {
@@ -29,9 +31,16 @@ struct Node {
     version: u32,
     #[prost(message, optional, tag = "2")]
     ann: Option<Ann>,
-    /// A node that keeps so many.
-    #[prost(uint64, optional, tag = "3")]
-    nearest: Option<u64>,
+    #[prost(message, optional, tag = "3")]
+    nearest: Option<Nearest>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Nearest {
+    #[prost(uint64, tag = "1")]
+    k: u64,
+    #[prost(uint64, tag = "2")]
+    shards: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -52,15 +61,25 @@ struct Ann {
     exact: bool,
     #[prost(message, optional, tag = "8")]
     among: Option<Ids>,
-    /// The shard of each partition plus one; 0 is none.
-    #[prost(uint64, repeated, tag = "9")]
-    shards: Vec<u64>,
+    #[prost(message, repeated, tag = "9")]
+    partitions: Vec<Partition>,
+    #[prost(bool, tag = "10")]
+    partial: bool,
+    #[prost(bool, tag = "11")]
+    lost: bool,
 }
 
+/// The first and the last id of each range, one after the other.
 #[derive(Clone, PartialEq, Message)]
 struct Ids {
     #[prost(uint64, repeated, tag = "1")]
-    ids: Vec<u64>,
+    ends: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Partition {
+    #[prost(uint64, repeated, tag = "1")]
+    shards: Vec<u64>,
 }
 
 fn unreadable(error: impl std::fmt::Display) -> DataFusionError {
@@ -81,7 +100,10 @@ impl PhysicalExtensionCodec for AnnCodec {
         }
         match (node.ann, node.nearest, inputs) {
             (Some(ann), None, []) => Ok(Arc::new(decoded(ann)?)),
-            (None, Some(k), [input]) => Ok(Arc::new(NearestExec::new(input.clone(), k as usize)?)),
+            (None, Some(Nearest { k, shards }), [input]) => {
+                let nearest = NearestExec::new(input.clone(), k as usize, shards as usize)?;
+                Ok(Arc::new(nearest))
+            }
             _ => Err(unreadable("neither a search nor a merge")),
         }
     }
@@ -95,7 +117,8 @@ impl PhysicalExtensionCodec for AnnCodec {
         let node = if let Some(ann) = node.downcast_ref::<AnnExec>() {
             Node { version: VERSION, ann: Some(encoded(ann)?), nearest: None }
         } else if let Some(nearest) = node.downcast_ref::<NearestExec>() {
-            Node { version: VERSION, ann: None, nearest: Some(nearest.k as u64) }
+            let nearest = Nearest { k: nearest.k as u64, shards: nearest.shards as u64 };
+            Node { version: VERSION, ann: None, nearest: Some(nearest) }
         } else {
             return internal_err!("{} is no node of crinoid", node.name());
         };
@@ -104,18 +127,29 @@ impl PhysicalExtensionCodec for AnnCodec {
 }
 
 fn encoded(exec: &AnnExec) -> Result<Ann> {
-    let Question { location, manifest, queries, names, options, exact, among } = &exec.question;
+    let Question { location, manifest, queries, names, options, exact, among, partial } =
+        &exec.question;
     let json = |value: serde_json::Result<Vec<u8>>| value.map_err(unreadable);
+    // Where rows lie is of no use to who searches a shard, and most of what a manifest has to say.
+    let mut manifest = Manifest::clone(manifest);
+    manifest.shards.iter_mut().for_each(|entry| entry.region = None);
+    let ends = |ids: &IdSet| {
+        ids.ranges().iter().flat_map(|range| [*range.start(), *range.end()]).collect()
+    };
+    let partition =
+        |own: &Vec<usize>| Partition { shards: own.iter().map(|&one| one as u64).collect() };
     Ok(Ann {
         location: location.clone(),
-        manifest: json(serde_json::to_vec(&**manifest))?,
+        manifest: json(serde_json::to_vec(&manifest))?,
         dimension: queries.dim() as u64,
         queries: queries.as_slice().to_vec(),
         names: names.to_vec(),
         options: json(serde_json::to_vec(options))?,
         exact: *exact,
-        among: among.as_ref().map(|ids| Ids { ids: ids.to_vec() }),
-        shards: exec.shards.iter().map(|shard| shard.map_or(0, |shard| shard as u64 + 1)).collect(),
+        among: among.as_ref().map(|ids| Ids { ends: ends(ids) }),
+        partitions: exec.shards.iter().map(partition).collect(),
+        partial: *partial,
+        lost: exec.lost,
     })
 }
 
@@ -127,6 +161,11 @@ fn decoded(ann: Ann) -> Result<AnnExec> {
         let (queries, names) = (queries.len(), ann.names.len());
         return Err(unreadable(format!("{queries} queries and {names} names")));
     }
+    let among = ann.among.map(|Ids { ends }| {
+        IdSet::from_ranges(ends.as_chunks().0.iter().map(|&[first, last]| first..=last))
+    });
+    let shards = ann.partitions.iter();
+    let shards = shards.map(|own| own.shards.iter().map(|&one| one as usize).collect()).collect();
     let question = Question {
         location: ann.location,
         manifest: Arc::new(manifest),
@@ -134,12 +173,10 @@ fn decoded(ann: Ann) -> Result<AnnExec> {
         names: Arc::new(ann.names),
         options,
         exact: ann.exact,
-        among: ann.among.map(|among| Arc::new(among.ids)),
+        among: among.map(Arc::new),
+        partial: ann.partial,
     };
-    AnnExec::new(
-        question,
-        ann.shards.into_iter().map(|shard| (shard as usize).checked_sub(1)).collect(),
-    )
+    Ok(AnnExec::new(question, shards)?.lost(ann.lost))
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
-//! The leaf of a plan that searches shards, and the node that keeps the nearest of what they found.
+//! The leaf of a plan that searches shards.
 
-use crate::shards::{Shards, external};
+use crate::{
+    ids::IdSet,
+    nearest::NearestExec,
+    shards::{Shards, external},
+};
 use crinoid_pipeline::SearchOptions;
 use crinoid_quant::Vectors;
-use crinoid_shards::{Found, Manifest};
+use crinoid_shards::{Counters, Found, Manifest};
 use datafusion::{
     arrow::{
         array::{Array, Float32Array, Int64Array, RecordBatch, UInt64Array},
@@ -17,26 +21,27 @@ use datafusion::{
         expressions::Column,
     },
     physical_plan::{
-        DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
         execution_plan::{Boundedness, EmissionType},
         metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet},
         sorts::sort_preserving_merge::SortPreservingMergeExec,
         stream::RecordBatchStreamAdapter,
     },
 };
-use futures::{StreamExt, stream};
+use futures::stream;
+use rayon::prelude::*;
 use std::{
-    collections::HashSet,
     fmt::{self, Formatter},
     sync::{Arc, LazyLock},
 };
 
-/// What comes out: which query, which row, how far.
+/// What comes out: which query, which row, how far; and of how many shards the answer knows nothing.
 pub(crate) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("query", DataType::Int64, false),
         Field::new("id", DataType::UInt64, false),
         Field::new("distance", DataType::Float32, false),
+        Field::new("missing", DataType::UInt64, false),
     ]))
 });
 
@@ -55,22 +60,32 @@ pub struct Question {
     pub options: SearchOptions,
     /// Whether all rows are measured.
     pub exact: bool,
-    /// The only ids that may be answers, ascending.
-    pub among: Option<Arc<Vec<u64>>>,
+    /// The only ids that may be answers.
+    pub among: Option<Arc<IdSet>>,
+    /// Whether shards that are not there are left out, and counted, instead of being an error.
+    pub partial: bool,
 }
 
-/// Searches shards of a sealed collection: a partition each, in which rows come by query and distance.
+/// Searches shards of a sealed collection; the rows of a partition come by query and distance.
+///
+/// Where shards are missing and may be, each query begins with a row that is no answer: it says how many, in the column
+/// `missing`, which is 0 in all others. [`NearestExec`] takes these out.
 #[derive(Debug)]
 pub struct AnnExec {
     pub(crate) question: Question,
-    /// The shard of each partition; `None` is a partition without rows.
-    pub(crate) shards: Vec<Option<usize>>,
+    /// The shards of each partition.
+    pub(crate) shards: Vec<Vec<usize>>,
+    /// Whether these are missing, because the worker that should search them is gone.
+    pub(crate) lost: bool,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
+/// Before all distances, in the order of `f32::total_cmp`: the NaN of a row that is no answer.
+const FIRST: f32 = f32::from_bits(u32::MAX);
+
 /// By query, then the nearest first, and of those equally near the lower id.
-fn order() -> Result<LexOrdering> {
+pub(crate) fn order() -> Result<LexOrdering> {
     let column = |(name, at)| {
         let column = Arc::new(Column::new(name, at)) as Arc<dyn PhysicalExpr>;
         PhysicalSortExpr::new(column, SortOptions { descending: false, nulls_first: false })
@@ -81,7 +96,7 @@ fn order() -> Result<LexOrdering> {
     }
 }
 
-fn properties(partitions: usize) -> Result<Arc<PlanProperties>> {
+pub(crate) fn properties(partitions: usize) -> Result<Arc<PlanProperties>> {
     let order = EquivalenceProperties::new_with_orderings(SCHEMA.clone(), [order()?]);
     Ok(Arc::new(PlanProperties::new(
         order,
@@ -92,13 +107,20 @@ fn properties(partitions: usize) -> Result<Arc<PlanProperties>> {
 }
 
 impl AnnExec {
-    /// Searches these shards.
+    /// Searches these shards, those of each partition together.
     ///
     /// # Errors
     /// None that depends on the arguments.
-    pub fn new(question: Question, shards: Vec<Option<usize>>) -> Result<Self> {
+    pub fn new(question: Question, shards: Vec<Vec<usize>>) -> Result<Self> {
         let properties = properties(shards.len())?;
-        Ok(Self { question, shards, properties, metrics: ExecutionPlanMetricsSet::new() })
+        let metrics = ExecutionPlanMetricsSet::new();
+        Ok(Self { question, shards, lost: false, properties, metrics })
+    }
+
+    /// The same, but the shards are missing.
+    #[must_use]
+    pub(crate) fn lost(self, lost: bool) -> Self {
+        Self { lost, ..self }
     }
 
     /// The nearest of what all shards found: what a query of a whole collection is.
@@ -107,20 +129,21 @@ impl AnnExec {
     /// None that depends on the arguments.
     pub fn whole(question: Question) -> Result<Arc<dyn ExecutionPlan>> {
         let (k, count) = (question.options.k, question.manifest.shards.len());
+        let mut shards: Vec<Vec<usize>> = (0..count).map(|shard| vec![shard]).collect();
         // A plan has one partition at least.
-        let shards = (0..count.max(1)).map(|shard| (shard < count).then_some(shard));
-        let leaf: Arc<dyn ExecutionPlan> = Arc::new(Self::new(question, shards.collect())?);
+        shards.resize(count.max(1), Vec::new());
+        let leaf: Arc<dyn ExecutionPlan> = Arc::new(Self::new(question, shards)?);
         let merged: Arc<dyn ExecutionPlan> = match count {
             0 | 1 => leaf,
             _ => Arc::new(SortPreservingMergeExec::new(order()?, leaf)),
         };
-        Ok(Arc::new(NearestExec::new(merged, k)?))
+        Ok(Arc::new(NearestExec::new(merged, k, count)?))
     }
 }
 
 impl DisplayAs for AnnExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut Formatter<'_>) -> fmt::Result {
-        let Question { location, queries, options, exact, among, .. } = &self.question;
+        let Question { location, queries, options, exact, among, partial, .. } = &self.question;
         let shards: Vec<usize> = self.shards.iter().flatten().copied().collect();
         write!(
             f,
@@ -132,7 +155,11 @@ impl DisplayAs for AnnExec {
             true => write!(f, ", exact")?,
             false => write!(f, ", ef={}", options.ef)?,
         }
-        among.as_ref().map_or(Ok(()), |ids| write!(f, ", among {} ids", ids.len()))
+        if let Some(ids) = among {
+            write!(f, ", among ids of {} ranges", ids.ranges().len())?;
+        }
+        write!(f, "{}", if *partial { ", partial" } else { "" })?;
+        write!(f, "{}", if self.lost { ", worker gone" } else { "" })
     }
 }
 
@@ -172,170 +199,96 @@ impl ExecutionPlan for AnnExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let Some(&shard) = self.shards.get(partition) else {
+        let Some(numbers) = self.shards.get(partition).cloned() else {
             return exec_err!(
                 "AnnExec has {} partitions, not {}",
                 self.shards.len(),
                 partition + 1
             );
         };
-        let Some(shard) = shard else {
-            // A task has as many partitions as any other, not all of which are its own.
-            let none = stream::empty();
-            return Ok(Box::pin(RecordBatchStreamAdapter::new(SCHEMA.clone(), none)));
-        };
-        let count = |name: &'static str| MetricBuilder::new(&self.metrics).counter(name, partition);
-        let [rows, evaluations, hops] = ["output_rows", "evaluations", "hops"].map(count);
+        let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
         let time = MetricBuilder::new(&self.metrics).elapsed_compute(partition);
-        let (question, shards) = (self.question.clone(), Shards::of(context.session_config()));
+        let metrics = self.metrics.clone();
+        let (question, lost) = (self.question.clone(), self.lost);
+        let shards = Shards::of(context.session_config());
         let searched = tokio::task::spawn_blocking(move || {
             let _timer = time.timer();
-            let (answers, counters) = search(&shards, &question, shard)?;
-            evaluations.add(counters.distances as usize);
-            hops.add(counters.hops as usize);
-            let batch = batch(&question.names, &answers)?;
+            let all = numbers.par_iter().map(|&number| match lost {
+                true => Ok(None),
+                false => search(&shards, &question, number),
+            });
+            let all = all.collect::<Result<Vec<_>>>()?;
+            let missing = all.iter().filter(|found| found.is_none()).count();
+            let mut each = Vec::with_capacity(all.len());
+            for (&number, (answers, counters)) in numbers.iter().zip(all.into_iter().flatten()) {
+                let count = |name| MetricBuilder::new(&metrics).counter(name, number);
+                count("evaluations").add(counters.distances as usize);
+                count("hops").add(counters.hops as usize);
+                each.push(answers);
+            }
+            let answers = merged(each, question.names.len(), question.options.k);
+            let batch = batch(&question.names, &answers, missing as u64)?;
             rows.add(batch.num_rows());
             Ok(batch)
         });
         let once = stream::once(async move {
             match searched.await {
                 Ok(batch) => batch,
-                Err(error) => {
-                    exec_err!("shard {shard}: the search ended without an answer: {error}")
-                }
+                Err(error) => exec_err!("the search ended without an answer: {error}"),
             }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(SCHEMA.clone(), once)))
     }
 }
 
-/// What one shard finds for each query.
+/// What one shard finds for each query, and what it cost; nothing where it cannot be opened, and need not.
 fn search(
     shards: &Shards,
     question: &Question,
     number: usize,
-) -> Result<(Vec<Vec<Found>>, crinoid_shards::Counters)> {
-    let Question { location, manifest, queries, options, exact, among, .. } = question;
-    let shard = shards.shard(location, manifest, number).map_err(external)?;
-    let filter = among.as_ref().map(|ids| shard.filter(|id| ids.binary_search(&id).is_ok()));
+) -> Result<Option<(Vec<Vec<Found>>, Counters)>> {
+    let Question { location, manifest, queries, options, exact, among, partial, .. } = question;
+    let shard = match shards.shard(location, manifest, number) {
+        Err(_) if *partial => return Ok(None),
+        shard => shard.map_err(external)?,
+    };
+    let filter = among.as_ref().map(|ids| shard.filter(|id| ids.contains(id)));
     let found = match exact {
         true => shard.search_exact_batch(queries, options.k, filter.as_ref()),
         false => shard.search_batch_counted(queries, options, filter.as_ref()),
     };
-    found.map_err(|error| external(error.into()))
+    found.map(Some).map_err(|error| external(error.into()))
 }
 
-/// Answers as rows.
-fn batch(names: &[i64], answers: &[Vec<Found>]) -> Result<RecordBatch> {
-    let rows = || {
-        names
-            .iter()
-            .zip(answers)
-            .flat_map(|(name, found)| found.iter().map(move |one| (*name, one)))
+/// The `k` nearest to each query of what several shards found.
+fn merged(mut each: Vec<Vec<Vec<Found>>>, queries: usize, k: usize) -> Vec<Vec<Found>> {
+    if each.len() == 1 {
+        return each.pop().unwrap_or_default();
+    }
+    let one = |query: usize| {
+        let found = each.iter().filter_map(|answers| answers.get(query)).flatten();
+        let mut found: Vec<Found> = found.copied().collect();
+        found.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.id.cmp(&b.id)));
+        // A row that lies in several shards is as far away in each.
+        found.dedup_by_key(|one| one.id);
+        found.truncate(k);
+        found
     };
+    (0..queries).map(one).collect()
+}
+
+/// Answers as rows, and before those of each query one that says how many shards are missing, if any are.
+fn batch(names: &[i64], answers: &[Vec<Found>], missing: u64) -> Result<RecordBatch> {
+    let mut rows = Vec::new();
+    for (&name, found) in names.iter().zip(answers) {
+        rows.extend((missing > 0).then_some((name, 0, FIRST, missing)));
+        rows.extend(found.iter().map(|one| (name, one.id, one.distance, 0)));
+    }
     let columns: Vec<Arc<dyn Array>> = vec![
-        Arc::new(Int64Array::from_iter_values(rows().map(|(name, _)| name))),
-        Arc::new(UInt64Array::from_iter_values(rows().map(|(_, one)| one.id))),
-        Arc::new(Float32Array::from_iter_values(rows().map(|(_, one)| one.distance))),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0))),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.1))),
+        Arc::new(Float32Array::from_iter_values(rows.iter().map(|row| row.2))),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.3))),
     ];
     Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
-}
-
-/// Of rows that come by query and distance, the first `k` of each query; of a row that lies in several shards one.
-#[derive(Debug)]
-pub struct NearestExec {
-    pub(crate) input: Arc<dyn ExecutionPlan>,
-    pub(crate) k: usize,
-    properties: Arc<PlanProperties>,
-}
-
-impl NearestExec {
-    /// Of `input`, which has one partition.
-    ///
-    /// # Errors
-    /// None that depends on the arguments.
-    pub fn new(input: Arc<dyn ExecutionPlan>, k: usize) -> Result<Self> {
-        Ok(Self { input, k, properties: properties(1)? })
-    }
-}
-
-impl DisplayAs for NearestExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "NearestExec: k={}", self.k)
-    }
-}
-
-impl ExecutionPlan for NearestExec {
-    fn name(&self) -> &'static str {
-        "NearestExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![Distribution::SinglePartition]
-    }
-
-    fn required_input_ordering(
-        &self,
-    ) -> Vec<Option<datafusion::physical_expr_common::sort_expr::OrderingRequirements>> {
-        vec![order().ok().map(Into::into)]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self::new(input, self.k)?)),
-            _ => internal_err!("NearestExec has one child"),
-        }
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let (k, mut query, mut seen) = (self.k, None, HashSet::new());
-        let kept = self.input.execute(partition, context)?.map(move |rows| {
-            let rows = rows?;
-            let names = rows.column(0).as_any().downcast_ref::<Int64Array>();
-            let ids = rows.column(1).as_any().downcast_ref::<UInt64Array>();
-            let (Some(names), Some(ids)) = (names, ids) else {
-                return internal_err!("NearestExec: columns of another kind");
-            };
-            let keep = names.values().iter().zip(ids.values()).map(|(&name, &id)| {
-                if query != Some(name) {
-                    query = Some(name);
-                    seen.clear();
-                }
-                Some(seen.len() < k && seen.insert(id))
-            });
-            let keep = keep.collect();
-            Ok(datafusion::arrow::compute::filter_record_batch(&rows, &keep)?)
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(SCHEMA.clone(), kept)))
-    }
 }

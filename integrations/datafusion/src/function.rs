@@ -2,6 +2,7 @@
 
 use crate::{
     build::BuildTable,
+    options::is_partial,
     table::{AnnTable, Asked},
 };
 use datafusion::{
@@ -20,7 +21,8 @@ use std::sync::Arc;
 ///
 /// `queries` is the name of a table with a column `vector` (and `id`, which the answers call `query`), or one vector: an
 /// array of numbers, or its text `'[0.1, 0.2]'`. `effort` is an `ef` (an integer), a recall (such as 0.95) or `'exact'`.
-/// `ids` is the name of a table with a column `id`: only these rows may be answers.
+/// `ids` is the name of a table with a column `id`: only these rows may be answers. After `SET crinoid.partial = true`
+/// shards that are missing are left out, and counted in a column `missing`.
 #[derive(Debug)]
 pub struct AnnFunction;
 
@@ -51,6 +53,7 @@ impl TableFunctionImpl for AnnFunction {
         };
         let mut table =
             AnnTable::new(named(place, "collection", ANN)?, queries, count(k, "k", ANN)?);
+        table = table.partial(is_partial(args.session().config_options()));
         if let Some(effort) = rest.first() {
             table = match (number(effort), text(effort).as_deref()) {
                 (Some(Number::Whole(ef)), _) if ef > 0 => table.ef(ef as usize),

@@ -13,7 +13,10 @@
 //! |---|---|
 //! | `function` | `ann` and `ann_build` in SQL |
 //! | `table` | a collection and queries as a table |
-//! | `exec` | the leaf: shards that are searched; the nearest of what they found |
+//! | `exec` | the leaf: shards that are searched |
+//! | `nearest` | the nearest of what they found |
+//! | `ids` | conditions on ids, as sets |
+//! | `options` | what a session may be told |
 //! | `build` | the sink: rows that become a collection |
 //! | `codec` | the leaf as bytes |
 //! | `shards` | shards that are open, by digest |
@@ -28,15 +31,21 @@ mod codec;
 mod error;
 mod exec;
 mod function;
+mod ids;
+mod nearest;
+mod options;
 mod shards;
 mod table;
 mod tls;
 
-pub use cluster::{Cluster, ClusterOptions, WorkerOptions, worker};
+pub use cluster::{Cluster, ClusterOptions, Told, WorkerOptions, worker};
 pub use codec::AnnCodec;
 pub use error::ClusterError;
-pub use exec::{AnnExec, NearestExec, Question};
+pub use exec::{AnnExec, Question};
 pub use function::{AnnBuildFunction, AnnFunction};
+pub use ids::IdSet;
+pub use nearest::{NearestExec, missing_shards};
+pub use options::CrinoidOptions;
 pub use shards::Shards;
 pub use table::AnnTable;
 pub use tls::{Tls, TlsFiles};
@@ -44,8 +53,11 @@ pub use tls::{Tls, TlsFiles};
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
-/// Makes `ann` and `ann_build` known to a session.
+/// Makes `ann`, `ann_build` and [`CrinoidOptions`] known to a session.
 pub fn register(context: &SessionContext) {
+    let state = context.state_ref();
+    let options = CrinoidOptions::default();
+    state.write().config_mut().options_mut().extensions.insert(options);
     context.register_udtf("ann", Arc::new(AnnFunction));
     context.register_udtf("ann_build", Arc::new(AnnBuildFunction));
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     exec::{AnnExec, Question, SCHEMA},
+    ids::IdSet,
     shards::external,
 };
 use async_trait::async_trait;
@@ -12,16 +13,21 @@ use datafusion::{
     arrow::{
         array::{Array, Float32Array, Int64Array, ListArray, RecordBatch, UInt64Array},
         compute::{cast, concat_batches},
-        datatypes::{DataType, Field, SchemaRef},
+        datatypes::{DataType, Field, Schema, SchemaRef},
     },
     catalog::{Session, TableProvider},
     common::{DataFusionError, Result, TableReference, exec_err, plan_err},
-    logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType},
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
     physical_expr::expressions::Column,
     physical_plan::{ExecutionPlan, collect, projection::ProjectionExec},
-    scalar::ScalarValue,
 };
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// The columns of answers that are whole.
+static WHOLE: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let columns = SCHEMA.fields().iter().filter(|field| field.name() != "missing");
+    Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()))
+});
 
 /// Queries: one vector, or a table of them.
 #[derive(Clone, Debug)]
@@ -30,7 +36,8 @@ pub(crate) enum Asked {
     Table(String),
 }
 
-/// The nearest rows of a sealed collection to each query, with the columns `query`, `id` and `distance`.
+/// The nearest rows of a sealed collection to each query, with the columns `query`, `id` and `distance`; and `missing`
+/// where answers may be [partial](Self::partial).
 #[derive(Clone, Debug)]
 pub struct AnnTable {
     location: String,
@@ -38,11 +45,13 @@ pub struct AnnTable {
     options: SearchOptions,
     exact: bool,
     among: Option<String>,
+    partial: bool,
 }
 
 impl AnnTable {
     pub(crate) fn new(location: String, asked: Asked, k: usize) -> Self {
-        Self { location, asked, options: SearchOptions::for_k(k), exact: false, among: None }
+        let (options, exact, among) = (SearchOptions::for_k(k), false, None);
+        Self { location, asked, options, exact, among, partial: false }
     }
 
     /// One query, called 0.
@@ -72,6 +81,13 @@ impl AnnTable {
     #[must_use]
     pub fn among(self, table: impl Into<String>) -> Self {
         Self { among: Some(table.into()), ..self }
+    }
+
+    /// Whether shards that are missing may be left out, instead of being an error. A fourth column, `missing`, says how
+    /// many of them the answer to the row's query knows nothing of.
+    #[must_use]
+    pub fn partial(self, partial: bool) -> Self {
+        Self { partial, ..self }
     }
 }
 
@@ -209,18 +225,14 @@ impl AnnTable {
             );
         }
         let mut among = match &self.among {
-            Some(name) => Some(ids(&rows_of(state, name).await?, "id")?),
-            None => None,
+            Some(name) => Some(ids(&rows_of(state, name).await?, "id")?.into_iter().collect()),
+            None => None::<IdSet>,
         };
-        for filter in filters.iter().filter_map(listed) {
+        for admitted in filters.iter().filter_map(IdSet::of) {
             among = Some(match among {
-                None => filter,
-                Some(ids) => ids.into_iter().filter(|id| filter.contains(id)).collect(),
+                None => admitted,
+                Some(ids) => ids.and(admitted),
             });
-        }
-        if let Some(ids) = &mut among {
-            ids.sort_unstable();
-            ids.dedup();
         }
         Ok(Question {
             location: self.location.clone(),
@@ -230,6 +242,7 @@ impl AnnTable {
             options: self.options,
             exact: self.exact,
             among: among.map(Arc::new),
+            partial: self.partial,
         })
     }
 }
@@ -250,34 +263,10 @@ fn by_name(queries: Vectors, names: Vec<i64>) -> Result<(Vectors, Vec<i64>)> {
     Ok((sorted.map_err(|error| DataFusionError::External(error.into()))?, names))
 }
 
-/// The ids that a condition lists: `id = 7`, `id IN (7, 9)`.
-fn listed(filter: &Expr) -> Option<Vec<u64>> {
-    let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "id");
-    let id = |expr: &Expr| match expr {
-        Expr::Literal(ScalarValue::UInt64(Some(id)), _) => Some(*id),
-        Expr::Literal(ScalarValue::Int64(Some(id)), _) => u64::try_from(*id).ok(),
-        _ => None,
-    };
-    match filter {
-        Expr::BinaryExpr(equal) if equal.op == Operator::Eq && is_id(&equal.left) => {
-            Some(vec![id(&equal.right)?])
-        }
-        Expr::BinaryExpr(either) if either.op == Operator::Or => {
-            let (mut left, right) = (listed(&either.left)?, listed(&either.right)?);
-            left.extend(right);
-            Some(left)
-        }
-        Expr::InList(list) if !list.negated && is_id(&list.expr) => {
-            list.list.iter().map(id).collect()
-        }
-        _ => None,
-    }
-}
-
 #[async_trait]
 impl TableProvider for AnnTable {
     fn schema(&self) -> SchemaRef {
-        SCHEMA.clone()
+        if self.partial { SCHEMA.clone() } else { WHOLE.clone() }
     }
 
     fn table_type(&self) -> TableType {
@@ -289,7 +278,7 @@ impl TableProvider for AnnTable {
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
         // What names rows is a set of rows: the search looks among them. Anything else chooses among the answers.
-        let support = |filter: &&Expr| match listed(filter) {
+        let support = |filter: &&Expr| match IdSet::of(filter) {
             Some(_) => TableProviderFilterPushDown::Exact,
             None => TableProviderFilterPushDown::Unsupported,
         };
@@ -304,6 +293,7 @@ impl TableProvider for AnnTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let whole = AnnExec::whole(self.question(state, filters).await?)?;
-        projected(whole, projection)
+        let all = (0..self.schema().fields().len()).collect();
+        projected(whole, Some(projection.unwrap_or(&all)))
     }
 }

@@ -1,13 +1,16 @@
 //! `crinoid-sql`: SQL over sealed collections, alone or on workers; `--demo` starts two of its own.
 
 use clap::Parser;
-use crinoid_datafusion::{Cluster, ClusterOptions, TlsFiles, WorkerOptions, register, worker};
+use crinoid_datafusion::{
+    Cluster, ClusterOptions, TlsFiles, WorkerOptions, missing_shards, register, worker,
+};
 use datafusion::{
     arrow::{
         array::{Array, FixedSizeListArray, Float32Array, Int64Array, RecordBatch},
         datatypes::{DataType, Field, Schema},
         util::pretty::pretty_format_batches,
     },
+    physical_plan::collect,
     prelude::SessionContext,
 };
 use datafusion_distributed::display_plan_ascii;
@@ -153,11 +156,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{}", display_plan_ascii(plan.as_ref(), false));
         }
         let started = std::time::Instant::now();
-        let rows = match &cluster {
-            Some(cluster) => cluster.sql(query).await?,
-            None => alone.sql(query).await?.collect().await?,
+        let (rows, missing) = match &cluster {
+            Some(cluster) => {
+                let told = cluster.ask(query).await?;
+                (told.rows, told.missing)
+            }
+            None => {
+                let frame = alone.sql(query).await?;
+                let context = Arc::new(frame.task_ctx());
+                let plan = frame.create_physical_plan().await?;
+                let rows = collect(plan.clone(), context).await?;
+                (rows, missing_shards(&plan))
+            }
         };
         println!("{}\n{:.3} s", pretty_format_batches(&rows)?, started.elapsed().as_secs_f64());
+        if missing > 0 {
+            eprintln!("warning: {missing} shards are missing: these answers are among the others");
+        }
     }
     drop(running);
     if args.demo.is_some() {

@@ -1,5 +1,7 @@
 //! Two or three real workers on this machine, each a process of its own.
 
+mod ids;
+mod partial;
 mod tls;
 
 use crinoid_datafusion::{AnnTable, Cluster, ClusterOptions, register};
