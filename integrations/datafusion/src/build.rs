@@ -1,6 +1,7 @@
 //! Rows that become a collection: the sink of a plan, which says what it made.
 
 use crate::{
+    files::{self, FilesError},
     nearest::only_child,
     shards::external,
     table::{ids, projected, scan_of, vectors},
@@ -16,7 +17,7 @@ use datafusion::{
         datatypes::{DataType, Field, Schema, SchemaRef},
     },
     catalog::{Session, TableProvider},
-    common::{Result, exec_err, tree_node::TreeNodeRecursion},
+    common::{DataFusionError, Result, exec_err, internal_err, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{Expr, TableType},
     physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr},
@@ -44,10 +45,28 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
+/// Where rows come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Rows {
+    /// A table of the session.
+    Table(String),
+    /// Files, by their paths.
+    Files(Vec<String>),
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(name) => write!(f, "{name}"),
+            Self::Files(files) => write!(f, "{}", files.join(", ")),
+        }
+    }
+}
+
 /// A table of one row, which is there when the collection is.
 #[derive(Clone, Debug)]
 pub(crate) struct BuildTable {
-    pub(crate) rows: String,
+    pub(crate) rows: Rows,
     pub(crate) column: String,
     pub(crate) location: String,
     pub(crate) shards: usize,
@@ -72,7 +91,12 @@ impl TableProvider for BuildTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = Arc::new(CoalescePartitionsExec::new(scan_of(state, &self.rows).await?));
+        let rows: Option<Arc<dyn ExecutionPlan>> = match &self.rows {
+            Rows::Files(_) => None,
+            Rows::Table(name) => {
+                Some(Arc::new(CoalescePartitionsExec::new(scan_of(state, name).await?)))
+            }
+        };
         let whole: Arc<dyn ExecutionPlan> = Arc::new(BuildExec::new(self.clone(), rows));
         projected(whole, projection)
     }
@@ -81,12 +105,13 @@ impl TableProvider for BuildTable {
 #[derive(Debug)]
 struct BuildExec {
     table: BuildTable,
-    rows: Arc<dyn ExecutionPlan>,
+    /// `None`: files, which the build reads by itself.
+    rows: Option<Arc<dyn ExecutionPlan>>,
     properties: Arc<PlanProperties>,
 }
 
 impl BuildExec {
-    fn new(table: BuildTable, rows: Arc<dyn ExecutionPlan>) -> Self {
+    fn new(table: BuildTable, rows: Option<Arc<dyn ExecutionPlan>>) -> Self {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(SCHEMA.clone()),
             Partitioning::UnknownPartitioning(1),
@@ -117,15 +142,15 @@ impl ExecutionPlan for BuildExec {
     }
 
     fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![Distribution::SinglePartition]
+        self.rows.iter().map(|_| Distribution::SinglePartition).collect()
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
+        self.rows.iter().map(|_| false).collect()
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.rows]
+        self.rows.iter().collect()
     }
 
     fn apply_expressions(
@@ -139,7 +164,12 @@ impl ExecutionPlan for BuildExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(self.table.clone(), only_child("AnnBuildExec", children)?)))
+        let rows = match (&self.rows, children.is_empty()) {
+            (Some(_), _) => Some(only_child("AnnBuildExec", children)?),
+            (None, true) => None,
+            (None, false) => return internal_err!("AnnBuildExec over files is a leaf"),
+        };
+        Ok(Arc::new(Self::new(self.table.clone(), rows)))
     }
 
     fn execute(
@@ -147,12 +177,18 @@ impl ExecutionPlan for BuildExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let (table, schema) = (self.table.clone(), self.rows.schema());
-        let rows = self.rows.execute(partition, context)?;
+        let table = self.table.clone();
+        let rows = self.rows.as_ref().map(|rows| rows.execute(partition, context)).transpose()?;
         let once = stream::once(async move {
-            let batches: Vec<RecordBatch> = rows.try_collect().await?;
-            let rows = concat_batches(&schema, &batches)?;
-            match tokio::task::spawn_blocking(move || built(&table, &rows)).await {
+            let rows = match rows {
+                None => None,
+                Some(rows) => {
+                    let schema = rows.schema();
+                    let batches: Vec<RecordBatch> = rows.try_collect().await?;
+                    Some(concat_batches(&schema, &batches)?)
+                }
+            };
+            match tokio::task::spawn_blocking(move || built(&table, rows.as_ref())).await {
                 Ok(said) => said,
                 Err(error) => exec_err!("the build ended without a collection: {error}"),
             }
@@ -161,9 +197,18 @@ impl ExecutionPlan for BuildExec {
     }
 }
 
-fn built(table: &BuildTable, rows: &RecordBatch) -> Result<RecordBatch> {
-    let vectors = vectors(rows, &table.column)?;
-    let ids = table.ids.as_deref().map(|name| ids(rows, name)).transpose()?;
+/// Builds the collection, of these rows of a table, or of files.
+fn built(table: &BuildTable, rows: Option<&RecordBatch>) -> Result<RecordBatch> {
+    let (column, names) = (table.column.as_str(), table.ids.as_deref());
+    let (vectors, ids) = match (rows, &table.rows) {
+        (None, Rows::Files(files)) => {
+            let column = (!column.is_empty()).then_some(column);
+            let failed = |error: FilesError| DataFusionError::External(error.into());
+            files::read(files, column, names).map_err(failed)?
+        }
+        (Some(rows), _) => (vectors(rows, column)?, names.map(|name| ids(rows, name)).transpose()?),
+        (None, Rows::Table(name)) => return internal_err!("nobody read table `{name}`"),
+    };
     let options =
         SealOptions::new(table.shards).build(BuildOptions::default().metric(table.metric));
     let store = Store::at(&table.location).map_err(external)?;

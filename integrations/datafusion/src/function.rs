@@ -1,13 +1,14 @@
 //! `ann` and `ann_build` in SQL: what their arguments mean.
 
 use crate::{
-    build::BuildTable,
+    build::{BuildTable, Rows},
+    files::is_files,
     options::is_partial,
     table::{AnnTable, Asked},
 };
 use datafusion::{
     arrow::{
-        array::{Array, Float32Array},
+        array::{Array, Float32Array, StringArray},
         compute::cast,
         datatypes::DataType,
     },
@@ -26,14 +27,17 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct AnnFunction;
 
-/// `ann_build(table, column, collection, shards [, metric [, ids]])`: builds a collection of the rows of a table.
+/// `ann_build(table | files, column, collection, shards [, metric [, ids]])`: builds a collection of the rows of a table,
+/// or of files.
 ///
+/// `files` is a path, in the last part of which `*` and `?` stand for other letters, or an array of such; `column` is `''`
+/// where they have no columns.
 /// `ids` is the column with the rows' ids; without it they count from 0.
 #[derive(Debug)]
 pub struct AnnBuildFunction;
 
 const ANN: &str = "ann(collection, queries, k [, ef | recall | 'exact' [, ids]])";
-const BUILD: &str = "ann_build(table, column, collection, shards [, metric [, ids]])";
+const BUILD: &str = "ann_build(table | files, column, collection, shards [, metric [, ids]])";
 
 impl TableFunctionImpl for AnnFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
@@ -85,14 +89,20 @@ impl TableFunctionImpl for AnnBuildFunction {
         };
         let metric = rest.first().map(|metric| named(metric, "metric", BUILD)).transpose()?;
         let ids = rest.get(1).map(|ids| named(ids, "ids", BUILD)).transpose()?;
-        let [rows, column, place] = [(rows, "table"), (column, "column"), (place, "collection")]
+        let rows = match (text(rows), texts(rows)) {
+            (Some(text), _) if is_files(&text) => Rows::Files(vec![text]),
+            (Some(table), _) => Rows::Table(table),
+            (None, Some(files)) if !files.is_empty() => Rows::Files(files),
+            _ => return plan_err!("{BUILD}: rows are those of a table or of files, not {rows}"),
+        };
+        let [column, place] = [(column, "column"), (place, "collection")]
             .map(|(expr, what)| named(expr, what, BUILD));
         let metric = metric.as_deref().unwrap_or("l2");
         let Ok(metric) = metric.parse() else {
             return plan_err!("{BUILD}: the metric is l2, ip or cosine, not `{metric}`");
         };
         Ok(Arc::new(BuildTable {
-            rows: rows?,
+            rows,
             column: column?,
             location: place?,
             shards: count(shards, "shards", BUILD)?,
@@ -128,6 +138,21 @@ fn number(expr: &Expr) -> Option<Number> {
 fn text(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// An array of literal texts.
+fn texts(expr: &Expr) -> Option<Vec<String>> {
+    match expr {
+        Expr::Literal(ScalarValue::List(list), _) if list.value_type().is_string() => {
+            let texts = cast(list.values(), &DataType::Utf8).ok()?;
+            let texts = texts.as_any().downcast_ref::<StringArray>()?;
+            texts.iter().map(|text| text.map(str::to_owned)).collect()
+        }
+        Expr::ScalarFunction(function) if function.name() == "make_array" => {
+            function.args.iter().map(text).collect()
+        }
         _ => None,
     }
 }

@@ -18,6 +18,7 @@
 //! | `ids` | conditions on ids, as sets |
 //! | `options` | what a session may be told |
 //! | `build` | the sink: rows that become a collection |
+//! | `files` | rows that lie in files |
 //! | `codec` | the leaf as bytes |
 //! | `shards` | shards that are open, by digest |
 //! | `cluster` | workers: where tasks go, deadlines, a second try |
@@ -30,6 +31,7 @@ mod cluster;
 mod codec;
 mod error;
 mod exec;
+mod files;
 mod function;
 mod ids;
 mod nearest;
@@ -42,6 +44,7 @@ pub use cluster::{Cluster, ClusterOptions, Told, WorkerOptions, worker};
 pub use codec::AnnCodec;
 pub use error::ClusterError;
 pub use exec::{AnnExec, Question};
+pub use files::FilesError;
 pub use function::{AnnBuildFunction, AnnFunction};
 pub use ids::IdSet;
 pub use nearest::{NearestExec, missing_shards};

@@ -1,5 +1,6 @@
 //! Two or three real workers on this machine, each a process of its own.
 
+mod files;
 mod ids;
 mod partial;
 mod tls;
