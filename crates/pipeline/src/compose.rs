@@ -50,6 +50,9 @@ pub(crate) trait FirstStage: Send + Sync {
     /// Whether the order of the codes is so noisy that refiners should see every candidate.
     fn is_coarse(&self) -> bool;
 
+    /// Of the candidates of a wide search, refiners should see one in so many.
+    fn seen(&self) -> Option<usize>;
+
     /// The codes, for the container.
     fn parts(&self) -> Result<Parts<'_>, IndexError>;
 
@@ -99,6 +102,10 @@ impl<C: Codes> FirstStage for Stage<C> {
         C::COARSE
     }
 
+    fn seen(&self) -> Option<usize> {
+        C::SEEN
+    }
+
     fn parts(&self) -> Result<Parts<'_>, IndexError> {
         Parts::of(&*self.codes)
     }
@@ -135,8 +142,8 @@ pub(crate) trait Encoded: Send + Sync {
     /// The codes as points among which a graph is built.
     fn space(&self) -> Box<dyn Space + '_>;
 
-    /// Bytes that a search touches for one vector.
-    fn bytes_per_vector(&self) -> usize;
+    /// Bytes that a query reads before its search, and those that it touches for one vector.
+    fn reads(&self) -> [usize; 2];
 
     /// Composes the recipe's search over these codes and a graph of them.
     fn stage(&self, recipe: &Recipe, graph: &Arc<Graph>)
@@ -157,8 +164,8 @@ impl<C: Codes> Encoded for Coded<C> {
         self.codes.space()
     }
 
-    fn bytes_per_vector(&self) -> usize {
-        self.codes.bytes_per_vector()
+    fn reads(&self) -> [usize; 2] {
+        [self.codes.bytes_per_query(), self.codes.bytes_per_vector()]
     }
 
     fn stage(

@@ -27,6 +27,10 @@ pub trait Codes: Send + Sync + Sized + 'static {
     /// candidate.
     const COARSE: bool = false;
 
+    /// Of a search's candidates, refiners should see one in so many at least, where that is more than their pool: codes
+    /// that leave out what tells near rows apart would else end short of what a wider search finds.
+    const SEEN: Option<usize> = None;
+
     /// Whether the codes say everything about the vectors that [`check`](Self::check) lets pass.
     const LOSSLESS: bool = false;
 
@@ -62,6 +66,11 @@ pub trait Codes: Send + Sync + Sized + 'static {
 
     /// Bytes that a search touches for one vector (its row and its constants).
     fn bytes_per_vector(&self) -> usize;
+
+    /// Bytes that encoding a query reads beside the query.
+    fn bytes_per_query(&self) -> usize {
+        0
+    }
 
     /// Encodes a prepared query of [`dim`](Self::dim) values. Debug builds assert the length;
     /// callers check it (a typed error) in `Preparation::apply`.

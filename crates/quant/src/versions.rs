@@ -2,7 +2,7 @@
 
 use crate::{
     codec::{
-        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Pq, Rabitq, RecordAsymmetric, Sign, Sq8,
+        Float, Half, Int4, Int8Fixed, Int8MaxAbs, Lean, Pq, Rabitq, RecordAsymmetric, Sign, Sq8,
         Sq8Clipped, U8Exact,
     },
     codes::Codes,
@@ -142,6 +142,7 @@ codecs! {
     Rabitq<7>: "rabitq7", 1, "rotated, 7 bits, unbiased estimate; 8-bit query; space of 8 bits", "RaBitQ, SIGMOD 2025";
     Pq<8>: "pq8", 1, "a codeword of 8 bits per 4 dimensions, table look-ups", "Jegou et al. 2011";
     Pq<4>: "pq4", 1, "a codeword of 4 bits per 2 dimensions, table look-ups", "Jegou et al. 2011; André et al. 2015";
+    Lean: "lean", 1, "principal axes, bytes and half bytes on one step, as few as will do", "LeanVec (Tepper et al. 2024); our own layout";
 }
 
 /// The codec that the default recipe uses.

@@ -521,7 +521,8 @@ impl Plan {
             let keep = leaves[place + 1];
             if place == 0 && !coarse && rules[0] == Pool::Default {
                 let size = Pool::default_size(keep) as f32 * index.report().widened;
-                rules[0] = Pool::Fixed(size as usize);
+                let seen = index.stage().seen().map_or(0, |one_in| available / one_in);
+                rules[0] = Pool::Fixed((size as usize).max(seen));
             }
             leaves[place] = rules[place].bound(keep, available, coarse && place == 0);
         }

@@ -241,6 +241,12 @@ impl Affine {
         }
     }
 
+    /// With `more` added to all distances, which changes no order.
+    #[inline(always)]
+    pub(super) fn beyond(self, more: f32) -> Self {
+        Self { offset: self.offset + more, ..self }
+    }
+
     /// `offset - unit <v, w>`.
     #[inline(always)]
     pub(super) fn dot(query_bias: i32, shift: u32, unit: f32, offset: f32) -> Self {

@@ -27,6 +27,7 @@ const CODES: &[(&str, u64)] = &[
     ("record-asym@1", 0x219b_4cd8_6f43_07b0),
     ("pq4@1", 0x1bef_c05b_5606_9c96),
     ("pq8@1", 0xdd3c_df7c_b735_bf30),
+    ("lean@1", 0x6199_1091_6732_e889),
 ];
 
 /// Which codec is wrong, and what it gives.
@@ -87,6 +88,7 @@ fn published_codes_are_golden() {
         differs::<RecordAsymmetric>(),
         differs::<Pq<4>>(),
         differs::<Pq<8>>(),
+        differs::<Lean>(),
     ]
     .into_iter()
     .flatten()

@@ -117,7 +117,7 @@ fn query_limit(dim: usize) -> f32 {
 
 /// The code of a centred value `x`: the `n` whose `8 n - 60` is nearest to `x / t`.
 #[inline(always)]
-fn code(x: f32, per_step: f32) -> u8 {
+pub(super) fn code(x: f32, per_step: f32) -> u8 {
     // Rounds to even as `to_i8` does.
     const MAGIC: f32 = 12_582_912.0;
     ((x * per_step + 7.5).clamp(0.0, 15.0) + MAGIC).to_bits() as u8 & 15
@@ -125,7 +125,7 @@ fn code(x: f32, per_step: f32) -> u8 {
 
 /// What a code stands for, in units of `t`.
 #[inline(always)]
-fn value(code: u8) -> i8 {
+pub(super) fn value(code: u8) -> i8 {
     code as i8 * 8 - 60
 }
 

@@ -12,6 +12,7 @@
 //! | `int8_maxabs` | `int8-fixed@1` | `u8`, the step 1/127 | as above |
 //! | `rabitq` | `rabitq1@1` .. `rabitq8@1` | 1 to 8 bits, rotated | unbiased estimate |
 //! | `rabitq` | `record-asym@1` | 1 bit, rotated | the record's short formula |
+//! | `lean` | `lean@1` | principal axes, bytes and half bytes on one step | integer, what is left out in the bias |
 //! | `pq` | `pq8@1`, `pq4@1` | a codeword per 4 or 2 dimensions | table look-ups |
 //! | `sign` | `sign@1` | one bit per dimension | Hamming |
 //!
@@ -23,6 +24,7 @@ mod decoded;
 mod float;
 mod int4;
 mod int8_maxabs;
+mod lean;
 mod pq;
 mod rabitq;
 mod sign;
@@ -40,6 +42,7 @@ pub use int4::{Int4, Int4Meta, Int4Query, Int4Scorer};
 pub use int8_maxabs::{
     Int8, Int8Fixed, Int8MaxAbs, Int8MaxAbsMeta, Int8MaxAbsQuery, Int8MaxAbsScorer,
 };
+pub use lean::{Lean, LeanMeta, LeanQuery, LeanScorer};
 pub use pq::{Pq, PqMeta, PqOptions, PqQuery, PqScorer};
 pub use rabitq::{
     Frame, Rabitq, RabitqMeta, RabitqOptions, RabitqQuery, RabitqScorer, RecordAsymmetric,

@@ -189,6 +189,7 @@ fn codecs_keep_their_contract() {
     contract::<Rabitq<4>>();
     contract::<Rabitq<8>>();
     contract::<RecordAsymmetric>();
+    contract::<Lean>();
     contract::<Pq<4>>();
     contract::<Pq<8>>();
 }

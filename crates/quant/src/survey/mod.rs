@@ -312,7 +312,7 @@ mod tests {
             }
         });
         assert_eq!(left_out, ["u8-exact@1"]);
-        assert_eq!(rows.len(), 22);
+        assert_eq!(rows.len(), 23);
         for row in &rows {
             assert!(row.bytes > 0.0 && row.near_nanos > 0.0 && row.encoded_per_second > 0.0);
             assert!(row.beside_nanos > 0.0 && row.random_nanos.is_none() == row.blocks);

@@ -32,7 +32,7 @@ use crate::{
 use ceiling::{Ceilings, WIDER, pool};
 use crinoid_quant::{
     Codes, Metric, Vectors,
-    codec::{Float, Half, Int4, Sq8Clipped, U8Exact},
+    codec::{Float, Half, Int4, Lean, Sq8Clipped, U8Exact},
 };
 use crinoid_refine::{NoRefiner, Rescore};
 use probes::{KS, Probes};
@@ -48,6 +48,9 @@ const SPACE: f64 = 0.9;
 /// Dimensions below which codes of 4 bits are not tried: a row of bytes is one line, as theirs is.
 const PACKED_FROM: usize = 65;
 
+/// Dimensions below which principal axes are not tried: codes of 4 bits are as short.
+const LEAN_FROM: usize = 193;
+
 /// What a query costs, in nanoseconds of the machine the model was fitted on; only ratios matter.
 mod cost {
     /// Rows that a search to recall 0.95 measures, give or take a factor of two.
@@ -60,6 +63,8 @@ mod cost {
     pub(super) const RESCORED: f64 = 20.0;
     /// A line of such a row: there is less to overlap it with.
     pub(super) const RESCORED_LINE: f64 = 5.0;
+    /// A line of what a query is multiplied by before the search.
+    pub(super) const PREPARED_LINE: f64 = 0.5;
 }
 
 /// Codes that have been looked at.
@@ -98,11 +103,25 @@ impl Data<'_> {
         bytes.div_ceil(64) as f64 + 0.25
     }
 
-    /// The cost of a query whose refiner sees `rescored` rows.
-    fn cost(&self, bytes: usize, rescored: usize) -> f64 {
+    /// The cost of a query that reads `prepared` bytes before it searches rows of `bytes`, and whose refiner sees
+    /// `rescored` rows.
+    fn cost(&self, [prepared, bytes]: [usize; 2], rescored: usize) -> f64 {
         let float = self.prepared.dim() as f64 * 4.0 / 64.0;
-        cost::EVALUATIONS * (cost::EVALUATION + cost::LINE * self.lines(bytes))
+        cost::PREPARED_LINE * (prepared / 64) as f64
+            + cost::EVALUATIONS * (cost::EVALUATION + cost::LINE * self.lines(bytes))
             + rescored as f64 * (cost::RESCORED + cost::RESCORED_LINE * float)
+    }
+
+    /// Codes shorter than a byte a dimension that are worth a try, and the least that they read.
+    fn shorter(&self) -> impl Iterator<Item = (&'static str, [usize; 2])> {
+        let dim = self.prepared.dim();
+        let packed = Int4::check(self.prepared, self.metric).is_ok() && dim >= PACKED_FROM;
+        let lean = Lean::check(self.prepared, self.metric).is_ok() && dim >= LEAN_FROM;
+        // Axes are found in a time that does not shrink with the rows.
+        let lean = lean && self.prepared.len() > FEW;
+        let packed = packed.then_some((Int4::VERSION, [0, dim.div_ceil(2)]));
+        let lean = lean.then_some((Lean::VERSION, [64 * dim, 64]));
+        lean.into_iter().chain(packed)
     }
 
     fn probes(&self) -> Result<(Vec<Probes>, Known), IndexError> {
@@ -148,7 +167,7 @@ impl Choice {
         Self::of_floats(recipe, data, probes)
     }
 
-    /// Bytes that lose nothing, or, where rows are long, codes of half a byte before them.
+    /// Bytes that lose nothing, or, where rows are long, shorter codes before them.
     fn of_integers(
         recipe: &Recipe,
         data: &Data<'_>,
@@ -160,14 +179,15 @@ impl Choice {
         let bytes = if data.whole { bytes.with("refine", NoRefiner::VERSION)? } else { bytes };
         let rescored = !data.whole || data.metric == Metric::InnerProduct;
         let mut race = Race::new(data);
-        race.enter(bytes, &ceilings, space.bytes_per_vector(), rescored);
-        let packed = race.packed(recipe, U8Exact::VERSION, probes)?;
+        race.enter(bytes, &ceilings, space.reads(), rescored);
+        let shorter = race.shorter(recipe, U8Exact::VERSION, probes)?;
         let (recipe, report) = race.over();
-        let codes = packed.filter(|_| recipe.quant() == Int4::VERSION);
+        let mut shorter = shorter.into_iter();
+        let codes = shorter.find(|(codec, _)| *codec == recipe.quant()).map(|(_, codes)| codes);
         Ok(Self { recipe, space, codes, report, known: Known::default() })
     }
 
-    /// Bytes on one scale, codes of half a byte where rows are long, and floats: of 16 bits where the
+    /// Bytes on one scale, shorter codes where rows are long, and floats: of 16 bits where the
     /// range allows, or as they are. The graph is built on the coarsest that tell neighbours apart.
     fn of_floats(recipe: &Recipe, data: &Data<'_>, probes: &[Probes]) -> Result<Self, IndexError> {
         let mut race = Race::new(data);
@@ -190,17 +210,16 @@ impl Choice {
         let mut tried = vec![(Sq8Clipped::VERSION, bytes)];
         tried.extend(half.map(|half| (Half::VERSION, half)));
         for (codec, Tried { codes, ceilings }) in &tried {
-            race.enter(named(codec)?, ceilings, codes.bytes_per_vector(), true);
+            race.enter(named(codec)?, ceilings, codes.reads(), true);
         }
         // Who searches floats has no use for a graph of anything coarser.
         let floats = recipe.with("quant", Float::VERSION)?;
         let floats = if data.whole { floats.with("refine", NoRefiner::VERSION)? } else { floats };
         let bytes = 4 * data.prepared.dim().next_multiple_of(16);
-        race.enter(floats, &Ceilings::exact(probes), bytes, !data.whole);
+        race.enter(floats, &Ceilings::exact(probes), [0, bytes], !data.whole);
         let mut known: Vec<_> = tried.into_iter().map(|(codec, it)| (codec, it.codes)).collect();
         if space == Sq8Clipped::VERSION {
-            let packed = race.packed(recipe, space, probes)?;
-            known.extend(packed.map(|codes| (Int4::VERSION, codes)));
+            known.extend(race.shorter(recipe, space, probes)?);
         }
         let (recipe, report) = race.over();
         let mut take = |codec: &str| {
@@ -249,7 +268,7 @@ impl Choice {
         report.candidates.push(Candidate {
             recipe: recipe.to_string(),
             widened: 1.0,
-            bytes: searched.bytes_per_vector(),
+            bytes: searched.reads()[1],
             ceilings,
             cost: None,
             verdict: Verdict::Named,
@@ -305,12 +324,12 @@ impl<'a> Race<'a> {
     }
 
     /// Lets a candidate in; `rescored` says that a refiner comes after it.
-    fn enter(&mut self, recipe: Recipe, ceilings: &Ceilings, bytes: usize, rescored: bool) {
+    fn enter(&mut self, recipe: Recipe, ceilings: &Ceilings, reads: [usize; 2], rescored: bool) {
         let widened = ceilings.widening();
         let shown = widened.unwrap_or(WIDER[WIDER.len() - 1]);
         let cost = widened.map(|wider| {
             let rescored = if rescored { pool(KS[0], wider) } else { 0 };
-            self.data.cost(bytes, rescored)
+            self.data.cost(reads, rescored)
         });
         if let Some(cost) = cost
             && self.best.is_none_or(|(best, _)| cost < best)
@@ -320,33 +339,32 @@ impl<'a> Race<'a> {
         self.report.candidates.push(Candidate {
             recipe: recipe.to_string(),
             widened: shown,
-            bytes,
+            bytes: reads[1],
             ceilings: ceilings.behind(shown),
             cost,
             verdict: if cost.is_some() { Verdict::Dearer } else { Verdict::Below },
         });
     }
 
-    /// Lets codes of 4 bits in, if they could be cheaper than what there is.
-    fn packed(
+    /// Lets shorter codes in, those that could be cheaper than what there is.
+    fn shorter(
         &mut self,
         recipe: &Recipe,
         space: &str,
         probes: &[Probes],
-    ) -> Result<Option<Box<dyn Encoded>>, IndexError> {
-        let dim = self.data.prepared.dim();
-        let least = self.data.cost(dim.div_ceil(2), pool(KS[0], WIDER[0]));
-        let is_dearer = self.best.is_some_and(|(best, _)| best <= least);
-        if dim < PACKED_FROM
-            || is_dearer
-            || Int4::check(self.data.prepared, self.data.metric).is_err()
-        {
-            return Ok(None);
+    ) -> Result<Vec<(&'static str, Box<dyn Encoded>)>, IndexError> {
+        let mut tried = Vec::new();
+        for (codec, reads) in self.data.shorter() {
+            let least = self.data.cost(reads, pool(KS[0], WIDER[0]));
+            if self.best.is_some_and(|(best, _)| best <= least) {
+                continue;
+            }
+            let Tried { codes, ceilings } = self.data.measure(codec, probes)?;
+            let recipe = recipe.with("quant", &format!("{space}+{codec}"))?;
+            self.enter(recipe, &ceilings, codes.reads(), true);
+            tried.push((codec, codes));
         }
-        let tried = self.data.measure(Int4::VERSION, probes)?;
-        let recipe = recipe.with("quant", &format!("{space}+{}", Int4::VERSION))?;
-        self.enter(recipe, &tried.ceilings, tried.codes.bytes_per_vector(), true);
-        Ok(Some(tried.codes))
+        Ok(tried)
     }
 
     /// The winner, and everybody with it.
