@@ -1,55 +1,37 @@
 //! Workers: which task goes where, how long a query may take, and a second try where a worker is gone.
 
 use crate::{
+    channel::{CONNECT, Channels, is_broken},
     codec::AnnCodec,
-    error::{ClusterError, in_full},
     exec::AnnExec,
     nearest::missing_shards,
     options::is_partial,
     register,
-    shards::Shards,
     tls::Tls,
+    worker::{TOKEN, VERSION},
 };
-use async_trait::async_trait;
 use datafusion::{
     arrow::array::RecordBatch,
     common::{
-        DataFusionError, Result, exec_err,
+        Result, exec_err,
         tree_node::{TreeNode, TreeNodeRecursion},
     },
-    execution::{SessionState, SessionStateBuilder, TaskContext},
+    execution::{SessionStateBuilder, TaskContext},
     logical_expr::LogicalPlan,
-    physical_plan::{ExecutionPlan, collect, metrics::ExecutionPlanMetricsSet},
+    physical_plan::{ExecutionPlan, collect},
     prelude::{SessionConfig, SessionContext},
 };
 use datafusion_distributed::{
-    ChannelResolver, CoordinatorToWorkerMsg, DesiredTaskCountEvent, DesiredTaskCountEventResponse,
-    DistributedExt, DistributedGetterExt, DistributedLeafExec, ExecuteTaskRequest,
-    GetWorkerInfoRequest, GetWorkerInfoResponse, RouteTasksEvent, RouteTasksEventResponse,
-    ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse, SessionStateBuilderExt, SetPlanRequest,
-    Worker, WorkerChannel, WorkerQueryContext, WorkerResolver, WorkerToCoordinatorMsg,
-    grpc::{BoxCloneSyncChannel, create_worker_client},
+    DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt, DistributedGetterExt,
+    DistributedLeafExec, RouteTasksEvent, RouteTasksEventResponse, ScaleUpLeafNodeEvent,
+    ScaleUpLeafNodeEventResponse, SessionStateBuilderExt, WorkerResolver,
 };
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use std::{
-    collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::Mutex};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::{Channel, Server};
 use url::Url;
-
-/// The header with the token that coordinator and workers share.
-const TOKEN: HeaderName = HeaderName::from_static("x-crinoid-token");
-
-/// The version of what coordinator and workers say to each other.
-const VERSION: HeaderName = HeaderName::from_static("x-crinoid-version");
-
-/// How long a worker may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(2);
 
 /// How long after a lost connection workers are asked who is left.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -107,134 +89,6 @@ impl WorkerResolver for Alive {
     }
 }
 
-/// Connections that notice when the other side is gone.
-#[derive(Clone, Default)]
-struct Channels {
-    tls: Option<Tls>,
-    open: Arc<Mutex<HashMap<Url, BoxCloneSyncChannel>>>,
-}
-
-#[async_trait]
-impl ChannelResolver for Channels {
-    async fn get_worker_client_for_url(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
-        let mut open = self.open.lock().await;
-        let channel = match open.get(url) {
-            Some(channel) => channel.clone(),
-            None => {
-                let channel = BoxCloneSyncChannel::new(self.connected(url).await?);
-                open.insert(url.clone(), channel.clone());
-                channel
-            }
-        };
-        Ok(Box::new(Named { worker: url.clone(), channel: create_worker_client(channel) }))
-    }
-}
-
-impl Channels {
-    async fn connected(&self, url: &Url) -> Result<Channel, ClusterError> {
-        let worker = || url.clone();
-        let unreachable = |error: tonic::transport::Error| ClusterError::Unreachable {
-            worker: worker(),
-            why: in_full(&error),
-        };
-        let endpoint = Channel::from_shared(url.to_string()).map_err(|error| {
-            ClusterError::Unreachable { worker: worker(), why: error.to_string() }
-        })?;
-        let mut endpoint = endpoint
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(Duration::from_secs(5))
-            .keep_alive_timeout(Duration::from_secs(5))
-            .keep_alive_while_idle(true);
-        match (url.scheme(), self.tls.as_ref().and_then(Tls::to_workers)) {
-            ("https", Some(tls)) => {
-                endpoint = endpoint.tls_config(tls).map_err(|error| ClusterError::File {
-                    file: "--tls-ca, --tls-cert or --tls-key".to_owned(),
-                    why: in_full(&error),
-                })?;
-            }
-            ("https", None) => return Err(ClusterError::NoAuthority { worker: worker() }),
-            // Whoever wants encryption must not get none because of an address.
-            (_, Some(_)) => return Err(ClusterError::Plain { worker: worker() }),
-            (_, None) => {}
-        }
-        endpoint.connect().await.map_err(|error| match is_handshake(&error) {
-            true => ClusterError::Untrusted { worker: worker(), why: in_full(&error) },
-            false => unreachable(error),
-        })
-    }
-}
-
-/// Whether it was the connection to a worker that failed, and not the worker that said so.
-fn is_broken(error: &DataFusionError) -> bool {
-    match error.find_root() {
-        DataFusionError::External(root) => {
-            root.is::<tonic::Status>()
-                || matches!(root.downcast_ref(), Some(ClusterError::Unreachable { .. }))
-        }
-        _ => false,
-    }
-}
-
-/// Whether a connection was made, and then refused by one side because of what the other one sent.
-fn is_handshake(error: &tonic::transport::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// A worker whose errors say whose they are.
-struct Named {
-    worker: Url,
-    channel: Box<dyn WorkerChannel>,
-}
-
-fn named(worker: &Url) -> impl Fn(DataFusionError) -> DataFusionError + Send + 'static {
-    let worker = worker.clone();
-    move |error| error.context(format!("worker {worker}"))
-}
-
-#[async_trait]
-impl WorkerChannel for Named {
-    async fn coordinator_channel(
-        &mut self,
-        headers: HeaderMap,
-        plan: SetPlanRequest,
-        messages: BoxStream<'static, CoordinatorToWorkerMsg>,
-        metrics: ExecutionPlanMetricsSet,
-        context: &Arc<TaskContext>,
-    ) -> Result<BoxStream<'static, Result<WorkerToCoordinatorMsg>>> {
-        let named = named(&self.worker);
-        let opened =
-            self.channel.coordinator_channel(headers, plan, messages, metrics, context).await;
-        Ok(opened.map_err(&named)?.map_err(named).boxed())
-    }
-
-    async fn execute_task(
-        &mut self,
-        headers: HeaderMap,
-        request: ExecuteTaskRequest,
-        metrics: ExecutionPlanMetricsSet,
-        context: &Arc<TaskContext>,
-    ) -> Result<Vec<BoxStream<'static, Result<RecordBatch>>>> {
-        let parts = self.channel.execute_task(headers, request, metrics, context).await;
-        let parts = parts.map_err(named(&self.worker))?;
-        Ok(parts.into_iter().map(|part| part.map_err(named(&self.worker)).boxed()).collect())
-    }
-
-    async fn get_worker_info(
-        &mut self,
-        request: GetWorkerInfoRequest,
-    ) -> Result<GetWorkerInfoResponse> {
-        self.channel.get_worker_info(request).await.map_err(named(&self.worker))
-    }
-}
-
 /// Workers that are gone, where an answer without their shards is allowed: an extension of the configuration of the one
 /// query that is asked so.
 #[derive(Default)]
@@ -265,7 +119,8 @@ fn in_tasks(event: ScaleUpLeafNodeEvent<'_>) -> Option<Result<ScaleUpLeafNodeEve
     };
     let variants = (0..tasks).map(|task| {
         let own = all.iter().copied().filter(|shard| shard % tasks == task).collect();
-        let lost = urls.get(task).is_some_and(|url| gone.0.contains(url));
+        // Who did not allow less gets all, from those that are left.
+        let lost = whole.question.partial && urls.get(task).is_some_and(|url| gone.0.contains(url));
         let exec = AnnExec::new(whole.question.clone(), vec![own])?.lost(lost);
         Ok(Arc::new(exec) as Arc<dyn ExecutionPlan>)
     });
@@ -337,10 +192,7 @@ impl Cluster {
             .with_default_features()
             .with_config(SessionConfig::new().with_target_partitions(16))
             .with_distributed_worker_resolver(alive.clone())
-            .with_distributed_channel_resolver(Channels {
-                tls: options.tls.clone(),
-                ..Channels::default()
-            })
+            .with_distributed_channel_resolver(Channels::new(options.tls.clone()))
             .with_distributed_planner()
             .with_distributed_user_codec(AnnCodec)
             .with_distributed_passthrough_headers(headers)?
@@ -448,120 +300,5 @@ impl Cluster {
             }
         }
         left
-    }
-}
-
-/// What a worker knows, and who it is.
-#[derive(Clone, Debug, Default)]
-pub struct WorkerOptions {
-    /// What a coordinator must know; empty where anybody may ask.
-    pub token: String,
-    /// The shards that are open.
-    pub shards: Arc<Shards>,
-    /// How connections are encrypted.
-    pub tls: Option<Tls>,
-}
-
-/// Serves tasks until the process ends: those that know the token, and speak this version.
-///
-/// # Errors
-/// When certificates cannot be used, or the listener fails.
-pub async fn worker(listener: TcpListener, options: WorkerOptions) -> Result<(), ClusterError> {
-    serve(listener, options, env!("CARGO_PKG_VERSION")).await
-}
-
-async fn serve(
-    listener: TcpListener,
-    options: WorkerOptions,
-    version: &'static str,
-) -> Result<(), ClusterError> {
-    let mut server = Server::builder();
-    if let Some(tls) = &options.tls {
-        server = tls.serving(server)?;
-    }
-    let session = move |query: WorkerQueryContext| {
-        let session = session(query, &options, version);
-        async move { session }
-    };
-    let service = Worker::from_session_builder(session).into_worker_server();
-    // Without it a small answer waits 40 ms for the other side to acknowledge the one before.
-    let incoming = TcpListenerStream::new(listener).inspect_ok(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let served = server.add_service(service).serve_with_incoming(incoming).await;
-    served.map_err(|error| ClusterError::Serve { why: in_full(&error) })
-}
-
-fn session(
-    query: WorkerQueryContext,
-    options: &WorkerOptions,
-    version: &str,
-) -> Result<SessionState> {
-    let said = |name: &HeaderName| query.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
-    // As long for a wrong token as for a right one.
-    let (given, wanted) = (said(&TOKEN), options.token.as_bytes());
-    let differs = given.iter().zip(wanted).fold(0, |all, (a, b)| all | (a ^ b));
-    if given.len() != wanted.len() || differs != 0 {
-        return Err(ClusterError::Token.into());
-    }
-    if said(&VERSION) != version.as_bytes() {
-        let coordinator = String::from_utf8_lossy(said(&VERSION)).into_owned();
-        return Err(ClusterError::Version { coordinator, worker: version.to_owned() }.into());
-    }
-    let mut builder = query.builder;
-    let config = builder.config().get_or_insert_default();
-    config.set_distributed_user_codec(AnnCodec);
-    config.set_extension(options.shards.clone());
-    Ok(builder.build())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crinoid_quant::Vectors;
-    use crinoid_shards::{SealOptions, Sealed, Store};
-
-    /// A worker of a later version, asked by a coordinator of this one: over a real connection.
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_worker_of_another_version_is_named_with_both_versions() {
-        let folder = tempfile::tempdir().unwrap();
-        let rows = Vectors::new((0..400).map(|at| at as f32).collect::<Vec<_>>(), 2).unwrap();
-        let store = Store::folder(folder.path()).unwrap();
-        Sealed::build(store, &rows, None, &SealOptions::new(4), &()).unwrap();
-        let place = folder.path().display().to_string();
-        let query = format!("SELECT id FROM ann('{place}', [3.0, 4.0], 2)");
-        let mut workers = Vec::new();
-        for version in ["9.9.9", "9.9.9", env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_VERSION")] {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}", listener.local_addr().unwrap());
-            workers.push(url.parse().unwrap());
-            tokio::spawn(serve(listener, WorkerOptions::default(), version));
-        }
-        let asked = async |workers: &[Url]| {
-            Cluster::new(ClusterOptions::new(workers.to_vec())).unwrap().sql(&query).await
-        };
-        let said = asked(&workers[..2]).await.unwrap_err().to_string();
-        let own = env!("CARGO_PKG_VERSION");
-        let both = format!("the coordinator has version `{own}`, and the worker 9.9.9: install");
-        assert!(said.contains(&both), "{said}");
-        let named = workers[..2].iter().any(|url| said.contains(&format!("worker {url}")));
-        assert!(named, "{said}");
-        // The same with workers of this version.
-        let rows = asked(&workers[2..]).await.unwrap();
-        assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
-    }
-
-    #[test]
-    fn a_coordinator_without_a_version_is_refused_and_the_error_is_of_its_type() {
-        let query =
-            WorkerQueryContext { builder: SessionStateBuilder::new(), headers: HeaderMap::new() };
-        let error = session(query, &WorkerOptions::default(), "1.2.3").unwrap_err();
-        let DataFusionError::External(error) = error else { panic!("{error}") };
-        let error = error.downcast_ref::<ClusterError>();
-        assert!(
-            matches!(error, Some(ClusterError::Version { coordinator, worker })
-                if coordinator.is_empty() && worker == "1.2.3"),
-            "{error:?}"
-        );
     }
 }

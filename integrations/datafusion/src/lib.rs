@@ -21,12 +21,15 @@
 //! | `files` | rows that lie in files |
 //! | `codec` | the leaf as bytes |
 //! | `shards` | shards that are open, by digest |
-//! | `cluster` | workers: where tasks go, deadlines, a second try |
+//! | `cluster` | workers as the coordinator sees them: where tasks go, deadlines, a second try |
+//! | `channel` | connections to them |
+//! | `worker` | a worker |
 //! | `tls` | connections that are encrypted |
 //! | `error` | what can go wrong between a coordinator and its workers |
 #![forbid(unsafe_code)]
 
 mod build;
+mod channel;
 mod cluster;
 mod codec;
 mod error;
@@ -39,8 +42,9 @@ mod options;
 mod shards;
 mod table;
 mod tls;
+mod worker;
 
-pub use cluster::{Cluster, ClusterOptions, Told, WorkerOptions, worker};
+pub use cluster::{Cluster, ClusterOptions, Told};
 pub use codec::AnnCodec;
 pub use error::ClusterError;
 pub use exec::{AnnExec, Question};
@@ -52,6 +56,7 @@ pub use options::CrinoidOptions;
 pub use shards::Shards;
 pub use table::AnnTable;
 pub use tls::{Tls, TlsFiles};
+pub use worker::{WorkerOptions, worker};
 
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Answers without all shards: only where they are asked for, and never without saying so.
 
 use crate::{Worker, ask, cluster, rows, sealed, table, vectors};
-use crinoid_datafusion::{missing_shards, register};
+use crinoid_datafusion::{AnnTable, missing_shards, register};
 use crinoid_quant::Vectors;
 use crinoid_shards::{SealOptions, Sealed};
 use datafusion::{
@@ -137,6 +137,14 @@ async fn when_no_try_is_left_the_shards_of_a_killed_worker_are_missing() {
     let counted = once.sql(&format!("EXPLAIN ANALYZE {whole}")).await.unwrap();
     let counted = pretty_format_batches(&counted).unwrap().to_string();
     assert!(counted.contains("missing_shards=2"), "{counted}");
+
+    // A table of a program's own, which does not allow less, has all of it.
+    let (place, query) = (folder.path().display().to_string(), queries.row(0).to_vec());
+    let near = AnnTable::of(place, query, 10).exact();
+    once.context().register_table("near", Arc::new(near)).unwrap();
+    let told =
+        once.ask("SELECT query, id, distance FROM near ORDER BY distance, id").await.unwrap();
+    assert_eq!((rows(&told.rows), told.missing), (all[..10].to_vec(), 0));
 
     // Whoever has another try has all of it, allowed or not.
     twice.sql(PARTIAL).await.unwrap();
