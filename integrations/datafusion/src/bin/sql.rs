@@ -171,7 +171,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         println!("{}\n{:.3} s", pretty_format_batches(&rows)?, started.elapsed().as_secs_f64());
         if missing > 0 {
-            eprintln!("warning: {missing} shards are missing: these answers are among the others");
+            eprintln!(
+                "warning: shards that are missing: {missing}; these answers are among the others"
+            );
         }
     }
     drop(running);
