@@ -10,7 +10,7 @@ targets=(container texts judgments names protocol scan collection)
 arguments=(--no-default-features)
 for target in "${targets[@]}"; do arguments+=(--bin "$target"); done
 status=0
-programs=$(timeout "$limit" ./build.sh "${arguments[@]}") || status=$?
+programs=$(PROFILE=ci timeout "$limit" ./build.sh "${arguments[@]}") || status=$?
 case $status in
   0) ;;
   2) echo "skipped: the fuzz targets cannot be built here (see above)"; exit 0 ;;

@@ -27,8 +27,9 @@ pub trait Codes: Send + Sync + Sized + 'static {
     /// candidate.
     const COARSE: bool = false;
 
-    /// Of a search's candidates, refiners should see one in so many at least, where that is more than their pool: codes
-    /// that leave out what tells near rows apart would else end short of what a wider search finds.
+    /// Of a search's candidates, refiners should see one in so many at least, where that is more than their pool, and a
+    /// third more than are wanted: codes that leave out what tells near rows apart would else end short of what a wider
+    /// search finds.
     const SEEN: Option<usize> = None;
 
     /// Whether the codes say everything about the vectors that [`check`](Self::check) lets pass.

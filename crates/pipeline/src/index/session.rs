@@ -508,7 +508,10 @@ impl Plan {
         query: &RefinerQuery<'_>,
     ) -> Self {
         let (n, coarse) = (index.graph().len(), index.is_coarse());
-        let available = options.ef.max(options.k).min(n);
+        // Where the refiner should see many, it has something to choose from even where `ef` is `k`.
+        let seen = index.stage().seen();
+        let room = options.k.saturating_add(seen.map_or(0, |_| options.k / 3));
+        let available = options.ef.max(room).min(n);
         let mut rules = [options.fine_pool; MAX_REFINERS];
         rules[0] = options.pool;
         let mut leaves = [options.k.min(n); MAX_REFINERS + 1];
@@ -521,7 +524,7 @@ impl Plan {
             let keep = leaves[place + 1];
             if place == 0 && !coarse && rules[0] == Pool::Default {
                 let size = Pool::default_size(keep) as f32 * index.report().widened;
-                let seen = index.stage().seen().map_or(0, |one_in| available / one_in);
+                let seen = seen.map_or(0, |one_in| available / one_in);
                 rules[0] = Pool::Fixed((size as usize).max(seen));
             }
             leaves[place] = rules[place].bound(keep, available, coarse && place == 0);
