@@ -581,7 +581,7 @@ impl PyCollection {
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let Rows { vectors, single } = arrays::rows(Q, "Q")?;
         if ef.is_some() && recall.is_some() {
-            return Err(OptionValueError::new_err("ef and recall: name one of them"));
+            return Err(OptionValueError::new_err("ef and recall: give one of them, not both"));
         }
         let options = SearchOptions::for_k(k);
         let options = match (ef, recall) {

@@ -32,7 +32,7 @@ const PLAIN: File = File {
     zeros: &[],
 };
 
-const FILES: [File; 8] = [
+const FILES: [File; 9] = [
     PLAIN,
     File {
         name: "record",
@@ -49,6 +49,7 @@ const FILES: [File; 8] = [
     },
     File { name: "bytes", recipe: "u8-exact@1/hnsw@1/pool@1/none@1", ..PLAIN },
     File { name: "copies", recipe: "sq8@1/crinoid@1/pool@1/float@1", distinct: 60, ..PLAIN },
+    File { name: "lean", recipe: "sq8@2+lean@1/crinoid@1/pipelined@4/float@1", ..PLAIN },
     // What the report says is needed to read these: a wider pool, a scale, rows of zeros.
     File { name: "auto", recipe: "auto", ..PLAIN },
     File { name: "scaled", recipe: "sq8@2/crinoid@1/pipelined@4/float@1", exponent: 43, ..PLAIN },
