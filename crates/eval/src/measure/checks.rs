@@ -135,24 +135,40 @@ impl RunningSubject<'_> {
         Ok(())
     }
 
-    /// Whether the queries that are graded take longer than those that are timed.
+    /// Whether the queries that are graded take longer than those that are timed. The pass that was graded was the
+    /// first of a process, in cold memory, while the timed one is the fastest of many: where it took longer, the same
+    /// queries are asked again before anybody is blamed. Who takes care of them takes it every time.
     fn check_care(
         &mut self,
         split: &QuerySplit,
         k: usize,
         efforts: &[usize],
     ) -> Result<(), MeasureError> {
-        let ratio = |&ef: &usize| {
-            let (graded, timed) =
-                (self.seen.get(&(split.name(), k, ef))?.cpu, self.kept.get(&(k, ef))?.cpu?);
-            (timed > 0.0).then(|| graded / timed)
+        let costs = |&ef: &usize| {
+            let graded = self.seen.get(&(split.name(), k, ef))?.cpu;
+            let timed = self.kept.get(&(k, ef))?.cpu?;
+            (timed > 0.0).then_some((ef, graded, timed))
         };
-        let mut ratios: Vec<f64> = efforts.iter().filter_map(ratio).collect();
-        ratios.sort_unstable_by(f64::total_cmp);
-        match ratios.get(ratios.len().saturating_sub(1) / 2) {
-            Some(&ratio) if ratio > CAREFUL => Err(self.blame(Fault::Careful { ratio })),
-            _ => Ok(()),
+        let mut costs: Vec<(usize, f64, f64)> = efforts.iter().filter_map(costs).collect();
+        for pass in 0..=CERTAIN {
+            let mut ratios: Vec<f64> =
+                costs.iter().map(|(_, graded, timed)| graded / timed).collect();
+            ratios.sort_unstable_by(f64::total_cmp);
+            match ratios.get(ratios.len().saturating_sub(1) / 2) {
+                Some(&ratio) if ratio > CAREFUL && pass == CERTAIN => {
+                    return Err(self.blame(Fault::Careful { ratio }));
+                }
+                Some(&ratio) if ratio > CAREFUL => {}
+                _ => return Ok(()),
+            }
+            let known = split.queries();
+            for (ef, graded, _) in &mut costs {
+                let order = Fresh::new(&self.grader, split).order(known.len());
+                let timed = self.search(known, &order, (k, *ef), false)?;
+                *graded = graded.min(timed.cpu.as_secs_f64() / known.len() as f64);
+            }
         }
+        Ok(())
     }
 
     /// Asks known queries and new ones in turns, at the effort where a search takes longest: who keeps
