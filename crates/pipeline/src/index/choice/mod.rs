@@ -73,6 +73,9 @@ struct Tried {
     ceilings: Ceilings,
 }
 
+/// Codes under the name of their codec.
+type NamedCodes = (&'static str, Box<dyn Encoded>);
+
 /// What an index is made of.
 pub(super) struct Choice {
     pub(super) recipe: Recipe,
@@ -352,7 +355,7 @@ impl<'a> Race<'a> {
         recipe: &Recipe,
         space: &str,
         probes: &[Probes],
-    ) -> Result<Vec<(&'static str, Box<dyn Encoded>)>, IndexError> {
+    ) -> Result<Vec<NamedCodes>, IndexError> {
         let mut tried = Vec::new();
         for (codec, reads) in self.data.shorter() {
             let least = self.data.cost(reads, pool(KS[0], WIDER[0]));

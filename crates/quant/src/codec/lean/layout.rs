@@ -170,10 +170,13 @@ fn apart(row: &[f32], center: &[f32]) -> Vec<f32> {
     row.iter().zip(center).map(|(x, c)| x - c).collect()
 }
 
+/// A row next to one that is asked: its coordinates, and its squared distance from the centre.
+type Near = (Vec<f32>, f64);
+
 /// Some rows and the rows next to each, by the floats.
 struct Neighbours {
-    /// Coordinates of a row, and of its neighbours with what their coordinates leave out, nearest first.
-    asked: Vec<(Vec<f32>, Vec<(Vec<f32>, f64)>)>,
+    /// The coordinates of each, and its neighbours, nearest first.
+    asked: Vec<(Vec<f32>, Vec<Near>)>,
 }
 
 impl Neighbours {
