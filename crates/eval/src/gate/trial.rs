@@ -177,7 +177,7 @@ impl Trial {
     }
 
     /// How many rounds the budget allows, and how often each goes over the rungs: [`ROUNDS`] of
-    /// them where they can be short enough, and never fewer than a look needs. The first, which
+    /// them where they can be short enough, and never fewer than a look needs. The first three, which
     /// tell how long they take, do not count: the first of all reads the indexes from the disk, which none does after it.
     fn plan(
         &self,
